@@ -1,0 +1,154 @@
+"""A window of time, and what a monitor said about a deployment in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from nbprod.domain.check import CheckResult
+from nbprod.domain.markup import card
+from nbprod.domain.names import nearest
+from nbprod.errors import SettingsError
+
+__all__ = ["MonitorPolicy", "MonitorReport", "Verdict", "Window", "parse_length"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitorPolicy:
+    """How a deployment is watched: ``[monitors.NAME]`` in ``nbprod.toml``."""
+
+    block: str = "1d"  #: rows of one block depend on each other: ``30m``, ``6h``, ``1d``, ``1w``; empty: rows do not
+    metric: str = ""  #: what performance means; empty: accuracy, or mae
+    max_drop: float = 0.05  #: material: in the metric's unit; of a regression, a share of the reference
+    min_rows: int = 100  #: fewer predictions say nothing
+    alpha: float = 0.01  #: false discoveries among columns, in one window
+    columns: tuple[str, ...] = ()  #: the inputs watched; empty: all
+
+    @classmethod
+    def parse(cls, name: str, content: Mapping[str, Any]) -> MonitorPolicy:
+        """Read a table of ``nbprod.toml``.
+
+        Raises
+        ------
+        SettingsError
+            A key is unknown or a value cannot be used.
+        """
+        defaults = cls()
+        chosen: dict[str, Any] = {}
+        for key, value in content.items():
+            if key not in defaults.__dataclass_fields__:
+                raise SettingsError(
+                    f"[monitors.{name}] has an unknown setting {key}",
+                    hint=nearest(key, defaults.__dataclass_fields__),
+                )
+            wanted = type(getattr(defaults, key))
+            if wanted is tuple and isinstance(value, list) and all(isinstance(item, str) for item in value):
+                chosen[key] = tuple(value)
+            elif isinstance(value, bool) or not isinstance(value, (int, float) if wanted is float else wanted):
+                raise SettingsError(
+                    f"[monitors.{name}] {key} = {value!r} cannot be used", hint=f"A {wanted.__name__}."
+                )
+            else:
+                chosen[key] = wanted(value)
+        policy = cls(**chosen)
+        if policy.max_drop < 0 or policy.min_rows < 1 or not 0 < policy.alpha < 1:
+            raise SettingsError(
+                f"[monitors.{name}] is out of range", hint="max_drop >= 0, min_rows >= 1, alpha between 0 and 1."
+            )
+        return policy
+
+
+class Verdict(StrEnum):
+    """What a monitor concludes."""
+
+    HEALTHY = "healthy"  #: nothing significant and material
+    WATCH = "watch"  #: significant but small
+    ALARM = "alarm"  #: significant and material
+    INCONCLUSIVE = "inconclusive"  #: too little data to say
+
+
+def parse_length(text: str) -> timedelta:
+    """The length of ``24h``, ``30d`` or ``4w``.
+
+    Raises
+    ------
+    SettingsError
+        The text is not a whole number followed by h, d or w.
+    """
+    match = re.fullmatch(r"([1-9][0-9]{0,4})([hdw])", text)
+    if not match:
+        raise SettingsError(f"{text!r} is no length of time", hint="Write a number and h, d or w: 24h, 30d, 4w.")
+    return timedelta(**{{"h": "hours", "d": "days", "w": "weeks"}[match[2]]: int(match[1])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """From ``start`` (included) to ``end`` (excluded), both aware."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None or self.start >= self.end:
+            raise SettingsError(
+                f"{self.start} to {self.end} is no window",
+                hint="Give two moments with a zone, start before end.",
+            )
+
+    @classmethod
+    def last(cls, length: str, *, until: datetime) -> Window:
+        """The window of a length such as ``24h``, ``30d`` or ``4w`` that ends at a moment.
+
+        Raises
+        ------
+        SettingsError
+            The length is not a whole number followed by h, d or w.
+        """
+        return cls(start=until - parse_length(length), end=until)
+
+    def __str__(self) -> str:
+        return f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitorReport:
+    """The recorded verdict of one monitor run over one window."""
+
+    run_id: str
+    deployment: str
+    version: str | None  #: ``electricity/2``: the version whose package was the reference
+    start: datetime
+    end: datetime
+    verdict: Verdict
+    sentence: str  #: the verdict in words, with its reasons
+    rows: int  #: predictions in the window
+    outcomes: int  #: of those, with an outcome
+    checks: tuple[CheckResult, ...] = ()
+    changed: tuple[str, ...] = ()  #: columns that changed, worst first
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    tables: Mapping[str, int] = field(default_factory=dict)  #: versions of the Delta tables that were read
+    created_at: datetime | None = None
+
+    @property
+    def window(self) -> Window:
+        """The window it speaks of."""
+        return Window(start=self.start, end=self.end)
+
+    def __repr__(self) -> str:
+        return f"<MonitorReport {self.deployment} {self.start:%Y-%m-%d}…{self.end:%Y-%m-%d} {self.verdict}>"
+
+    def _repr_html_(self) -> str:
+        return card(
+            f"Monitor of {self.deployment}, {self.window}",
+            [
+                ("verdict", self.verdict),
+                ("in words", self.sentence),
+                ("rows", f"{self.rows:,} ({self.outcomes:,} with outcome)"),
+                ("changed", ", ".join(self.changed[:6])),
+                *((name, f"{value:.4g}") for name, value in list(self.metrics.items())[:4]),
+            ],
+        )

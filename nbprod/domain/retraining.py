@@ -1,0 +1,129 @@
+"""What an alert leads to: a policy of ``[retraining.NAME]``, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from nbprod.domain.check import CheckOutcome, CheckResult
+from nbprod.domain.markup import card
+from nbprod.domain.monitor import parse_length
+from nbprod.domain.names import check_name, nearest
+from nbprod.errors import SettingsError
+
+__all__ = ["Autonomy", "RetrainingOutcome", "RetrainingPolicy"]
+
+CHECKS = ("drift", "performance", "prediction", "quality")
+
+
+class Autonomy(StrEnum):
+    """How far a policy goes without a person."""
+
+    ADVISE = "advise"  #: train, evaluate, register; a person approves and promotes
+    GUARD = "guard"  #: passed gates approve; a person promotes
+    AUTO = "auto"  #: passed gates approve and promote
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainingPolicy:
+    """When a deployment's alerts lead to a new candidate, and how the candidate is made and judged."""
+
+    deployment: str
+    model: str  #: the registered model that gets the new version
+    on: tuple[str, ...] = ("performance", "drift")  #: the checks that ask for it; ``drift:age``: of one subject only
+    holdout: str = "14d"  #: the newest rows: kept from training, and what the gates look at
+    cooldown: str = "1d"  #: not again before this long after the last one
+    alias: str = "champion"
+    autonomy: Autonomy = Autonomy.ADVISE
+    train: Mapping[str, Any] = field(default_factory=dict)  #: parameters of the train template
+    evaluate: Mapping[str, Any] = field(default_factory=dict)  #: parameters of the evaluate template
+
+    @classmethod
+    def parse(cls, name: str, content: Mapping[str, Any]) -> RetrainingPolicy:
+        """Read a table of ``nbprod.toml``.
+
+        Raises
+        ------
+        SettingsError
+            A key is unknown, or a value cannot be used.
+        """
+        known = set(cls.__dataclass_fields__) - {"deployment"}
+        if unknown := sorted(set(content) - known):
+            raise SettingsError(
+                f"[retraining.{name}] has an unknown setting {unknown[0]}", hint=nearest(unknown[0], known)
+            )
+        on = content.get("on", list(cls.on))
+        if not isinstance(on, list) or not on or {str(check).partition(":")[0] for check in on} - set(CHECKS):
+            raise SettingsError(
+                f"[retraining.{name}] on = {on!r} cannot be used", hint=f"Some of {', '.join(CHECKS)}."
+            )
+        try:
+            autonomy = Autonomy(content.get("autonomy", "advise"))
+        except ValueError:
+            raise SettingsError(
+                f"[retraining.{name}] autonomy = {content['autonomy']!r} cannot be used",
+                hint="One of advise, guard, auto.",
+            ) from None
+        for key in ("holdout", "cooldown"):
+            parse_length(str(content.get(key, getattr(cls, key))))
+        for key in ("train", "evaluate"):
+            if not isinstance(content.get(key, {}), dict):
+                raise SettingsError(f"[retraining.{name}] {key} must be a table of parameters")
+        if "data" not in content.get("train", {}):
+            raise SettingsError(f"[retraining.{name}] names no data", hint='train = { data = "…", target = "…" }')
+        return cls(
+            deployment=check_name(name, "deployment"),
+            model=check_name(content.get("model", name), "model"),
+            on=tuple(on),
+            holdout=content.get("holdout", cls.holdout),
+            cooldown=content.get("cooldown", cls.cooldown),
+            alias=check_name(content.get("alias", cls.alias), "alias"),
+            autonomy=autonomy,
+            train=dict(content["train"]),
+            evaluate=dict(content.get("evaluate", {})),
+        )
+
+    def asks(self, check: str, subject: str) -> bool:
+        """Whether an alert of this check and subject asks for a retraining.
+
+        Examples
+        --------
+        >>> policy = RetrainingPolicy(deployment="churn", model="churn", on=("drift:age",))
+        >>> policy.asks("drift", "age"), policy.asks("drift", "income")
+        (True, False)
+        """
+        return check in self.on or f"{check}:{subject}" in self.on
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainingOutcome:
+    """What came of one retraining."""
+
+    deployment: str
+    because: str  #: the alert's id, or a reason in words
+    train_run: str
+    evaluate_run: str
+    candidate: str  #: ``electricity/2``
+    champion: str | None  #: what it was compared with
+    outcome: CheckOutcome  #: of the gates
+    checks: tuple[CheckResult, ...]
+    promoted: bool
+    sentence: str
+
+    def __repr__(self) -> str:
+        return f"<RetrainingOutcome {self.candidate} gates {self.outcome}{', promoted' if self.promoted else ''}>"
+
+    def _repr_html_(self) -> str:
+        return card(
+            f"Retraining of {self.deployment}",
+            [
+                ("because", self.because),
+                ("candidate", self.candidate),
+                ("compared with", self.champion or "nothing: no champion yet"),
+                ("gates", self.outcome),
+                *((check.name, check.sentence) for check in self.checks),
+                ("so", self.sentence),
+            ],
+        )

@@ -1,0 +1,141 @@
+"""Executes runs on this machine: here and now, or in a process of their own that outlives this one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nbprod.domain.execution import ExecutionResult
+from nbprod.domain.markers import Secret
+from nbprod.domain.request import RunRequest
+from nbprod.domain.run import EndCause
+
+__all__ = ["Detached", "Local", "execute"]
+
+
+def execute(request: RunRequest, *, progress: Callable[[Any], None] | None = None) -> ExecutionResult:
+    """Execute a prepared run folder in this thread, through papermill with our engine.
+
+    Works in any thread and below a running event loop; the working directory of this process is never changed.
+
+    Raises
+    ------
+    KeyboardInterrupt, SystemExit
+        As the signal that stopped the run asked; the record is complete by then.
+    """
+    # papermill and nbclient take a second to import
+    from papermill.exceptions import PapermillExecutionError
+    from papermill.execute import execute_notebook
+
+    from nbprod.notebook.document import read_notebook
+    from nbprod.notebook.execution import Execution
+
+    folder = Path(request.folder)
+    notebook = read_notebook(folder / "notebook.ipynb")
+    secrets = {reference: Secret(reference).reveal() for reference in request.secrets}
+    for attempts_left in range(request.retries, -1, -1):
+        execution = Execution(
+            notebook,
+            folder=folder,
+            kernel_name=request.kernel,
+            cwd=Path(request.cwd),
+            env={**os.environ, **request.env, "NBPROD_RUN": str(folder)},
+            limits=request.limits,
+            preload=request.preload,
+            secrets=secrets,
+            progress=progress,
+        )
+        how = {"engine_name": "nbprod", "kernel_name": request.kernel, "progress_bar": False}
+        with suppress(PapermillExecutionError):  # it looked at the outputs; our result says the same, and more
+            execute_notebook(execution.nb, None, execution=execution, **how)
+        execution.caught.pass_on()
+        if not attempts_left or not may_pass(execution.result, request.retry_on):
+            break
+        for left in (folder / "files").glob("*"):  # results come from the attempt that succeeded, and no other
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    return execution.result
+
+
+def may_pass(result: ExecutionResult, passing: tuple[str, ...]) -> bool:
+    """Whether another attempt may end otherwise: never after an error of the notebook's own, unless it is named."""
+    if result.cause in {EndCause.START, EndCause.KILLED}:
+        return True
+    name = (result.error or "").partition(":")[0]
+    return result.cause is EndCause.ERROR and name in passing
+
+
+@dataclass(frozen=True)
+class Done:
+    """A handle to what is over."""
+
+    result: ExecutionResult
+
+    def wait(self, timeout_s: float | None = None) -> ExecutionResult:  # noqa: ARG002 — the seam's signature
+        """The result."""
+        return self.result
+
+
+class Local:
+    """Executes in the calling thread; ``submit`` returns when the run has ended."""
+
+    def submit(self, request: RunRequest, *, progress: Callable[[Any], None] | None = None) -> Done:
+        """Execute now."""
+        return Done(execute(request, progress=progress))
+
+    def __repr__(self) -> str:
+        return "<Local executor>"
+
+
+@dataclass(frozen=True)
+class Started:
+    """A handle to a process of its own."""
+
+    folder: Path
+    pid: int
+
+    def wait(self, timeout_s: float | None = None) -> ExecutionResult | None:
+        """Look at the journal until the run has ended."""
+        from nbprod.notebook.journal import (  # nbformat takes a while
+            fold,
+            read_events,
+        )
+
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            result = fold(event for _, event in read_events(self.folder))
+            if result.ended_at:
+                return result
+            if deadline is not None and time.monotonic() > deadline:
+                return None
+            time.sleep(0.1)
+
+
+class Detached:
+    """Starts a process for each run; it goes on when this process ends."""
+
+    def submit(self, request: RunRequest, *, progress: Callable[[Any], None] | None = None) -> Started:  # noqa: ARG002
+        """Start a process for the run; its progress is in the journal."""
+        folder = Path(request.folder)
+        with (folder / "job.log").open("ab") as words:
+            process = subprocess.Popen(  # noqa: S603 — our own module and a folder of ours
+                [sys.executable, "-m", "nbprod.executors.job", str(folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=words,
+                stderr=words,
+                start_new_session=True,
+                cwd=folder,
+            )
+        threading.Thread(target=process.wait, daemon=True).start()  # collects it when it ends
+        return Started(folder, process.pid)
+
+    def __repr__(self) -> str:
+        return "<Detached executor>"

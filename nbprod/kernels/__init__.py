@@ -1,0 +1,1 @@
+"""Kernels: starting them under a guard, warm or cold, and stopping everything they left behind."""

@@ -1,0 +1,283 @@
+"""The process kernels are forked from: it imports, and does nothing else, so that every fork starts clean.
+
+``python -m nbprod.kernels.fork_server SOCKET_FD``. It never opens a ZMQ context, an event loop or a kernel, and
+never computes. Each request gives the command, environment and folder of a kernel and three file descriptors (its
+life line, standard output and standard error); the answer is a process id, or the reason why nothing was forked.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import importlib.util
+import json
+import os
+import signal
+import socket
+import sys
+import sysconfig
+import threading
+from pathlib import Path
+from typing import Any, NoReturn
+
+from nbprod.kernels import guard
+from nbprod.kernels.warm import binding
+
+__all__ = ["main"]
+
+NATIVE_HELPERS = {"jemalloc_bg_thd"}  # threads that memory allocators keep and that survive a fork
+#: What every kernel imports while it starts and with its first cell.
+ITSELF = (
+    "nbprod.kernels.launcher",
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "ipykernel.debugger",
+    "IPython.core.completer",
+    "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.core.logger",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
+    "sqlite3",
+    "tornado.platform.asyncio",
+)
+#: What a library imports when it is first used, and not before.
+LATER = {
+    "nbprod": ("nbprod.recording",),
+    "nbprod.training": ("sklearn.ensemble", "sklearn.linear_model"),
+    "sklearn": (
+        "narwhals._pandas_like.dataframe",
+        "narwhals._pandas_like.namespace",
+        "narwhals.stable.v2._namespace",
+    ),
+}
+MAX_MESSAGE = 1 << 20
+
+
+class ForkServer:
+    """Imports on request, forks on request, refuses when a fork would not be clean."""
+
+    def __init__(self) -> None:
+        self.env = binding(dict(os.environ))
+        self.imported: set[str] = set()
+        self.missing: set[str] = set()
+        self.stamps: dict[str, int] = {}
+        os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # as a kernel sets it
+        os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # the debugger would write a warning
+        for name in ITSELF:
+            with contextlib.suppress(ImportError):  # not every version has each
+                importlib.import_module(name)
+        self.site = site_stamp()
+        self.modules = 0
+
+    # ------------------------------------------------------------------ imports
+
+    def load(self, modules: list[str]) -> None:
+        """Import modules; what is no module, or cannot be imported, is left to the notebook to stumble over."""
+        known = sorted({*modules, *(name.partition(".")[0] for name in modules)})
+        later = [other for name in known for other in LATER.get(name, ())]
+        for name in (*modules, *later):
+            if name in self.imported or name in self.missing:
+                continue
+            try:
+                if "." in name and not is_module(name):
+                    self.missing.add(name)
+                    continue
+                importlib.import_module(name)
+                self.imported.add(name)
+            except BaseException:  # noqa: BLE001 — an import may raise anything, and must not end the server
+                self.missing.add(name)
+        if len(sys.modules) != self.modules:
+            self.modules = len(sys.modules)
+            self.note_sources()
+            gc.collect()
+            gc.freeze()  # the collector leaves frozen objects alone, so that forks keep sharing their pages
+
+    def note_sources(self) -> None:
+        """Remember the age of every imported file that may be edited: those outside the installed libraries."""
+        installed = tuple({sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")})
+        for module in list(sys.modules.values()):
+            path = getattr(module, "__file__", None)
+            if path and path not in self.stamps and not path.startswith(installed):
+                with contextlib.suppress(OSError):
+                    self.stamps[path] = Path(path).stat().st_mtime_ns
+
+    # ------------------------------------------------------------------ guards
+
+    def refusal(self, env: dict[str, str]) -> str:
+        """Why nothing may be forked now; empty when all is well."""
+        wanted = binding(env)
+        if differing := sorted(name for name in {*wanted, *self.env} if wanted.get(name) != self.env.get(name)):
+            return f"the environment differs in {', '.join(differing[:5])}"
+        if site_stamp() != self.site:
+            return "stale: the installed libraries have changed"
+        for path, stamp in self.stamps.items():
+            with contextlib.suppress(OSError):
+                if Path(path).stat().st_mtime_ns == stamp:
+                    continue
+            return f"stale: {Path(path).name} has changed"
+        if threading.active_count() != 1:
+            return f"an import started a thread ({threading.enumerate()[-1].name})"
+        if native := unexplained_threads():
+            return f"an import started {native} native threads"
+        if opened := devices():
+            return f"an import opened {opened}"
+        return ""
+
+    # ------------------------------------------------------------------ forks
+
+    def fork(self, request: dict[str, Any], descriptors: list[int], control: socket.socket) -> int:
+        """Fork the guard of a kernel, which forks the kernel."""
+        life, out, err = descriptors
+        pid = os.fork()
+        if pid:
+            return pid
+        try:
+            control.close()
+            os.setsid()
+            guard.watch(lambda: start_kernel(request, life, out, err), life, tell=life)
+        except BaseException as error:  # noqa: BLE001 — a forked child must not return
+            os.write(err, f"nbprod: {error!r}\n".encode())
+        os._exit(1)
+
+
+def start_kernel(request: dict[str, Any], life: int, out: int, err: int) -> int:
+    """Fork the kernel itself below its guard."""
+    parent = os.getpid()
+    pid = os.fork()
+    if pid:
+        os.close(out)
+        os.close(err)
+        return pid
+    code = 1
+    try:
+        guard.become_kernel(parent, life, request["memory_mb"])
+        for source, target in ((out, 1), (err, 2)):
+            os.dup2(source, target)
+            os.close(source)
+        code = run_kernel(request)
+    except BaseException as error:  # noqa: BLE001 — a forked child must not return
+        os.write(2, f"nbprod: {error!r}\n".encode())
+    os._exit(code)
+
+
+def run_kernel(request: dict[str, Any]) -> int:
+    """Be a kernel, as if this process had just been started as one."""
+    os.environ.clear()
+    os.environ.update(request["env"])
+    os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    os.chdir(request["cwd"])
+    reseed()
+    arguments = [*request["arguments"], "--IPKernelApp.parent_handle=1"]  # 1: no poller, the guard watches
+    sys.argv = ["ipykernel_launcher", *arguments]
+    from nbprod.kernels.launcher import WholeKernelApp
+
+    WholeKernelApp.clear_instance()
+    code = 0
+    try:
+        WholeKernelApp.launch_instance(argv=arguments)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    # Closing the application waits up to ten seconds for a thread that waits for the one just stopped (seen in
+    # ipykernel 7); its sockets end with the process, so only what others asked for at exit is run.
+    atexit.unregister(WholeKernelApp.instance().close)
+    atexit._run_exitfuncs()  # noqa: SLF001 — a fork ends without them otherwise
+    for stream in (sys.__stdout__, sys.__stderr__):
+        with contextlib.suppress(Exception):
+            stream.flush()  # type: ignore[union-attr]
+    return code
+
+
+def reseed() -> None:
+    """Give this fork random numbers of its own; the standard library's generator does so by itself."""
+    if (numpy := sys.modules.get("numpy")) is not None and "numpy.random" in sys.modules:
+        numpy.random.seed()
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.seed()
+
+
+def is_module(name: str) -> bool:
+    """Whether a dotted name is a module."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, AttributeError, ValueError):
+        return False
+
+
+def site_stamp() -> tuple[int, ...]:
+    """Changes whenever a distribution is installed or removed."""
+    stamps = []
+    for kind in ("purelib", "platlib"):
+        with contextlib.suppress(OSError):
+            stamps.append(Path(sysconfig.get_path(kind)).stat().st_mtime_ns)
+    return tuple(stamps)
+
+
+def unexplained_threads() -> int:
+    """Native threads that are neither ours, an allocator's, nor of a linear algebra pool that survives a fork."""
+    tasks = Path("/proc/self/task")
+    if not tasks.is_dir():
+        return 0
+    names = [(task / "comm").read_text().strip() for task in tasks.iterdir()]
+    extra = sum(name not in NATIVE_HELPERS for name in names) - 1
+    if (extra > 0 and "threadpoolctl" in sys.modules) or importlib.util.find_spec("threadpoolctl"):
+        from threadpoolctl import threadpool_info
+
+        # OpenBLAS starts its threads when it is loaded, and starts them anew in a fork
+        extra -= sum(pool["num_threads"] - 1 for pool in threadpool_info() if pool["internal_api"] == "openblas")
+    return max(extra, 0)
+
+
+def devices() -> str:
+    """An accelerator's device file this process holds open; it would be of no use in a fork."""
+    with contextlib.suppress(OSError):
+        for link in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):
+                target = str(link.readlink())
+                if target.startswith(("/dev/nvidia", "/dev/kfd", "/dev/dri")):
+                    return target
+    return ""
+
+
+def serve(control: socket.socket) -> NoReturn:
+    """Answer requests until the other side is gone."""
+    server = ForkServer()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # guards tell how they ended; nobody waits for them here
+    answer(control, {"ready": True})
+    while True:
+        content, descriptors, _, _ = socket.recv_fds(control, MAX_MESSAGE, 3)
+        if not content:
+            os._exit(0)
+        try:
+            request = json.loads(content)
+            server.load(request["preload"])
+            reason = server.refusal(request["env"]) if descriptors else ""
+            if reason or not descriptors:
+                answer(control, {"refused": reason, "loaded": sorted(server.imported)})
+            else:
+                answer(control, {"pid": server.fork(request, descriptors, control)})
+        except Exception as error:  # noqa: BLE001 — the caller falls back to a cold kernel
+            answer(control, {"refused": f"{type(error).__name__}: {error}"})
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+
+def answer(control: socket.socket, content: dict[str, Any]) -> None:
+    """Send one answer."""
+    control.sendall(json.dumps(content).encode())
+
+
+def main() -> NoReturn:
+    """Serve the socket whose descriptor is the only argument."""
+    here = os.getcwd()  # noqa: PTH109 — compared with the text in sys.path
+    sys.path[:] = [entry for entry in sys.path if entry not in {"", here}]  # a kernel has its own folder there
+    with socket.socket(fileno=int(sys.argv[1])) as control:
+        serve(control)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Notebooks: the document, its parameters, and its execution."""

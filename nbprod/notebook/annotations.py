@@ -1,0 +1,210 @@
+"""What an annotation or a literal default says about a parameter, read from its syntax alone."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from nbprod.domain.markers import Range, Secret
+from nbprod.domain.type_rule import Kind, TypeRule
+from nbprod.errors import ParameterError
+
+__all__ = ["NotLiteralError", "literal_value", "rule_of_annotation", "rule_of_default"]
+
+KINDS = {
+    "bool": Kind.BOOL,
+    "int": Kind.INT,
+    "float": Kind.FLOAT,
+    "str": Kind.STR,
+    "date": Kind.DATE,
+    "datetime": Kind.DATETIME,
+    "Path": Kind.PATH,
+    "PurePath": Kind.PATH,
+    "Secret": Kind.SECRET,
+    "Dataset": Kind.DATASET,
+    "Model": Kind.MODEL,
+    "list": Kind.LIST,
+    "List": Kind.LIST,
+    "Sequence": Kind.LIST,
+    "tuple": Kind.TUPLE,
+    "Tuple": Kind.TUPLE,
+    "dict": Kind.DICT,
+    "Dict": Kind.DICT,
+    "Mapping": Kind.DICT,
+}
+NAMED_VALUES = {"nan": math.nan, "NaN": math.nan, "inf": math.inf, "UTC": UTC, "utc": UTC}
+
+
+class NotLiteralError(ValueError):
+    """An expression that only a kernel can evaluate."""
+
+
+def rule_of_annotation(node: ast.expr) -> TypeRule:
+    """The rule of an annotation; one that says nothing known allows any plain value.
+
+    Raises
+    ------
+    ParameterError
+        A ``Range`` that is none.
+    """
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):  # a quoted annotation
+        try:
+            return rule_of_annotation(ast.parse(node.value, mode="eval").body)
+        except SyntaxError:
+            return TypeRule()
+    if isinstance(node, ast.Constant) and node.value is None:
+        return TypeRule(optional=True)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return _either(_alternatives(node))
+    if isinstance(node, ast.Subscript):
+        return _of_subscript(_last_name(node.value), node.slice)
+    kind = KINDS.get(_last_name(node), Kind.ANY)
+    return TypeRule(kind=kind)
+
+
+def rule_of_default(value: Any) -> TypeRule:
+    """The rule where there is no annotation: as the default is."""
+    for kind, python_type in (
+        (Kind.BOOL, bool),
+        (Kind.INT, int),
+        (Kind.FLOAT, float),
+        (Kind.STR, str),
+        (Kind.LIST, list),
+        (Kind.TUPLE, tuple),
+        (Kind.DICT, dict),
+        (Kind.DATETIME, datetime),
+        (Kind.DATE, date),
+        (Kind.PATH, Path),
+        (Kind.SECRET, Secret),
+    ):
+        if isinstance(value, python_type):
+            return TypeRule(kind=kind)
+    return TypeRule(optional=value is None)
+
+
+def literal_value(node: ast.expr) -> Any:
+    """The value of a literal, or of a well-known constructor of literals such as ``date(2026, 1, 31)``.
+
+    Raises
+    ------
+    NotLiteralError
+        The expression is neither.
+    """
+    try:
+        return _literal(node)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:  # {[]: 1}, date(2026, 2, 30), …
+        raise NotLiteralError(str(error)) from None
+
+
+def _literal(node: ast.expr) -> Any:
+    if isinstance(node, ast.Constant) and not isinstance(node.value, type(...)):
+        return node.value
+    if isinstance(node, ast.List | ast.Tuple | ast.Set):
+        items = [_literal(item) for item in node.elts]
+        return items if isinstance(node, ast.List) else tuple(items) if isinstance(node, ast.Tuple) else set(items)
+    if isinstance(node, ast.Dict):
+        if None in node.keys:
+            raise NotLiteralError("a mapping is unpacked")
+        return {_literal(key): _literal(one) for key, one in zip(node.keys, node.values, strict=True) if key}
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+        number = _literal(node.operand)
+        if isinstance(number, int | float) and not isinstance(number, bool):
+            return -number if isinstance(node.op, ast.USub) else number
+    if isinstance(node, ast.Attribute) and node.attr in NAMED_VALUES:
+        return NAMED_VALUES[node.attr]
+    if isinstance(node, ast.Name) and node.id in {"UTC", "nan", "inf"}:
+        return NAMED_VALUES[node.id]
+    if isinstance(node, ast.Call) and (make := CONSTRUCTORS.get(_last_name(node.func))):
+        arguments = [_literal(argument) for argument in node.args]
+        named = {keyword.arg: _literal(keyword.value) for keyword in node.keywords if keyword.arg}
+        if len(named) == len(node.keywords):
+            return make(*arguments, **named)
+    raise NotLiteralError(f"{ast.unparse(node)} is not a literal")
+
+
+CONSTRUCTORS: dict[str, Callable[..., Any]] = {
+    "dict": dict,
+    "list": list,
+    "tuple": tuple,
+    "set": set,
+    "float": float,
+    "date": date,
+    "datetime": datetime,
+    "fromisoformat": datetime.fromisoformat,
+    "timezone": timezone,
+    "timedelta": timedelta,
+    "Path": Path,
+    "PurePath": Path,
+    "Secret": Secret,
+}
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _alternatives(node: ast.expr) -> list[ast.expr]:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return [*_alternatives(node.left), *_alternatives(node.right)]
+    return [node]
+
+
+def _either(options: list[ast.expr]) -> TypeRule:
+    is_none = [isinstance(option, ast.Constant) and option.value is None for option in options]
+    rules = [rule_of_annotation(option) for option, none in zip(options, is_none, strict=True) if not none]
+    optional = any(is_none) or any(rule.optional for rule in rules)
+    if len(rules) == 1:
+        return replace(rules[0], optional=optional)
+    if not rules or any(rule.kind is Kind.ANY for rule in rules):
+        return TypeRule(optional=optional)
+    return TypeRule(kind=Kind.UNION, inner=tuple(replace(rule, optional=False) for rule in rules), optional=optional)
+
+
+def _of_subscript(name: str, node: ast.expr) -> TypeRule:
+    parts = list(node.elts) if isinstance(node, ast.Tuple) else [node]
+    if name == "Optional":
+        return replace(rule_of_annotation(node), optional=True)
+    if name == "Union":
+        return _either([one for part in parts for one in _alternatives(part)])
+    if name in {"Final", "ClassVar"}:
+        return rule_of_annotation(node)
+    if name == "Literal":
+        return _of_choices(parts)
+    if name == "Annotated":
+        return _of_annotated(parts)
+    kind = KINDS.get(name, Kind.ANY)
+    if kind is Kind.TUPLE and isinstance(parts[-1], ast.Constant) and parts[-1].value is ...:
+        return TypeRule(kind=kind, inner=(rule_of_annotation(parts[0]),), any_length=True)
+    is_whole = len(parts) == {Kind.LIST: 1, Kind.DICT: 2}.get(kind, len(parts))
+    if kind not in {Kind.LIST, Kind.TUPLE, Kind.DICT} or not is_whole:
+        return TypeRule(kind=kind)
+    return TypeRule(kind=kind, inner=tuple(map(rule_of_annotation, parts)))
+
+
+def _of_choices(parts: list[ast.expr]) -> TypeRule:
+    try:
+        values = [literal_value(part) for part in parts]
+    except NotLiteralError:
+        return TypeRule()
+    choices = tuple(value for value in values if value is not None)
+    return TypeRule(kind=Kind.CHOICE, choices=choices, optional=None in values)
+
+
+def _of_annotated(parts: list[ast.expr]) -> TypeRule:
+    rule = rule_of_annotation(parts[0])
+    for part in parts[1:]:
+        if isinstance(part, ast.Call) and _last_name(part.func) == "Range":
+            try:
+                ends = [literal_value(argument) for argument in part.args]
+                bounds = Range(*ends, **{str(word.arg): literal_value(word.value) for word in part.keywords})
+            except (NotLiteralError, TypeError) as error:
+                raise ParameterError(
+                    f"{ast.unparse(part)} is no range: {error}", hint="Write Range(low, high) with two numbers."
+                ) from None
+            rule = replace(rule, low=bounds.low, high=bounds.high)
+    return rule

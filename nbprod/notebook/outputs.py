@@ -1,0 +1,261 @@
+"""The outputs of a cell as they arrive: streams merged, carriage returns folded, sizes capped with a visible mark."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+
+from nbprod.domain.execution import Limits
+from nbprod.domain.record import RECORD_TYPE
+
+__all__ = ["RECORD_TYPE", "CellOutputs", "Printed"]
+
+MOST_OUTPUTS = 2000  # of one cell
+LONGEST_LINE = 65536
+OVERWRITTEN = re.compile(r"[^\n]*\r(?=[^\n\r])")  # what a later carriage return wrote over
+RUBBED_OUT = re.compile(r"[^\n\x08]\x08")
+SUFFIXES = {"text/html": "html", "image/png": "png", "image/svg+xml": "svg", "text/plain": "txt", "image/jpeg": "jpg"}
+
+
+def folded(text: str) -> str:
+    """The text as a terminal shows it: progress bars that rewrite their line leave one line."""
+    if "\b" in text:
+        before = None
+        while before != text:
+            before, text = text, RUBBED_OUT.sub("", text)
+    return OVERWRITTEN.sub("", text) if "\r" in text else text
+
+
+class Printed:
+    """Text printed to one stream: its beginning and its end, with a count of what lies between.
+
+    Parameters
+    ----------
+    most
+        Characters kept.
+    spill
+        Called with every whole part once the text outgrows what is kept; tells where it went.
+    """
+
+    def __init__(self, most: int, spill: Callable[[str], str]) -> None:
+        self.most, self.spill = most, spill
+        self.head: list[str] = []
+        self.tail: deque[str] = deque()
+        self.head_size = self.tail_size = self.left_out = 0
+        self.line = ""  # the last line, not yet ended
+        self.place = ""
+
+    def add(self, text: str) -> None:
+        """Take what was printed next."""
+        whole, newline, rest = text.rpartition("\n")
+        if newline:
+            self.keep(folded(self.line + whole + newline))
+            self.line = folded(rest)
+        else:
+            self.line = folded(self.line + rest)
+        if len(self.line) > LONGEST_LINE:
+            self.keep(self.line)
+            self.line = ""
+
+    def keep(self, text: str) -> None:
+        """Take text that is over; what lies between the beginning and the end is counted and goes to the log."""
+        half = self.most // 2
+        if self.place:
+            self.spill(text)
+        elif self.head_size + self.tail_size + len(text) > self.most:
+            self.place = self.spill("".join((*self.head, *self.tail, text)))
+        begin = text[: max(half - self.head_size, 0)]
+        if begin:
+            self.head.append(begin)
+            self.head_size += len(begin)
+        if len(begin) < len(text):
+            self.tail.append(text[len(begin) :])
+            self.tail_size += len(text) - len(begin)
+        while self.tail_size > half:
+            first = self.tail.popleft()
+            gone = min(len(first), self.tail_size - half)
+            if gone < len(first):
+                self.tail.appendleft(first[gone:])
+            self.tail_size -= gone
+            self.left_out += gone
+
+    def finish(self) -> None:
+        """The stream is over: nothing more comes to the last line."""
+        if self.line:
+            self.keep(self.line)
+            self.line = ""
+
+    def __str__(self) -> str:
+        mark = f"\n[… {self.left_out:,} characters left out; all of it: {self.place} …]\n" if self.left_out else ""
+        return "".join((*self.head, mark, *self.tail, self.line))
+
+
+class CellOutputs:
+    """Puts what a cell shows into its ``outputs``, within the limits, and tells a listener each change.
+
+    Parameters
+    ----------
+    cell
+        The code cell; its outputs are replaced.
+    folder
+        The run's folder: what outgrows the notebook goes to ``logs/`` there.
+    limits
+        Sizes.
+    room
+        Called with the size of an output in bytes, says whether the notebook still has room for it.
+    tell
+        Called with the index, the output and whether it is new, for the journal.
+    """
+
+    def __init__(
+        self,
+        cell: NotebookNode,
+        *,
+        folder: Path,
+        limits: Limits,
+        room: Callable[[int], bool],
+        tell: Callable[[int, NotebookNode, str], None],
+    ) -> None:
+        self.cell, self.folder, self.limits, self.room, self.tell = cell, folder, limits, room, tell
+        self.printed: dict[int, Printed] = {}
+        self.logged = 0
+        self.dropped = 0
+        cell.outputs = []
+
+    @property
+    def outputs(self) -> list[NotebookNode]:
+        """The cell's outputs; printed text is filled in by :meth:`settle`."""
+        return self.cell.outputs
+
+    def clear(self) -> None:
+        """Forget everything shown so far."""
+        self.outputs.clear()
+        self.printed.clear()
+
+    def stream(self, name: str, text: str) -> None:
+        """Add printed text to the last output if it is the same stream, else to a new one."""
+        last = len(self.outputs) - 1
+        if last < 0 or self.outputs[last].output_type != "stream" or self.outputs[last].name != name:
+            if not self.has_place():
+                return
+            self.outputs.append(new_output("stream", name=name, text=""))
+            last += 1
+            self.printed[last] = Printed(self.limits.cell_text_kb * 1024, self.spill)
+        self.printed[last].add(text)
+        self.tell(last, self.outputs[last], text)
+
+    def add(self, output: NotebookNode) -> int:
+        """Add a displayed output or an error; its index, or -1 when there is no place left."""
+        if not self.has_place():
+            return -1
+        self.outputs.append(self.fitted(output))
+        self.tell(len(self.outputs) - 1, self.outputs[-1], "")
+        return len(self.outputs) - 1
+
+    def replace(self, index: int, output: NotebookNode) -> None:
+        """Show something else where an output was."""
+        if 0 <= index < len(self.outputs):
+            self.outputs[index] = self.fitted(output)
+            self.tell(index, self.outputs[index], "")
+
+    def has_place(self) -> bool:
+        """Whether the cell may have one more output; one that may not is counted."""
+        if len(self.outputs) < MOST_OUTPUTS:
+            return True
+        self.dropped += 1
+        return False
+
+    def settle(self, *, over: bool = False) -> None:
+        """Write the printed text into the outputs, so that the notebook can be saved.
+
+        Parameters
+        ----------
+        over
+            The cell has ended.
+        """
+        for index, printed in self.printed.items():
+            if over:
+                printed.finish()
+            self.outputs[index].text = str(printed)
+        if self.dropped:
+            last = self.outputs[-1]
+            mark = f"[… {self.dropped:,} more outputs left out …]\n"
+            if last.output_type == "stream" and last.get("name") == "stderr" and last.text.startswith("[… "):
+                last.text = mark
+            else:
+                self.outputs.append(new_output("stream", name="stderr", text=mark))
+
+    def fitted(self, output: NotebookNode) -> NotebookNode:
+        """The output, or a mark in its place when it is larger than the limits."""
+        data = output.get("data")
+        if data is None or RECORD_TYPE in data:  # results are never cut
+            return output
+        most = self.limits.display_kb * 1024
+        sizes = {
+            kind: len(value) if isinstance(value, str) else len(json.dumps(value)) for kind, value in data.items()
+        }
+        if sum(sizes.values()) <= most and self.room(sum(sizes.values())):
+            return output
+        kept, places = {}, []
+        for kind, value in data.items():
+            if sizes[kind] <= min(most // 8, 65536):
+                kept[kind] = value
+            else:
+                places.append(f"{kind}, {sizes[kind]:,} bytes: {self.put_away(kind, value)}")
+        mark = "[… left out because of its size: " + "; ".join(places) + " …]"
+        kept["text/plain"] = f"{kept.get('text/plain', '')}\n{mark}".lstrip("\n")
+        return NotebookNode({**output, "data": NotebookNode(kept)})
+
+    def put_away(self, kind: str, value: Any) -> str:
+        """Write a large payload to a file of its own; its path inside the run's folder."""
+        if self.logged > self.limits.log_mb * 1024 * 1024:
+            return "not kept"
+        content = value if isinstance(value, str) else json.dumps(value)
+        binary = kind.startswith("image/") and kind != "image/svg+xml"
+        raw = base64.b64decode(content) if binary else content.encode("utf-8", "replace")
+        self.logged += len(raw)
+        place = self.folder / "logs" / f"{self.cell.id}-{len(self.outputs)}.{SUFFIXES.get(kind, 'txt')}"
+        place.parent.mkdir(mode=0o700, exist_ok=True)
+        place.write_bytes(raw)
+        return f"logs/{place.name}"
+
+    def leave_out(self, raw: bytes) -> None:
+        """Put a mark in the place of an output too large to be read; its content goes to a file, up to the log's cap.
+
+        Parameters
+        ----------
+        raw
+            The content as JSON; empty when it may hold secrets nobody has looked for.
+        """
+        place = self.folder / "logs" / f"{self.cell.id}-{len(self.outputs)}.json"
+        kept = "not kept, because it may hold a secret"
+        if raw and self.logged < self.limits.log_mb * 1024 * 1024:
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            place.write_bytes(memoryview(raw)[: self.limits.log_mb * 1024 * 1024])
+            self.logged += len(raw)
+            kept = f"logs/{place.name}"
+        elif raw:
+            kept = "not kept"
+        self.add(new_output("display_data", data={"text/plain": f"[… left out because of its size: {kept} …]"}))
+
+    def spill(self, text: str) -> str:
+        """Add text to the cell's log file, up to its cap; the file's path inside the run's folder."""
+        place = self.folder / "logs" / f"{self.cell.id}.log"
+        place.parent.mkdir(mode=0o700, exist_ok=True)
+        raw = text.encode("utf-8", "replace")
+        left = self.limits.log_mb * 1024 * 1024 - self.logged
+        if left > 0:
+            with place.open("ab") as file:
+                file.write(raw[:left])
+                if len(raw) > left:
+                    file.write(b"\n[the log ends here: its limit is reached]\n")
+            self.logged += len(raw)
+        return f"logs/{place.name}"

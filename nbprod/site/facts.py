@@ -1,0 +1,139 @@
+"""What the site tells: one reading of the ledger at a single moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from nbprod.domain.alert import Alert, AlertStatus
+from nbprod.domain.deployment import Deployment
+from nbprod.domain.event import Event
+from nbprod.domain.monitor import MonitorReport
+from nbprod.domain.package import ModelPackage
+from nbprod.domain.run import Run
+from nbprod.domain.version import Alias, ModelRef, ModelVersion, RegisteredModel
+from nbprod.errors import SettingsError
+
+if TYPE_CHECKING:
+    from nbprod.store import Store
+
+__all__ = ["Facts", "Held", "read_facts"]
+
+MOST_RUNS = 5_000  # the newest have pages; the ledger has them all
+MOST_EVENTS = 20_000
+MOVES = ("model.promoted", "model.rolled-back")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """An alias named a version from one moment to another; ``until=None`` still does."""
+
+    alias: str  #: ``electricity@champion``
+    number: int
+    since: datetime
+    until: datetime | None
+    event: Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Records for the pages, newest first."""
+
+    runs: Sequence[Run] = ()
+    models: Sequence[RegisteredModel] = ()
+    versions: Sequence[ModelVersion] = ()
+    aliases: Sequence[Alias] = ()
+    packages: Mapping[str, ModelPackage]
+    deployments: Sequence[Deployment] = ()
+    reports: Sequence[MonitorReport] = ()
+    alerts: Sequence[Alert] = ()
+    events: Sequence[Event] = ()
+
+    @property
+    def as_of(self) -> datetime:
+        """The newest moment in the records: the site speaks of then, whenever it is built."""
+        moments = [
+            *(event.at for event in self.events[:1]),
+            *(run.ended_at or run.created_at for run in self.runs),
+            *(alert.last_seen_at for alert in self.alerts),
+        ]
+        return max(moments, default=datetime(1970, 1, 1, tzinfo=UTC))
+
+    @property
+    def standing(self) -> list[Alert]:
+        """Alerts that are not resolved."""
+        return [alert for alert in self.alerts if alert.status is not AlertStatus.RESOLVED]
+
+    def watched(self, deployment: str) -> list[MonitorReport]:
+        """Reports of a deployment in the order of their windows; of two on one window, the newer run's."""
+        latest: dict[tuple[datetime, datetime], MonitorReport] = {}
+        for report in sorted(self.reports, key=lambda one: one.run_id):
+            if report.deployment == deployment:
+                latest[report.start, report.end] = report
+        return sorted(latest.values(), key=lambda one: (one.end, one.start))
+
+    def in_use(self, deployment: Deployment) -> tuple[ModelVersion | None, datetime | None]:
+        """The version a deployment stands for, and since when."""
+        if deployment.model is None:
+            return None, None
+        try:
+            ref = ModelRef.parse(deployment.model)
+        except SettingsError:
+            return None, None
+        since: datetime | None = deployment.created_at
+        number = ref.number
+        if ref.alias:
+            alias = next((one for one in self.aliases if (one.model, one.name) == (ref.model, ref.alias)), None)
+            number, since = (alias.number, alias.moved_at) if alias else (None, None)
+        version = next((one for one in self.versions if (one.model, one.number) == (ref.model, number)), None)
+        return version, since if version else None
+
+    def held(self, model: str) -> dict[str, list[Held]]:
+        """By alias of a model, the versions it named, oldest first."""
+        moves: dict[str, list[Event]] = {}
+        for event in sorted(self.events, key=lambda one: one.number):
+            if (
+                event.kind in MOVES
+                and event.subject.startswith(f"{model}@")
+                and isinstance(event.data.get("version"), int)
+            ):
+                moves.setdefault(event.subject, []).append(event)
+        return {
+            alias: [
+                Held(
+                    alias=alias,
+                    number=event.data["version"],
+                    since=event.at,
+                    until=events[n + 1].at if n + 1 < len(events) else None,
+                    event=event,
+                )
+                for n, event in enumerate(events)
+            ]
+            for alias, events in moves.items()
+        }
+
+
+def read_facts(store: Store, *, since: datetime | None = None) -> Facts:
+    """Read the records, as of one moment; of runs and events the newest few thousand.
+
+    Parameters
+    ----------
+    store
+        The ledger.
+    since
+        Leaves out runs, reports, alerts and events that are older; models and deployments are always told.
+    """
+    with store.read() as session:
+        return Facts(
+            runs=session.list(Run, since=since, limit=MOST_RUNS),
+            models=session.list(RegisteredModel, limit=None, newest_first=False),
+            versions=session.list(ModelVersion, limit=None),
+            aliases=session.list(Alias, limit=None),
+            packages={package.digest: package for package in session.list(ModelPackage, limit=None)},
+            deployments=session.list(Deployment, limit=None, newest_first=False),
+            reports=session.list(MonitorReport, since=since, limit=None),
+            alerts=session.list(Alert, since=since, limit=None),
+            events=session.events(since=since, limit=MOST_EVENTS),
+        )

@@ -1,0 +1,48 @@
+"""Commands of alerts: ``list``, ``acknowledge``, ``resolve``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nbprod.cli.output import AsJson, Limit, emit, emit_one
+from nbprod.domain.alert import AlertStatus
+
+if TYPE_CHECKING:
+    from nbprod.workspace import Workspace
+
+app = typer.Typer(help="What monitors saw and nobody has settled.", no_args_is_help=True)
+
+AlertId = Annotated[str, typer.Argument(help="Id of the alert.")]
+Note = Annotated[str, typer.Option("--note", help="Why, for those who read it later.")]
+
+
+@app.command("list")
+def list_(
+    deployment: Annotated[str | None, typer.Argument(help="Only of this deployment.")] = None,
+    status: Annotated[AlertStatus | None, typer.Option(help="Only of this status.")] = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Alerts, newest first."""
+    found = _workspace().alerts.list(deployment, status=status, limit=limit)
+    emit(found, ["id", "status", "deployment", "summary", "times_seen", "last_seen_at"], as_json=as_json)
+
+
+@app.command()
+def acknowledge(alert_id: AlertId, note: Note = "", as_json: AsJson = False) -> None:
+    """Say that somebody is on it."""
+    emit_one(_workspace().alerts.acknowledge(alert_id, note=note), as_json=as_json)
+
+
+@app.command()
+def resolve(alert_id: AlertId, note: Note = "", as_json: AsJson = False) -> None:
+    """Close it; the monitor opens a new one if it sees the same again."""
+    emit_one(_workspace().alerts.resolve(alert_id, note=note), as_json=as_json)
+
+
+def _workspace() -> Workspace:
+    from nbprod.workspace import open_workspace  # opens the ledger: SQLAlchemy takes a quarter of a second
+
+    return open_workspace()

@@ -1,0 +1,103 @@
+"""``nbprod packages``: seal, look at, verify, bless and carry model packages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nbprod.cli.output import AsJson, Limit, emit, emit_one, say
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Build, verify, bless and carry model packages.", no_args_is_help=True)
+
+Package = Annotated[str, typer.Argument(help="A digest, or its first six or more digits.", show_default=False)]
+COLUMNS = ("digest", "task", "target", "format", "run_id", "created_at")
+
+
+@app.command()
+def build(
+    run: Annotated[str, typer.Argument(help="The run that saved a model.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Make a sealed package of the model a run saved."""
+    package = _packages().build(run)
+    if as_json:
+        emit_one(package, as_json=True)
+        return
+    typer.echo(package.digest)
+    say(f"Sealed in {package.folder}")
+
+
+@app.command("list")
+def list_packages(limit: Limit = 50, as_json: AsJson = False) -> None:
+    """List packages, newest first."""
+    emit(_packages().list(limit=limit), COLUMNS, as_json=as_json, empty="No packages yet: nbprod packages build RUN.")
+
+
+@app.command()
+def show(package: Package, as_json: AsJson = False) -> None:
+    """Show one package."""
+    emit_one(_packages().get(package), as_json=as_json)
+
+
+@app.command()
+def verify(package: Annotated[str, typer.Argument(help="A digest, or a folder.", show_default=False)]) -> None:
+    """Compare every byte with the manifest; name the first file that differs."""
+    folder = Path(package)
+    if folder.is_dir() and "/" in package:
+        from nbprod.packages import verify_folder  # no workspace is needed
+
+        sealed = verify_folder(folder)
+    else:
+        sealed = _packages().verify(package)
+    typer.echo(sealed.digest)
+    say(f"{len(sealed.files)} files are what the manifest says.")
+
+
+@app.command()
+def bless(package: Package, as_json: AsJson = False) -> None:
+    """Load and score the golden rows in a fresh process, and record whether the values are equal."""
+    blessing = _packages().bless(package)
+    if as_json:
+        emit_one(blessing, as_json=True)
+        return
+    typer.echo(blessing.sentence)
+    say(f"Blessed on Python {blessing.python}, {blessing.platform}, in {blessing.seconds:.1f} s.")
+
+
+@app.command()
+def compare(first: Package, second: Package, as_json: AsJson = False) -> None:
+    """Show the metrics of two packages, and what else differs."""
+    emit_one(_packages().compare(first, second), as_json=as_json)
+
+
+@app.command("import")
+def import_package(
+    path: Annotated[Path, typer.Argument(help="A .tar file or a folder made by export.", show_default=False)],
+    digest: Annotated[
+        str | None, typer.Option("--digest", help="What it must be, told by somebody you trust.")
+    ] = None,
+) -> None:
+    """Take in a package from elsewhere, verified."""
+    package = _packages().import_(path, digest=digest)
+    typer.echo(package.digest)
+    if digest is None:
+        say("It is what its own manifest says; give --digest to hold it against what its maker says.")
+
+
+@app.command()
+def export(
+    package: Package,
+    path: Annotated[Path, typer.Argument(help="A .tar file or a folder that does not exist.", show_default=False)],
+) -> None:
+    """Write a package to a .tar file or a folder."""
+    typer.echo(str(_packages().export(package, path)))
+
+
+def _packages() -> Any:
+    from nbprod.workspace import open_workspace  # opens the store
+
+    return open_workspace().packages

@@ -1,0 +1,32 @@
+"""Commands that replay the past: ``rehearse monitor``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nbprod.cli.output import AsJson, emit
+
+app = typer.Typer(help="What would have been said, had it been asked then.", no_args_is_help=True)
+
+
+@app.callback()
+def replays() -> None:
+    """What would have been said, had it been asked then."""
+
+
+@app.command()
+def monitor(
+    deployment: Annotated[str, typer.Argument(help="Name of the deployment.")],
+    last: Annotated[str, typer.Option(help="How much of the past: 180d, 26w.")] = "180d",
+    window: Annotated[str, typer.Option(help="Length of each window: 24h, 7d, 4w.")] = "30d",
+    end: Annotated[str | None, typer.Option(help="Where the past ends; now by default.")] = None,
+    delay: Annotated[str, typer.Option(help="How long after a window's end one looks.")] = "7d",
+    as_json: AsJson = False,
+) -> None:
+    """Replay past windows through the monitor; nothing is recorded."""
+    from nbprod.workspace import open_workspace  # opens the ledger
+
+    found = open_workspace().monitors.rehearse(deployment, last=last, window=window, end=end, delay=delay)
+    emit(found, ["start", "end", "verdict", "rows", "outcomes", "changed", "sentence"], as_json=as_json)

@@ -1,0 +1,117 @@
+"""``nbprod run``: execute a template or any notebook with checked parameters."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Annotated, Any
+
+import click
+import typer
+
+from nbprod.cli.output import AsJson, emit_one, say
+from nbprod.domain.check import CheckOutcome, CheckResult
+from nbprod.domain.run import Run
+from nbprod.errors import ParameterError, RefusedError
+
+__all__ = ["Assignments", "assignments", "describe", "run"]
+
+Assignments = Annotated[
+    list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A parameter; repeat for more.")
+]
+
+
+def run(
+    context: typer.Context,
+    template: Annotated[
+        str | None,
+        typer.Argument(metavar="TEMPLATE", help="A template's name or a notebook's path.", show_default=False),
+    ] = None,
+    parameters: Assignments = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Return at once; the run goes on by itself.")] = False,
+    timeout_s: Annotated[float | None, typer.Option("--timeout", help="Limit of the whole run, in seconds.")] = None,
+    show_help: Annotated[bool, typer.Option("--help", "-h", help="Show the template's parameters.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Execute a template or any notebook; parameters are checked before a kernel starts."""
+    if template is None:  # not left to typer, which would refuse `nbprod run --help`
+        typer.echo(context.get_help(), err=not show_help)
+        raise typer.Exit(0 if show_help else 2)
+    from nbprod.workspace import open_workspace  # opens the ledger
+
+    runs = open_workspace().runs
+    if show_help:
+        typer.echo(f"Usage: {context.command_path} {template} [-p NAME=VALUE]…")
+        typer.echo(describe(runs.source(template)))
+        typer.echo("\nOptions of every run: nbprod run --help")
+        return
+    bar: AbstractContextManager[Any] = nullcontext()
+    if sys.stderr.isatty() and not detach:
+        from nbprod.notebook.progress import progress_bar  # rich takes 0.1 s
+
+        bar = progress_bar(template)
+    with bar as progress:
+        done = runs.start(
+            template, assignments(parameters), detach=detach, progress=progress, timeout_s=timeout_s, from_text=True
+        )
+    emit_one(done, as_json=as_json)
+    if detach:
+        say(f"Follow it with nbprod runs watch {done.id}")
+    elif not done.succeeded:
+        at = f" in cell {done.failed_cell}" if done.failed_cell else ""
+        say(f"nbprod: run {done.id} {done.status}{at} ({done.cause}): {done.error}")
+        raise typer.Exit(1)
+    else:
+        judge(done, runs.results(done).checks)
+
+
+def judge(run: Run, checks: Sequence[CheckResult]) -> None:
+    """Tell the checks a run recorded that did not pass.
+
+    Raises
+    ------
+    RefusedError
+        One of them failed, though the notebook itself went through.
+    """
+    for check in checks:
+        if check.outcome is not CheckOutcome.PASSED:
+            say(f"{check.outcome}: {check.sentence}")
+    if failed := [check.name for check in checks if check.outcome is CheckOutcome.FAILED]:
+        raise RefusedError(
+            f"Run {run.id} went through, and its checks say no: {', '.join(dict.fromkeys(failed))}",
+            hint=f"Look at {run.folder}/report.html",
+        )
+
+
+def assignments(texts: list[str] | None) -> dict[str, str]:
+    """``NAME=VALUE`` texts as a mapping.
+
+    Raises
+    ------
+    ParameterError
+        One has no ``=``, or a name is given twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        if not equals or name.strip() in found:
+            wrong = "is given twice" if equals else "has no ="
+            raise ParameterError(f"-p {text} {wrong}", names=[name], hint="Write -p name=value, each name once.")
+        found[name.strip()] = value
+    return found
+
+
+def describe(source: object) -> str:
+    """The parameters of a notebook, one a line: name, type, default, help."""
+    parameters = getattr(source, "parameters", ())
+    if not parameters:
+        return "\nThis notebook has no parameters."
+    width = max(len(parameter.name) for parameter in parameters)
+    lines = ["\nParameters (-p NAME=VALUE):"]
+    for parameter in parameters:
+        default = "required" if parameter.is_required else f"default {parameter.default_text}"
+        lines.append(f"  {parameter.name:<{width}}  {parameter.allowed}; {default}")
+        if parameter.help:
+            lines.append(f"  {'':<{width}}  {parameter.help}")
+    return click.unstyle("\n".join(lines))

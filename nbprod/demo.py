@@ -1,0 +1,243 @@
+"""The whole road on real data: half-hours of an electricity market, from a notebook to a model that is watched.
+
+Every step is done once: a demo that was stopped goes on where it was, and a finished one only tells what it made.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nbprod.datasets import read_frame, write_parquet
+from nbprod.disk import write_file
+from nbprod.domain.alert import AlertStatus
+from nbprod.domain.check import CheckOutcome
+from nbprod.domain.evaluation import Evaluation
+from nbprod.domain.run import Run
+from nbprod.errors import ConflictError, RefusedError, RunFailedError
+from nbprod.scaffold import create_workspace
+from nbprod.settings import FILE_NAME
+from nbprod.workspace import Workspace, open_workspace
+
+__all__ = ["Step", "run_demo"]
+
+MODEL = "electricity"
+#: Of these three gradient boosting has the best ROC AUC. A logistic regression does as well on late 1996, as each
+#: train notebook says of its simple model; but the road is about ageing, and how boosting ages here is known.
+CANDIDATES = ("knn", "forest", "hgb")
+#: Training rows: all of 1996. January decides who is champion, and the rest of 1997 is replayed month by month.
+CUT = "1997-01-01"
+MONTHS = [datetime(1997, month, 1, tzinfo=UTC) for month in range(2, 13)] + [datetime(1998, 1, 1, tzinfo=UTC)]
+#: Outcomes come a week after the half-hour they are about.
+DELAY = timedelta(days=7)
+WHAT = {"data": MODEL, "target": "class", "time": "at", "split": "time"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One line of the demo: what happened, and the file that shows it."""
+
+    name: str
+    line: str
+    file: str
+    seconds: float
+
+
+def run_demo(folder: Path | str, say: Callable[[Step], None]) -> str:
+    """Walk the road in a workspace.
+
+    Parameters
+    ----------
+    folder
+        Made if it does not exist; a workspace the demo made before is gone on with.
+    say
+        Called after each step, at once for those that were done before.
+
+    Returns
+    -------
+    str
+        The address of the site.
+
+    Raises
+    ------
+    ConflictError
+        The folder is a workspace the demo did not make.
+    """
+    folder = Path(folder).expanduser().resolve()
+    if not (folder / FILE_NAME).exists():
+        create_workspace(folder)
+        (folder / ".nbprod").mkdir(mode=0o700, exist_ok=True)
+        write_file(folder / ".nbprod" / "demo.json", "[]")
+    demo = Demo(open_workspace(folder))
+    for step in demo.walk():
+        say(step)
+    return (folder / "site" / "index.html").as_uri()
+
+
+class Demo:
+    """The steps, and what was done of them before."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.ws = workspace
+        self.memory = workspace.home / "demo.json"
+        if not self.memory.exists():
+            raise ConflictError(
+                f"{workspace.folder} is a workspace of yours, not the demo's", hint="Give the demo another folder."
+            )
+        self.done = {step["name"]: Step(**step) for step in json.loads(self.memory.read_text(encoding="utf-8"))}
+
+    def walk(self) -> Iterator[Step]:
+        """Do what is not done yet; each step as it is there."""
+        for name, act in self.steps():
+            if name not in self.done:
+                began = time.perf_counter()
+                line, file = act()
+                step = Step(name=name, line=line, file=str(file), seconds=round(time.perf_counter() - began, 1))
+                self.done[name] = step
+                write_file(self.memory, json.dumps([asdict(one) for one in self.done.values()], indent=1))
+            yield self.done[name]
+
+    def steps(self) -> list[tuple[str, Callable[[], tuple[str, Path]]]]:
+        """The road in order."""
+        return [
+            ("validate", self.validate),
+            *((f"train-{name}", partial(self.train, name)) for name in CANDIDATES),
+            ("first-champion", self.first_champion),
+            ("deploy", self.deploy),
+            *((f"{start:%Y-%m}", partial(self.month, start, end)) for start, end in pairwise(MONTHS)),
+            ("sabotage", self.sabotage),
+            ("ahead", self.ahead),
+            ("site", self.site),
+        ]
+
+    @cached_property
+    def market(self) -> pd.DataFrame:
+        """Every half-hour, with its moment."""
+        return read_frame(str(self.ws.folder / "data" / "electricity.parquet"))
+
+    def rows(self, start: datetime, end: datetime) -> pd.DataFrame:
+        """The half-hours of a window."""
+        at = pd.to_datetime(self.market["at"], utc=True)
+        return self.market[(at >= start) & (at < end)].reset_index(drop=True)
+
+    def validate(self) -> tuple[str, Path]:
+        """Look at the data first."""
+        run = self.run("validate_data", data=MODEL, target="class", time="at")
+        checks = self.ws.runs.results(run).checks
+        telling = [check.sentence for check in checks if check.outcome is not CheckOutcome.PASSED]
+        return f"looked at {len(self.market):,} half-hours: {'; '.join(telling) or 'nothing wrong'}", _report(run)
+
+    def train(self, name: str) -> tuple[str, Path]:
+        """One of three models on the rows of 1996, sealed and registered."""
+        run = self.run("train", **WHAT, model=name, end=CUT, refit=True)
+        version = self.ws.models.bless(self.ws.models.register(self.ws.packages.build(run), model=MODEL))
+        found = f"ROC AUC {run.metrics['roc_auc']:.3f}, accuracy {run.metrics['accuracy']:.3f} on held-out weeks"
+        return f"trained {name} on 1996, {version}: {found}", _report(run)
+
+    def first_champion(self) -> tuple[str, Path]:
+        """Hold all three against the gates on January, which none has seen; the best becomes champion."""
+        judged = {
+            version: self.ws.evaluations.run(version, data=MODEL, start=CUT, end=MONTHS[0].isoformat(), block="1d")
+            for version in self.ws.models.list(MODEL)
+        }
+        scores = {version: _score(verdict) for version, verdict in judged.items()}
+        best = max(scores, key=lambda version: scores[version])
+        self.ws.models.approve(best, note="best of three in January", evidence=[judged[best].run_id])
+        self.ws.models.promote(best, expect=None, reason="best of three", evidence=[judged[best].run_id])
+        told = ", ".join(
+            f"{version} {score:.3f}" for version, score in sorted(scores.items(), key=lambda one: -one[1])
+        )
+        return f"accuracy in January: {told}; {best} is champion", self.page(judged[best])
+
+    def deploy(self) -> tuple[str, Path]:
+        """Put the champion to use, whoever it is."""
+        self.ws.deployments.create(MODEL, model=f"{MODEL}@champion")
+        return f"deployment {MODEL} follows {MODEL}@champion", Path(self.ws.lake.root)
+
+    def month(self, start: datetime, end: datetime) -> tuple[str, Path]:
+        """Predict a month, let its outcomes come, look at it, and retrain if the policy says so."""
+        served = self.ws.deployments.open(MODEL)
+        rows = self.rows(start, end)
+        answers = served.predict(rows.drop(columns="class"), at="at")
+        outcomes = pd.DataFrame(
+            {"prediction_id": answers["prediction_id"], "outcome": rows["class"], "at": rows["at"]}
+        )
+        outcomes["at"] = pd.to_datetime(outcomes["at"], utc=True) + DELAY
+        self.ws.deployments.add_outcomes(MODEL, outcomes)
+        report = self.ws.monitors.run(MODEL, start=start, end=end, as_of=end + DELAY)
+        line = f"{start:%B %Y}: {report.verdict}, {report.sentence}"
+        open_now = self.ws.alerts.list(MODEL, status=AlertStatus.OPEN, limit=None)
+        outcome = self.ws.retraining.consider([one for one in open_now if one.run_id == report.run_id], until=end)
+        if outcome is not None:
+            line += f" → retrained as {outcome.candidate}, gates {outcome.outcome}: {outcome.sentence}"
+        return line, _report(self.ws.runs.get(report.run_id))
+
+    def sabotage(self) -> tuple[str, Path]:
+        """A candidate that learned from shuffled labels: the gates refuse it, whoever approves it."""
+        rows = self.rows(datetime(1996, 1, 1, tzinfo=UTC), datetime(1997, 6, 16, tzinfo=UTC))
+        rows["class"] = rows["class"].sample(frac=1, random_state=0).to_numpy()
+        path = self.ws.folder / "data" / "shuffled.parquet"
+        write_parquet(rows, path)
+        run = self.run("train", **{**WHAT, "data": str(path)}, model="hgb", refit=True)
+        version = self.ws.models.bless(self.ws.models.register(self.ws.packages.build(run), model=MODEL))
+        verdict = self.compare(version.ref, f"{MODEL}@champion", "1997-06-16", "1997-07-01")
+        self.ws.models.approve(version, note="approved by mistake", evidence=[verdict.run_id])
+        try:
+            self.ws.models.promote(version, expect=self.ws.models.resolve(f"{MODEL}@champion"), reason="by mistake")
+        except RefusedError as refusal:
+            self.ws.models.reject(version, note="learned from shuffled labels", evidence=[verdict.run_id])
+            return f"{version} learned from shuffled labels and is refused: {refusal.message}", self.page(verdict)
+        raise RefusedError(f"{version} learned from shuffled labels and was promoted all the same")
+
+    def ahead(self) -> tuple[str, Path]:
+        """The champion of today against the one it retired, on the months since."""
+        moves = [event for event in self.ws.models.history(MODEL) if event.kind == "model.promoted"]
+        retired = self.ws.models.resolve(f"{MODEL}/{min(moves, key=lambda event: event.number).data['version']}")
+        champion = self.ws.models.resolve(f"{MODEL}@champion")
+        since = datetime(1997, 7, 1, tzinfo=UTC)
+        verdict = self.compare(champion.ref, retired.ref, since.isoformat(), MONTHS[-1].isoformat())
+        gain = next(check for check in verdict.checks if check.name == "gain")
+        return f"{champion} against the retired {retired} since {since:%B}: {gain.sentence}", self.page(verdict)
+
+    def site(self) -> tuple[str, Path]:
+        """Everything so far as a static site."""
+        summary = self.ws.site.build()
+        return f"site of {summary.pages} pages", summary.index
+
+    def compare(self, candidate: str, champion: str, start: str, end: str) -> Evaluation:
+        """One version against another on the same rows."""
+        find = self.ws.models.resolve
+        return self.ws.evaluations.run(
+            find(candidate), champion=find(champion), data=MODEL, start=start, end=end, block="1d"
+        )
+
+    def page(self, verdict: Evaluation) -> Path:
+        """The page of an evaluation's run."""
+        return _report(self.ws.runs.get(verdict.run_id))
+
+    def run(self, template: str, **parameters: Any) -> Run:
+        """A run that must succeed."""
+        run = self.ws.runs.start(template, **parameters)
+        if not run.succeeded:
+            raise RunFailedError(
+                f"{template} did not finish: {run.error}", run_id=run.id, hint=f"Look at {_report(run)}, then go on."
+            )
+        return run
+
+
+def _score(verdict: Evaluation) -> float:
+    """The candidate's own score; no champion is needed for it."""
+    return next(check.value for check in verdict.checks if check.name == "score" and check.value is not None)
+
+
+def _report(run: Run) -> Path:
+    return Path(run.folder) / "report.html"

@@ -1,0 +1,285 @@
+"""The service over deployments: made once, opened to predict, handed predictions and outcomes from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from nbprod.clock import now
+from nbprod.domain.deployment import Deployment
+from nbprod.domain.names import check_name
+from nbprod.domain.prediction import OutcomesAdded, PredictionsAdded
+from nbprod.domain.version import Approval, ModelRef, ModelVersion
+from nbprod.errors import RefusedError, SettingsError
+from nbprod.lake import Lake
+from nbprod.packages import Packages
+from nbprod.store import Store
+
+if TYPE_CHECKING:
+    from nbprod.deployments.deployed import DeployedModel
+    from nbprod.lake.kept import KeptRows
+
+__all__ = ["Deployments"]
+
+TASKS = ("classification", "regression")
+
+
+class Deployments:
+    """The deployments of one workspace.
+
+    Parameters
+    ----------
+    store
+        The ledger.
+    lake
+        Where predictions and outcomes are kept.
+    packages
+        Loads what a version names.
+    resolve
+        Finds the version a reference names now: ``Models.resolve``.
+    private
+        Columns the workspace never keeps, beside each deployment's own.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        lake: Lake,
+        packages: Packages,
+        resolve: Callable[[str], ModelVersion],
+        *,
+        private: Sequence[str] = (),
+    ) -> None:
+        self._store = store
+        self._lake = lake
+        self._packages = packages
+        self._resolve = resolve
+        self._private = tuple(private)
+
+    def create(
+        self,
+        name: str,
+        *,
+        model: ModelVersion | str | None = None,
+        external: bool = False,
+        reference: str | None = None,
+        task: str | None = None,
+        target: str | None = None,
+        private: Sequence[str] = (),
+        actor: str | None = None,
+    ) -> Deployment:
+        """Name what is in use.
+
+        Parameters
+        ----------
+        name
+            Of the deployment.
+        model
+            ``electricity@champion`` to follow the alias, ``electricity/2`` to stay with the version.
+        external
+            The model is served elsewhere and only monitored here.
+        reference, task, target
+            Of an external one: data to compare with, ``classification`` or ``regression``, and the column of outcomes
+            in the reference.
+        private
+            Inputs that are never kept.
+        actor
+            Who, if not the store's actor.
+
+        Raises
+        ------
+        SettingsError
+            The arguments contradict each other.
+        NotFoundError
+            There is no such version or alias.
+        RefusedError
+            The version is not approved or not blessed.
+        ConflictError
+            There is a deployment of this name.
+        """
+        check_name(name, "deployment")
+        if external:
+            _check_external(model, task)
+        else:
+            self._check_model(model, {"reference": reference, "task": task, "target": target})
+        deployment = Deployment(
+            name=name,
+            model=str(model) if model is not None else None,
+            created_at=now(),
+            created_by=actor or self._store.actor,
+            reference=reference,
+            task=task,
+            target=target,
+            private=tuple(dict.fromkeys([*self._private, *private])),
+        )
+        with self._store.write() as session:
+            session.add(deployment)
+            data = {"model": deployment.model, "private": list(deployment.private)}
+            session.event("deployment.created", name, data=data, actor=actor)
+        return deployment
+
+    def list(self, *, limit: int | None = 50) -> list[Deployment]:
+        """Deployments, newest first."""
+        with self._store.read() as session:
+            return session.list(Deployment, limit=limit)
+
+    def get(self, name: str) -> Deployment:
+        """One deployment.
+
+        Raises
+        ------
+        NotFoundError
+            There is none of that name.
+        """
+        with self._store.read() as session:
+            return session.get(Deployment, name)
+
+    def open(self, name: str) -> DeployedModel:
+        """The deployed model, ready to predict in this process; one of an alias follows it.
+
+        Raises
+        ------
+        RefusedError
+            The model is served elsewhere.
+        PackageError
+            The package is not what its manifest says.
+        """
+        from nbprod.deployments.deployed import DeployedModel  # delayed: pandas, scikit-learn
+
+        deployment = self.get(name)
+        if deployment.model is None:
+            raise RefusedError(
+                f"{name} is an external deployment: nbprod does not have its model",
+                hint=f"Hand in its predictions: nbprod predictions add {name} FILE.",
+            )
+        return DeployedModel(
+            deployment,
+            self._lake.predictions(name),
+            load=self._packages.load,
+            resolve=self._resolve,
+            private=self._never_kept(deployment),
+        )
+
+    def add_predictions(self, name: str, source: Any) -> PredictionsAdded:
+        """Keep predictions that were made elsewhere; the same source again adds nothing.
+
+        Parameters
+        ----------
+        name
+            The deployment.
+        source
+            A file, a URL or a frame with the columns ``at`` and ``prediction``, perhaps ``prediction_id``,
+            ``version``, ``latency_ms``, ``probability`` and ``probability_<class>``, and the inputs.
+
+        Raises
+        ------
+        SchemaError
+            A sentence for each column at fault; nothing was kept.
+        """
+        from nbprod.deployments.adding import predictions_of  # delayed: pyarrow
+
+        deployment = self.get(name)
+        core, inputs, transaction, is_given = predictions_of(source, deployment, self._resolve)
+        added = self._lake.predictions(name).append(
+            core, inputs, private=self._never_kept(deployment), transaction=transaction, unique=is_given
+        )
+        self._record("predictions.added", name, added.added, transaction.name)
+        return added
+
+    def add_outcomes(self, name: str, source: Any) -> OutcomesAdded:
+        """Keep outcomes, to be joined with predictions by their id; the same source again adds nothing.
+
+        Parameters
+        ----------
+        name
+            The deployment.
+        source
+            A file, a URL or a frame with the columns ``prediction_id``, ``outcome`` and perhaps ``at``, when it came.
+
+        Raises
+        ------
+        SchemaError
+            A sentence for each column at fault; nothing was kept.
+        """
+        from nbprod.deployments.adding import outcomes_of  # delayed: pyarrow
+
+        rows, transaction = outcomes_of(source, self.get(name))
+        added = self._lake.outcomes(name).append(rows, transaction=transaction)
+        self._record("outcomes.added", name, added.added, transaction.name)
+        return added
+
+    def window(
+        self,
+        name: str,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        *,
+        as_of: datetime | None = None,
+        tables: Mapping[str, int] | None = None,
+    ) -> KeptRows:
+        """Predictions of a window with their outcomes, as ``Lake.window`` gives them."""
+        self.get(name)
+        return self._lake.window(name, start, end, as_of=as_of, tables=tables)
+
+    def recent(self, name: str, *, limit: int = 50) -> Sequence[Mapping[str, Any]]:
+        """The predictions that happened last, with their outcomes and inputs."""
+        self.get(name)
+        return self._lake.window(name).newest(limit)
+
+    def compact(self, name: str) -> Mapping[str, Mapping[str, int]]:
+        """Merge the small parts of both tables; versions of the last 30 days stay readable."""
+        self.get(name)
+        return {
+            "predictions": self._lake.predictions(name).compact(),
+            "outcomes": self._lake.outcomes(name).compact(),
+        }
+
+    def _never_kept(self, deployment: Deployment) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([*deployment.private, *self._private]))
+
+    def _record(self, kind: str, name: str, added: int, digest: str) -> None:
+        if added:
+            with self._store.write() as session:
+                session.event(kind, name, data={"added": added, "source": digest})
+
+    def _check_model(self, model: ModelVersion | str | None, facts: Mapping[str, str | None]) -> None:
+        if model is None:
+            raise SettingsError(
+                "a deployment needs a model, or is external",
+                hint="Give model='electricity@champion', or external=True with a task.",
+            )
+        if given := [name for name, value in facts.items() if value is not None]:
+            raise SettingsError(
+                f"{', '.join(given)} cannot be given with a model: its package says it",
+                hint="Leave it out, or make the deployment external.",
+            )
+        ref = ModelRef.parse(str(model))
+        if ref.number is None and ref.alias is None:
+            raise SettingsError(
+                f"{ref} does not say which version is in use",
+                hint=f"Write {ref}@champion to follow the alias, or {ref}/1 to stay with a version.",
+            )
+        version = self._resolve(str(ref))
+        if version.approval is not Approval.APPROVED:
+            raise RefusedError(
+                f"{version.ref} is {version.approval}, so it cannot be deployed",
+                hint=f"Approve it first: nbprod models approve {version.ref} --note WHY.",
+            )
+        if version.blessed_at is None:
+            raise RefusedError(
+                f"{version.ref} is not blessed, so it cannot be deployed",
+                hint=f"Bless it first: nbprod packages bless {version.package[:12]}.",
+            )
+
+    def __repr__(self) -> str:
+        return f"<Deployments of {self._store!r}>"
+
+
+def _check_external(model: ModelVersion | str | None, task: str | None) -> None:
+    if model is not None:
+        raise SettingsError(f"a deployment of {model} is not external", hint="Give a model, or external=True.")
+    if task not in TASKS:
+        raise SettingsError(
+            f"an external deployment needs a task, and {task!r} is none", hint=f"Give {' or '.join(TASKS)}."
+        )

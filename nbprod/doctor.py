@@ -1,0 +1,153 @@
+"""Looks at the machine and says what is wrong and how to mend it, before a run finds out."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbprod.errors import NbprodError
+from nbprod.settings import Settings, find_folder
+
+__all__ = ["Finding", "examine"]
+
+#: Distribution, first version that does not work, and why; shown with the mend.
+BROKEN_FROM = (("pandas", (3, 1), "evidently cannot be imported with it", 'pip install "pandas<3.1"'),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    is_fine: bool
+    sentence: str
+    mend: str = ""
+
+
+def examine(folder: Path | str | None = None) -> list[Finding]:
+    """Look at Python, the libraries, a kernel, and the workspace; nothing is changed.
+
+    Parameters
+    ----------
+    folder
+        A workspace; by default the one around the current folder, if there is one.
+    """
+    looks: tuple[Callable[[], Iterator[Finding]], ...] = (
+        _python,
+        _versions,
+        _evidently,
+        _kernel,
+        _sqlite,
+        lambda: _workspace(folder),
+    )
+    return [finding for look in looks for finding in look()]
+
+
+def _python() -> Iterator[Finding]:
+    fine = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    yield Finding(
+        name="python",
+        is_fine=fine,
+        sentence=f"Python {sys.version.split()[0]} at {sys.executable}",
+        mend="" if fine else "Make the environment with Python 3.11, 3.12 or 3.13.",
+    )
+
+
+def _versions() -> Iterator[Finding]:
+    for name, limit, why, mend in BROKEN_FROM:
+        try:
+            text = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(name=name, is_fine=False, sentence=f"{name} is not installed", mend=f"pip install {name}")
+            continue
+        numbers = tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
+        fine = numbers < limit
+        yield Finding(
+            name=name,
+            is_fine=fine,
+            sentence=f"{name} {text}" + ("" if fine else f": {why}"),
+            mend="" if fine else mend,
+        )
+
+
+def _evidently() -> Iterator[Finding]:
+    # in a process of its own: the import takes seconds and 170 MB, and a broken one must not end this one
+    tried = subprocess.run(
+        [
+            sys.executable,
+            "-W",
+            "ignore",
+            "-c",
+            "from evidently import Report; from evidently.presets import DataDriftPreset",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    last = tried.stderr.strip().splitlines()[-1:] or ["no message"]
+    yield Finding(
+        name="evidently",
+        is_fine=tried.returncode == 0,
+        sentence="evidently can be imported" if tried.returncode == 0 else f"evidently cannot be imported: {last[0]}",
+        mend="" if tried.returncode == 0 else 'pip install "evidently>=0.7.20,<0.8" "pandas<3.1"',
+    )
+
+
+def _kernel() -> Iterator[Finding]:
+    found = importlib.util.find_spec("ipykernel") is not None
+    yield Finding(
+        name="kernel",
+        is_fine=found,
+        sentence="ipykernel is installed: notebooks run with this interpreter"
+        if found
+        else "there is no ipykernel here",
+        mend="" if found else "pip install ipykernel",
+    )
+
+
+def _sqlite() -> Iterator[Finding]:
+    version = sqlite3.sqlite_version_info
+    old = version < (3, 51, 3)
+    yield Finding(
+        name="sqlite",
+        is_fine=version >= (3, 35, 0),
+        sentence=f"SQLite {sqlite3.sqlite_version}"
+        + (
+            ": several machines or many writers at once are safer on PostgreSQL (a WAL fault was mended in 3.51.3)"
+            if old
+            else ""
+        ),
+        mend="" if version >= (3, 35, 0) else "Use a Python built with SQLite 3.35 or newer.",
+    )
+
+
+def _workspace(folder: Path | str | None) -> Iterator[Finding]:
+    try:
+        place = find_folder(folder or os.environ.get("NBPROD_WORKSPACE", "."))
+        settings = Settings.load(place)
+    except NbprodError as error:
+        if folder is None and isinstance(error, LookupError):
+            return
+        yield Finding(name="workspace", is_fine=False, sentence=error.message, mend=error.hint)
+        return
+    try:
+        with tempfile.NamedTemporaryFile(dir=place) as file:
+            file.write(json.dumps({"probe": 1}).encode())
+        yield Finding(name="workspace", is_fine=True, sentence=f"{settings.folder} can be written")
+    except OSError as error:
+        yield Finding(
+            name="workspace",
+            is_fine=False,
+            sentence=f"{place} cannot be written: {error.strerror}",
+            mend="Give yourself the right to write there, or make the workspace elsewhere.",
+        )

@@ -1,0 +1,282 @@
+"""Monitors: run the monitor notebook over a window, keep its verdict, bring the alerts in line."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from nbprod.clock import now, parse_utc
+from nbprod.domain.deployment import Deployment
+from nbprod.domain.monitor import MonitorPolicy, MonitorReport, Verdict, Window, parse_length
+from nbprod.domain.run import Run
+from nbprod.errors import RunFailedError, SettingsError
+from nbprod.monitors.alerts import Alerts
+from nbprod.runs import Runs
+from nbprod.settings import Settings
+from nbprod.store import Store
+
+if TYPE_CHECKING:
+    from nbprod.monitors.rehearsal import Rehearsed
+    from nbprod.statistics import FalseAlarms
+
+__all__ = ["Monitors", "Target"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What a deployment is at this moment: which version answers, and where its package and tables are."""
+
+    deployment: Deployment
+    version: str | None
+    package: str  #: folder of the package; empty for an external deployment
+    lake: str  #: folder or URL of the tables
+
+
+class Monitors:
+    """Holds deployments against their package's reference.
+
+    Parameters
+    ----------
+    store
+        The ledger reports are kept in.
+    settings
+        Holds the ``[monitors.NAME]`` tables, one a deployment.
+    runs
+        Executes the notebook.
+    alerts
+        Opened, repeated and resolved by each report.
+    target
+        Finds what a deployment is at this moment.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        runs: Runs,
+        alerts: Alerts,
+        target: Callable[[str], Target],
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._runs = runs
+        self._alerts = alerts
+        self._target = target
+
+    def policy(self, deployment: str) -> MonitorPolicy:
+        """How a deployment is watched; the defaults where ``nbprod.toml`` says nothing."""
+        return MonitorPolicy.parse(deployment, self._settings.tables["monitors"].get(deployment, {}))
+
+    def run(
+        self,
+        deployment: str,
+        *,
+        window: str | None = None,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        as_of: datetime | str | None = None,
+        rich: str = "auto",
+        caused_by: str | None = None,
+    ) -> MonitorReport:
+        """Look at one window of a deployment's predictions.
+
+        Parameters
+        ----------
+        deployment
+            Its name.
+        window
+            A length that ends at ``end``: ``24h``, ``30d``, ``4w``; thirty days without it and ``start``.
+        start, end
+            Event times; ``end`` is now by default. Text is ISO 8601, UTC where it names no zone.
+        as_of
+            Outcomes that arrived later are not seen; now by default.
+        rich
+            ``auto`` draws evidently's report when the window alarms, ``always`` and ``never`` say so themselves.
+        caused_by
+            The schedule, pipeline or run behind this.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such deployment.
+        RunFailedError
+            The notebook did not finish; the run is named and no alert was touched.
+        """
+        target = self._target(deployment)
+        chosen = _window(window, start, end)
+        policy = self.policy(deployment)
+        seen_at = _moment(as_of) if as_of is not None else now()
+        run = self._runs.start(
+            "monitor",
+            caused_by=caused_by,
+            deployment=deployment,
+            lake=target.lake,
+            package=target.package or None,
+            reference=target.deployment.reference,
+            task=target.deployment.task,
+            target=target.deployment.target,
+            start=chosen.start,
+            end=chosen.end,
+            as_of=seen_at,
+            block=policy.block,
+            metric=policy.metric,
+            max_drop=policy.max_drop,
+            min_rows=policy.min_rows,
+            alpha=policy.alpha,
+            columns=list(policy.columns),
+            rich=rich,
+        )
+        if not run.succeeded:
+            raise RunFailedError(
+                f"The monitor of {deployment} did not finish: {run.error}",
+                run_id=run.id,
+                hint=f"`nbprod runs show {run.id}` has the cell and its traceback.",
+            )
+        report = self._report(run, target, chosen)
+        with self._store.write() as session:
+            session.add(report)
+            session.event(
+                "monitor.reported",
+                deployment,
+                reason=report.sentence,
+                evidence=(run.id,),
+                data={"verdict": report.verdict, "start": chosen.start.isoformat(), "end": chosen.end.isoformat()},
+            )
+        self._alerts.update(report)
+        return report
+
+    def list(self, deployment: str | None = None, *, limit: int | None = 50) -> builtins.list[MonitorReport]:
+        """Reports, newest first."""
+        where = {"deployment": deployment} if deployment else {}
+        with self._store.read() as session:
+            return session.list(MonitorReport, where=where, limit=limit)
+
+    def get(self, run_id: str) -> MonitorReport:
+        """The report of a run.
+
+        Raises
+        ------
+        NotFoundError
+            That run is no monitor run.
+        """
+        with self._store.read() as session:
+            return session.get(MonitorReport, run_id)
+
+    def trend(self, deployment: str) -> builtins.list[dict[str, Any]]:
+        """One row a window, oldest first: start, end, verdict, rows, outcomes, what changed, and each metric."""
+        reports = sorted(self.list(deployment, limit=None), key=lambda report: (report.start, report.end))
+        return [
+            {
+                "start": report.start,
+                "end": report.end,
+                "verdict": report.verdict,
+                "version": report.version,
+                "rows": report.rows,
+                "outcomes": report.outcomes,
+                "changed": report.changed,
+                **report.metrics,
+            }
+            for report in reports
+        ]
+
+    def calibrate(self, deployment: str, *, days: int = 1, per_year: float = 2.0) -> FalseAlarms:
+        """Measure how often the present configuration alarms on the reference itself, where nothing happened.
+
+        Parameters
+        ----------
+        deployment
+            Its name.
+        days
+            Length of a window.
+        per_year
+            The budget it is held against: false alarms a year.
+        """
+        from nbprod.monitors.rehearsal import calibrate  # delayed: pandas
+
+        target = self._target(deployment)
+        policy, against = self.policy(deployment), _reference(target)
+        return calibrate(target.lake, deployment, policy, against, days=days, per_year=per_year)
+
+    def rehearse(
+        self,
+        deployment: str,
+        *,
+        last: str = "180d",
+        window: str = "30d",
+        end: datetime | str | None = None,
+        delay: str = "7d",
+    ) -> builtins.list[Rehearsed]:
+        """Replay past windows through the same code; nothing is recorded and no alert is touched.
+
+        Parameters
+        ----------
+        deployment
+            Its name.
+        last, end
+            How much of the past, and where it ends; now by default.
+        window
+            Length of each window.
+        delay
+            How long after a window's end the monitor looks, so that outcomes can have come.
+        """
+        from nbprod.monitors.rehearsal import rehearse  # delayed: pandas
+
+        target = self._target(deployment)
+        whole = _window(last, None, end)
+        found = rehearse(
+            target.lake,
+            deployment,
+            self.policy(deployment),
+            _reference(target),
+            whole,
+            length=parse_length(window),
+            delay=parse_length(delay),
+        )
+        return [*found]
+
+    def _report(self, run: Run, target: Target, window: Window) -> MonitorReport:
+        records = self._runs.results(run)
+        return MonitorReport(
+            run_id=run.id,
+            deployment=target.deployment.name,
+            version=target.version,
+            start=window.start,
+            end=window.end,
+            verdict=Verdict(records["verdict"]),
+            sentence=records["sentence"],
+            rows=records["rows"],
+            outcomes=records["outcomes"],
+            checks=tuple(records["checks"]),
+            changed=tuple(records["changed"]),
+            metrics={name: value for name, value in run.metrics.items() if name not in {"rows", "outcomes"}},
+            tables=records["tables"],
+            created_at=now(),
+        )
+
+
+def _reference(target: Target) -> dict[str, str | None]:
+    """What the windows of a deployment are held against."""
+    if target.package:
+        return {"package": target.package}
+    known = target.deployment
+    return {"reference": known.reference, "task": known.task, "target": known.target}
+
+
+def _moment(value: datetime | str) -> datetime:
+    try:
+        return parse_utc(value) if isinstance(value, str) else parse_utc(value.isoformat())
+    except ValueError:
+        raise SettingsError(f"{value!r} is no moment", hint="Write 1997-05-01 or 1997-05-01T12:00:00.") from None
+
+
+def _window(length: str | None, start: datetime | str | None, end: datetime | str | None) -> Window:
+    if length is not None and start is not None:
+        raise SettingsError("A window has a length or a start, not both", hint="Give --window or --start.")
+    until = _moment(end) if end is not None else now() + timedelta(microseconds=1)
+    if start is not None:
+        return Window(start=_moment(start), end=until)
+    return Window.last(length or "30d", until=until)

@@ -1,0 +1,183 @@
+"""A package in use: verified, then audited, then constructed; the one predictor for jobs, servers and notebooks."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbprod import formats
+from nbprod.domain.markup import card
+from nbprod.domain.schema import Schema
+from nbprod.errors import PackageError
+from nbprod.formats.trust import VERIFIED_TYPES
+from nbprod.packages.golden import read_parquet
+from nbprod.packages.loader import outputs
+from nbprod.packages.rows import CheckedRows, check_rows
+from nbprod.packages.sealing import Sealed, verify_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nbprod.statistics import Profile
+
+__all__ = ["LoadedPackage", "load_package"]
+
+
+class LoadedPackage:
+    """A model with everything that was sealed with it; :func:`load_package` makes it.
+
+    Parameters
+    ----------
+    sealed
+        The verified folder.
+    model
+        Constructed from its bytes.
+    schema
+        What it takes and gives.
+    metadata
+        Identity: run, template, parameters, data fingerprints, git commit.
+    """
+
+    def __init__(self, *, sealed: Sealed, model: Any, schema: Schema, metadata: Mapping[str, Any]) -> None:
+        self.sealed = sealed
+        self.model = model
+        self.schema = schema
+        self.metadata = metadata
+        self._described = {
+            "task": schema.task,
+            "classes": schema.classes,
+            "probabilistic": schema.probabilistic,
+        }
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the manifest, 64 hex digits."""
+        return self.sealed.digest
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self.sealed.folder
+
+    def check(self, rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> CheckedRows:
+        """Rows as the model takes them, with warnings about what it has never seen.
+
+        Raises
+        ------
+        SchemaError
+            A sentence for each column that does not match.
+        """
+        return check_rows(rows, self.schema)
+
+    def predict(self, rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+        """Check the rows and predict them.
+
+        Parameters
+        ----------
+        rows
+            A data frame with the schema's columns in any order, or a list of mappings.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With the rows' index: ``prediction``; of a probabilistic classifier of two classes ``probability``, that
+            of the second class; of more than two, ``probability_<class>`` for each.
+
+        Raises
+        ------
+        SchemaError
+            A sentence for each column that does not match.
+        """
+        return self.predict_checked(self.check(rows).frame)
+
+    def predict_checked(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Predict rows that :meth:`check` has given their form."""
+        return outputs(self.model, frame, self._described)
+
+    def reference(self) -> pd.DataFrame:
+        """Held-out rows with target, prediction and probabilities, without private columns."""
+        return read_parquet(self.sealed.read("reference.parquet"))
+
+    def golden(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Inputs, and the outputs the model must give for them."""
+        rows = read_parquet(self.sealed.read("golden.parquet"))
+        expected = rows[[f"expected_{name}" for name in self.schema.outputs]]
+        return rows[list(self.schema.names)], expected.set_axis(list(self.schema.outputs), axis=1)
+
+    def profile(self) -> Profile:
+        """The profile of the reference, which monitors hold windows against."""
+        from nbprod.statistics import Profile  # delayed: predicting does not need it
+
+        return Profile.from_bytes(self.sealed.read("profile.bin"))
+
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        """The numbers its run recorded."""
+        return dict(json.loads(self.sealed.read("metrics.json")))
+
+    def __repr__(self) -> str:
+        what = f"{self.schema.task} of {self.schema.target!r}"
+        return f"<LoadedPackage {self.digest[:12]} {self.metadata['model']}, {what}>"
+
+    def _repr_html_(self) -> str:
+        columns = self.schema.columns
+        named = ", ".join(map(str, columns[:8])) + (f" and {len(columns) - 8} more" if len(columns) > 8 else "")
+        return card(
+            f"Model package {self.digest[:12]}",
+            [
+                ("model", self.metadata["model"]),
+                ("task", f"{self.schema.task} of {self.schema.target}"),
+                ("takes", named),
+                ("gives", ", ".join(self.schema.outputs)),
+                ("run", self.metadata["run_id"]),
+                *((name, f"{value:.4g}") for name, value in list(self.metrics.items())[:5]),
+            ],
+        )
+
+
+def load_package(
+    folder: Path | str,
+    *,
+    digest: str | None = None,
+    trusted: Sequence[str] = (),
+    allow_pickle: bool = False,
+) -> LoadedPackage:
+    """Verify a package's folder, audit its model, then construct it.
+
+    Parameters
+    ----------
+    folder
+        The package.
+    digest
+        What it must be; by default the folder's own name, where that is a digest. Give it for a folder that came from
+        elsewhere: without it the folder is only compared with the manifest inside of it.
+    trusted
+        Full names of types to trust beside the list for verified packages.
+    allow_pickle
+        Whether to run the code in a package that was made as a pickle.
+
+    Raises
+    ------
+    PackageError
+        A file differs from the manifest, or the model cannot be read.
+    UntrustedTypesError
+        The model needs types that are not trusted.
+    """
+    sealed = verify_folder(folder, digest)
+    schema = Schema.from_json(sealed.read("schema.json").decode())
+    metadata = json.loads(sealed.read("nbprod.json"))
+    if metadata["format_version"] > 1:
+        raise PackageError(
+            f"{folder} is a package of format {metadata['format_version']}; this nbprod reads 1",
+            hint="Use the nbprod that made it, or a newer one.",
+        )
+    chosen = formats.get(metadata["format"], allow_pickle=allow_pickle)
+    with tempfile.TemporaryDirectory(prefix="nbprod-model-") as private:
+        # the parser sees a private copy of the very bytes that were compared, not the folder others can write to
+        sealed.copy("model", Path(private))
+        model = chosen.read(Path(private), trusted=(*VERIFIED_TYPES, *trusted))
+    return LoadedPackage(sealed=sealed, model=model, schema=schema, metadata=metadata)

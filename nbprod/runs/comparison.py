@@ -1,0 +1,132 @@
+"""Two runs side by side, by meaning: parameters, numbers, data, code and environment."""
+
+from __future__ import annotations
+
+import difflib
+import html
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nbprod.domain.run import Run
+
+__all__ = ["Comparison", "compare"]
+
+ABSENT = "—"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What differs between two runs; what is equal is left out, except the metrics."""
+
+    a: str
+    b: str
+    status: tuple[str, str]
+    parameters: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    metrics: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)  #: all of them
+    data: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)  #: fingerprints
+    code: Mapping[str, str] = field(default_factory=dict)  #: a unified diff by cell id
+    environment: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)  #: versions
+    duration_s: tuple[float | None, float | None] = (None, None)
+
+    @property
+    def is_same_work(self) -> bool:
+        """Whether both did the same: parameters, data, code and environment are equal."""
+        return not (self.parameters or self.data or self.code or self.environment)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    def rows(self) -> list[tuple[str, str, Any, Any]]:
+        """Every difference as (part, name, a, b)."""
+        found: list[tuple[str, str, Any, Any]] = []
+        if self.status[0] != self.status[1]:
+            found.append(("run", "status", *self.status))
+        for part in ("parameters", "metrics", "data", "environment"):
+            found += [(part, name, *pair) for name, pair in getattr(self, part).items()]
+        return found + [("code", cell, "", diff) for cell, diff in self.code.items()]
+
+    def __str__(self) -> str:
+        lines = [f"{self.a} → {self.b}"]
+        for part, name, a, b in self.rows():
+            lines += [f"code {name}:", b] if part == "code" else [f"{part} {name}: {shown(a)} → {shown(b)}"]
+        return "\n".join(lines) if len(lines) > 1 else f"{lines[0]}\nno difference"
+
+    def __repr__(self) -> str:
+        return f"<Comparison {self.a} → {self.b}: {len(self.rows())} rows>"
+
+    def _repr_html_(self) -> str:
+        body = "".join(
+            f"<tr><td>{html.escape(part)}</td><td>{html.escape(name)}</td>"
+            + (
+                f"<td colspan='2'><pre style='margin:0'>{html.escape(str(b))}</pre></td></tr>"
+                if part == "code"
+                else f"<td>{html.escape(shown(a))}</td><td>{html.escape(shown(b))}</td></tr>"
+            )
+            for part, name, a, b in self.rows()
+        )
+        head = f"<tr><th></th><th></th><th>{html.escape(self.a)}</th><th>{html.escape(self.b)}</th></tr>"
+        return f"<table class='nbp-compare'>{head}{body}</table>"
+
+
+def compare(a: Run, b: Run, *, cells: tuple[Mapping[str, str], Mapping[str, str]]) -> Comparison:
+    """Compare two runs.
+
+    Parameters
+    ----------
+    cells
+        The source of the code cells of each run by cell id, injected values left out.
+    """
+    return Comparison(
+        a=a.id,
+        b=b.id,
+        status=(a.status.value, b.status.value),
+        parameters=different(a.parameters, b.parameters),
+        metrics={name: (a.metrics.get(name), b.metrics.get(name)) for name in sorted({*a.metrics, *b.metrics})},
+        data=different(a.data, b.data),
+        code=code_changes(*cells),
+        environment={}
+        if a.environment and a.environment == b.environment
+        else different(versions(Path(a.folder)), versions(Path(b.folder))),
+        duration_s=(seconds(a), seconds(b)),
+    )
+
+
+def different(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The names whose values differ; a missing one is ``None``."""
+    return {name: (a.get(name), b.get(name)) for name in sorted({*a, *b}) if a.get(name) != b.get(name)}
+
+
+def code_changes(a: Mapping[str, str], b: Mapping[str, str]) -> dict[str, str]:
+    """A unified diff of each cell that differs, in the order of the notebooks."""
+    found = {}
+    for cell in dict.fromkeys([*a, *b]):
+        before, after = a.get(cell, ""), b.get(cell, "")
+        if before.rstrip() != after.rstrip():
+            lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=1)
+            found[cell] = "\n".join(list(lines)[2:])
+    return found
+
+
+def versions(folder: Path) -> dict[str, str]:
+    """Python and every distribution of a run's environment."""
+    try:
+        content = json.loads((folder / "environment.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return {"python": content["python"], **content["distributions"]}
+
+
+def seconds(run: Run) -> float | None:
+    """How long a run took."""
+    return run.duration.total_seconds() if run.duration else None
+
+
+def shown(value: Any) -> str:
+    """A value in a cell of the table."""
+    if value is None:
+        return ABSENT
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

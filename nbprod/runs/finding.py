@@ -1,0 +1,65 @@
+"""Finds a run by a part of its id, and follows one until it ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbprod.domain.names import nearest
+from nbprod.domain.run import Run
+from nbprod.errors import NotFoundError
+from nbprod.notebook.journal import read_events
+from nbprod.runs.settling import look
+
+if TYPE_CHECKING:
+    from nbprod.store import Session
+
+__all__ = ["find", "follow", "wait"]
+
+
+def find(session: Session, wanted: str) -> Run:
+    """The run with an id, or the one recent run whose id begins or ends so.
+
+    Raises
+    ------
+    NotFoundError
+        There is none, or there are several.
+    """
+    found = session.find(Run, wanted)
+    if found is not None:
+        return found
+    recent = session.list(Run, limit=1000)
+    near = [run for run in recent if wanted and (run.id.startswith(wanted) or run.id.endswith(wanted))]
+    if len(near) != 1:
+        raise NotFoundError(
+            f"{len(near)} runs are called like {wanted!r}" if near else f"No run is called {wanted!r}",
+            hint=nearest(wanted, [run.id for run in near or recent[:50]]),
+        )
+    return near[0]
+
+
+def follow(folder: Path, *, created_at: datetime, poll_s: float) -> Iterator[dict[str, Any]]:
+    """Every event of a run's journal, and each new one until the run ends."""
+    offset, pause = 0, threading.Event()
+    while True:
+        ended = look(folder, created_at=created_at).ended_at
+        for position, event in read_events(folder, offset=offset):
+            offset = position
+            yield event
+        if ended:
+            return
+        pause.wait(poll_s)
+
+
+def wait(ask: Callable[[], Run], wait_s: float) -> Run | None:
+    """The run once it has ended; ``None`` when it has not in time."""
+    deadline, pause = time.monotonic() + wait_s, threading.Event()
+    while not (run := ask()).is_finished:
+        if time.monotonic() > deadline:
+            return None
+        pause.wait(0.2)
+    return run

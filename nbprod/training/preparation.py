@@ -1,0 +1,193 @@
+"""From a frame as it was read to rows a model can be trained on, with a sentence for everything set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from nbprod.datasets.windows import AUTO, between, moments, only_moments
+from nbprod.domain.markup import card
+from nbprod.domain.names import nearest
+from nbprod.errors import DataError, SettingsError
+from nbprod.training.columns import Kind, column_kinds, plain_frame
+from nbprod.training.task import Task, check_target, task_of
+
+__all__ = ["TrainingRows", "prepare"]
+
+_SET_ASIDE = {
+    Kind.EMPTY: "holds no value",
+    Kind.IDENTIFIER: "has another word in nearly every row, like an identifier",
+    Kind.UNUSABLE: "holds values no model takes (lists, bytes or objects)",
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingRows:
+    """Features and target of the same rows, in plain types, and what is known about them."""
+
+    features: pd.DataFrame
+    target: pd.Series[Any]
+    task: Task
+    kinds: Mapping[str, Kind]  #: of the features
+    times: pd.Series[Any] | None = None
+    groups: pd.Series[Any] | None = None
+    notes: tuple[str, ...] = ()  #: a sentence for everything that was set aside or is odd
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def __repr__(self) -> str:
+        size = f"{len(self):,} rows x {self.features.shape[1]} columns"
+        return f"<TrainingRows {size}, {self.task} of {self.target.name!r}>"
+
+    def _repr_html_(self) -> str:
+        kinds = [(kind, [n for n, k in self.kinds.items() if k is kind]) for kind in Kind]
+        return card(
+            f"{self.task.capitalize()} of {self.target.name}",
+            [
+                ("rows", f"{len(self):,}"),
+                *((f"{kind} columns", f"{len(names)}: {', '.join(names[:12])}") for kind, names in kinds if names),
+                *(("note", note) for note in self.notes),
+            ],
+        )
+
+    @property
+    def labelled(self) -> pd.DataFrame:
+        """The features with the target beside them."""
+        return self.features.assign(**{str(self.target.name): self.target.to_numpy()})
+
+    def rows(self, chosen: Any) -> TrainingRows:
+        """The rows at these positions, in this order."""
+        return TrainingRows(
+            features=self.features.iloc[chosen],
+            target=self.target.iloc[chosen],
+            task=self.task,
+            kinds=self.kinds,
+            times=None if self.times is None else self.times.iloc[chosen],
+            groups=None if self.groups is None else self.groups.iloc[chosen],
+            notes=self.notes,
+        )
+
+
+def prepare(
+    frame: pd.DataFrame,
+    *,
+    target: str,
+    task: str = "auto",
+    time: str | None = None,
+    group: str | None = None,
+    drop: Sequence[str] = (),
+    start: Any = None,
+    end: Any = None,
+) -> TrainingRows:
+    """Choose the rows and columns to train on.
+
+    Columns without values, identifiers and things no model takes are set aside, the time and the group column too,
+    and so are rows whose target is not known.
+
+    Parameters
+    ----------
+    frame
+        As it was read.
+    target
+        The column to predict.
+    task
+        ``auto``, ``classification`` or ``regression``.
+    time
+        The column that says when a row happened; the rows are put in its order. ``auto``: the only column of moments,
+        if there is one.
+    group
+        The column whose rows belong together (a customer, a machine).
+    drop
+        Columns not to learn from.
+    start, end
+        Only rows from ``start`` on and before ``end``, in the time column.
+
+    Raises
+    ------
+    DataError
+        There are no rows or columns to learn from, or the target cannot be learned.
+    SettingsError
+        A column does not exist, or settings contradict each other.
+    """
+    if frame.empty:
+        raise DataError("the data have no rows", hint="Check the file, or the query that made it.")
+    notes: list[str] = []
+    if time == AUTO:
+        time = only_moments(frame, apart={target, *drop})
+        if time:
+            notes.append(f"{time} is taken as the time of each row.")
+    named = [target, *([time] if time else []), *([group] if group else []), *drop]
+    _check_columns(frame, named, time)
+    _check_roles(target=target, time=time, group=group, drop=drop, window=start is not None or end is not None)
+    if time:
+        frame = between(frame, time, start, end)
+        frame = frame.loc[moments(frame[time]).sort_values(kind="stable").index]
+    truth = plain_frame(frame[[target]])[target]
+    known = truth.notna()
+    if not known.all():
+        notes.append(f"{int((~known).sum()):,} rows have no {target} and are left out.")
+        frame, truth = frame[known], truth[known]
+    task_ = task_of(task, truth)
+    check_target(truth, task_)
+    features = frame.drop(columns=list({*named}))
+    kinds = column_kinds(features)
+    notes += [f"{name} {_SET_ASIDE[kind]}; it is set aside." for name, kind in kinds.items() if kind in _SET_ASIDE]
+    kept = [name for name in features.columns if kinds[str(name)] not in _SET_ASIDE]
+    if not kept:
+        raise DataError(
+            "no column is left to learn from", hint="Everything but the target is empty, dropped or an identifier."
+        )
+    plain = plain_frame(frame[kept])
+    still = [name for name in kept if _is_constant(plain[name])]
+    if still:
+        verb, them = ("changes", "it") if len(still) == 1 else ("change", "them")
+        notes.append(f"{_listed(still)} never {verb} in these rows, so the model learns nothing from {them}.")
+    return TrainingRows(
+        features=plain.reset_index(drop=True),
+        target=_plain_target(truth, task_).reset_index(drop=True),
+        task=task_,
+        kinds={str(name): kinds[str(name)] for name in kept},
+        times=moments(frame[time]).reset_index(drop=True) if time else None,
+        groups=frame[group].reset_index(drop=True) if group else None,
+        notes=tuple(notes),
+    )
+
+
+def _check_columns(frame: pd.DataFrame, named: Sequence[str], time: str | None) -> None:
+    known = [str(column) for column in frame.columns]
+    for name in named:
+        if name not in known:
+            without = " Set time=None when there is no such column." if name == time else ""
+            raise SettingsError(f"the data have no column {name!r}", hint=nearest(name, known) + without)
+
+
+def _check_roles(*, target: str, time: str | None, group: str | None, drop: Sequence[str], window: bool) -> None:
+    if window and not time:
+        raise SettingsError("start and end need a time column", hint="Name it: time=…")
+    roles = {"target": target, "time column": time, "group column": group}
+    for role, name in roles.items():
+        if name and name in drop:
+            raise SettingsError(f"{name!r} is the {role} and is to be dropped", hint="Take it out of drop.")
+    for role in ("time column", "group column"):
+        if roles[role] == target:
+            raise SettingsError(f"{target!r} is both the target and the {role}", hint="Name another column.")
+
+
+def _plain_target(target: pd.Series[Any], task: Task) -> pd.Series[Any]:
+    if task == "regression":
+        return target.astype("float64")
+    numbers = pd.api.types.is_float_dtype(target.dtype)
+    return target.astype("int64") if numbers and (target % 1 == 0).all() else target
+
+
+def _is_constant(column: pd.Series[Any]) -> bool:
+    first = column.iloc[0]
+    return bool(column.isna().all() if pd.isna(first) else (column == first).all())
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -1,0 +1,227 @@
+"""The workspace: opens a folder and hands out its services; wiring only."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from nbprod.deployments import Deployments
+from nbprod.disk import telling
+from nbprod.domain.alert import AlertStatus
+from nbprod.domain.markup import card
+from nbprod.domain.names import nearest
+from nbprod.domain.parameter import Parameter
+from nbprod.errors import NotFoundError
+from nbprod.evaluations import Evaluations
+from nbprod.lake import Lake
+from nbprod.models import Models
+from nbprod.monitors import Alerts, Monitors, Target, notifiers_of
+from nbprod.packages import Packages
+from nbprod.retraining import Retraining
+from nbprod.runs import Runs
+from nbprod.settings import Settings, actor, find_folder
+from nbprod.site import report
+from nbprod.site.service import Site
+from nbprod.store import Store
+from nbprod.templates import Templates
+
+__all__ = ["Workspace", "open_workspace"]
+
+
+def open_workspace(folder: Path | str | None = None, **settings: Any) -> Workspace:
+    """Open the workspace around a folder.
+
+    Parameters
+    ----------
+    folder
+        A folder in the workspace; by default ``NBPROD_WORKSPACE``, else the current one.
+    **settings
+        Settings that win over everything, with ``__`` for the dot: ``runs__timeout_s=60``.
+
+    Raises
+    ------
+    NotFoundError
+        There is no ``nbprod.toml`` at or above the folder.
+    SettingsError
+        It cannot be used.
+    """
+    place = find_folder(folder if folder is not None else os.environ.get("NBPROD_WORKSPACE", "."))
+    return Workspace(Settings.load(place, **settings))
+
+
+class Workspace:
+    """A folder with ``nbprod.toml`` and everything that can be done in it.
+
+    Services open on first use: looking at one loads nothing the others need.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.folder = settings.folder
+
+    @property
+    def home(self) -> Path:
+        """Where nbprod writes: ``.nbprod/``, private to its owner."""
+        home = self.folder / ".nbprod"
+        if not home.is_dir():
+            with telling(f"making {home}"):
+                home.mkdir(mode=0o700, exist_ok=True)
+                (home / ".gitignore").write_text("*\n", encoding="utf-8")
+        return home
+
+    @cached_property
+    def store(self) -> Store:
+        """The ledger and the files."""
+        ledger = self.settings["store.ledger"] or f"sqlite:///{self.home / 'ledger.db'}"
+        return Store.open(ledger, self.settings["store.files"] or self.home, actor=actor())
+
+    @cached_property
+    def templates(self) -> Templates:
+        """The notebooks that can be run by name."""
+        return Templates([self.folder / "templates"])
+
+    @cached_property
+    def runs(self) -> Runs:
+        """Executions of notebooks."""
+        return Runs(
+            self.store,
+            self.templates,
+            self.home / "runs",
+            root=self.folder,
+            settings=self.settings,
+            resolve=self._resolve,
+            render=report,
+            finish="nbprod.workspace:settle",
+        )
+
+    @cached_property
+    def packages(self) -> Packages:
+        """Sealed models."""
+        return Packages(self.store, private=self.settings.private_columns, trusted=self.settings["packages.trusted"])
+
+    @cached_property
+    def models(self) -> Models:
+        """Registered models, versions, aliases, and their history."""
+        return Models(self.store, self.lake, gate_policy=self.evaluations.gates_say, bless=self.packages.bless)
+
+    @cached_property
+    def evaluations(self) -> Evaluations:
+        """Versions held against the champion and the gates."""
+        return Evaluations(self.store, self.settings, runs=self.runs, packages=self.packages)
+
+    @cached_property
+    def lake(self) -> Lake:
+        """Predictions and outcomes."""
+        return Lake(f"{self.store.files.root}/lake")
+
+    @cached_property
+    def deployments(self) -> Deployments:
+        """What is in use, its predictions and outcomes."""
+        return Deployments(
+            self.store, self.lake, self.packages, self.models.resolve, private=self.settings.private_columns
+        )
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        """What monitors saw and nobody has settled."""
+        return Alerts(self.store, notifiers_of(self.settings))
+
+    @cached_property
+    def monitors(self) -> Monitors:
+        """Deployments held against their package's reference."""
+        return Monitors(self.store, self.settings, runs=self.runs, alerts=self.alerts, target=self._target)
+
+    @cached_property
+    def retraining(self) -> Retraining:
+        """From an alert to a candidate."""
+        return Retraining(
+            self.store,
+            self.settings,
+            runs=self.runs,
+            packages=self.packages,
+            models=self.models,
+            evaluations=self.evaluations,
+            alerts=self.alerts,
+        )
+
+    @cached_property
+    def site(self) -> Site:
+        """The static site of all records."""
+        return Site(
+            self.store,
+            self.folder / self.settings["site.folder"],
+            runs_folder=self.home / "runs",
+            name=self.folder.name,
+        )
+
+    def _resolve(self, parameter: Parameter, value: Any) -> tuple[Any, str | None]:
+        """What a notebook gets for a data set's name or a model's reference, and the fingerprint behind it."""
+        if value is None or not (parameter.is_dataset or parameter.is_model):
+            return value, None
+        if parameter.is_model:
+            folder = self._package_folder(str(value))
+            return str(folder), folder.name
+        from nbprod.datasets import open_dataset  # delayed: pandas and pyarrow
+
+        place = self._data_place(str(value))
+        return place, open_dataset(place).fingerprint
+
+    def _data_place(self, name: str) -> str:
+        """The path or URL of a registered data set; a path or URL is taken as it is."""
+        known = self.settings.tables["data"]
+        if name in known:
+            place = str(known[name].get("path", ""))
+            return place if "://" in place else str(self.folder / place)
+        if "://" in name or Path(name).expanduser().exists():
+            return name if "://" in name else str(Path(name).expanduser().resolve())
+        if (self.folder / name).exists():
+            return str(self.folder / name)
+        raise NotFoundError(
+            f"There is no data set, file or folder {name!r}",
+            hint=f"Name data in nbprod.toml as [data.NAME], or give a path or URL. {nearest(name, known)}",
+        )
+
+    def _package_folder(self, ref: str) -> Path:
+        """The folder of a model version, an alias, a package digest or a package folder."""
+        if "/packages/" in ref or Path(ref).is_dir():
+            return Path(ref).resolve()
+        if re.fullmatch(r"[0-9a-f]{8,64}", ref):
+            return self.packages.folder(ref)
+        return self.packages.folder(self.models.resolve(ref).package)
+
+    def _target(self, name: str) -> Target:
+        """What a deployment is at this moment."""
+        deployment = self.deployments.get(name)
+        version = self.models.resolve(deployment.model) if deployment.model else None
+        return Target(
+            deployment=deployment,
+            version=version.ref if version else None,
+            package=str(self.packages.folder(version.package)) if version else "",
+            lake=self.lake.root,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Workspace {self.folder}>"
+
+    def _repr_html_(self) -> str:
+        return card(
+            f"Workspace {self.folder.name}",
+            [
+                ("folder", self.folder),
+                ("templates", ", ".join(template.name for template in self.templates.list())),
+                ("data", ", ".join(self.settings.tables["data"])),
+                (
+                    "champions",
+                    ", ".join(f"{a.model}/{a.number}" for a in self.models.aliases() if a.name == "champion"),
+                ),
+                ("open alerts", len(self.alerts.list(status=AlertStatus.OPEN, limit=None)) or None),
+            ],
+        )
+
+
+def settle(folder: Path) -> None:
+    """Tell the ledger how a detached run ended; called by the process that executed it, with the run's folder."""
+    open_workspace(folder).runs.get(folder.name)

@@ -1,0 +1,78 @@
+"""The guided notebooks run from top to bottom, in order, in one new workspace, as they come with it."""
+
+from __future__ import annotations
+
+import os
+
+import nbclient
+import nbformat
+import pytest
+
+from tests.acceptance.conftest import Shell
+
+pytestmark = [pytest.mark.kernel, pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def guided(tmp_path_factory):
+    """The workspace after all three, and the executed notebooks."""
+    place = tmp_path_factory.mktemp("guided")
+    Shell(place)("init", "market")
+    folder = place / "market" / "notebooks"
+    documents = {}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NBPROD_")}
+    for path in sorted(folder.glob("*.ipynb")):
+        document = nbformat.read(path, as_version=4)
+        client = nbclient.NotebookClient(document, timeout=400, resources={"metadata": {"path": str(folder)}})
+        client.execute(env=environment)
+        documents[path.stem] = document
+    return Shell(place / "market"), documents
+
+
+def shown(document) -> str:
+    return "\n".join(
+        str(out.get("text") or out["data"].get("text/plain"))
+        for cell in document.cells
+        if cell.cell_type == "code"
+        for out in cell.outputs
+    )
+
+
+def test_all_three_run_and_show_something_in_every_cell_that_ends_with_a_value(guided):
+    _, documents = guided
+
+    assert [name[:2] for name in documents] == ["01", "02", "03"]
+    for document in documents.values():
+        codes = [cell for cell in document.cells if cell.cell_type == "code"]
+        assert all(cell.execution_count for cell in codes)
+        assert sum(bool(cell.outputs) for cell in codes) >= len(codes) - 2
+
+
+def test_the_first_makes_a_champion(guided):
+    shell, _ = guided
+    history = shell.json("models", "history", "electricity")
+
+    assert [event["kind"] for event in history][-1] == "version.registered"
+    assert "model.promoted" in [event["kind"] for event in history]
+    assert shell.json("models", "show", "electricity@champion")["number"] == 1
+
+
+def test_the_second_promotes_the_better_of_two_and_takes_it_back_and_forth(guided):
+    shell, documents = guided
+    moves = [event["kind"] for event in shell.json("models", "history", "bikes")]
+
+    assert shell.json("models", "show", "bikes@champion")["number"] == 2
+    assert moves.count("model.promoted") == 3
+    assert "casual" in shown(documents["02_compare_and_promote"])
+
+
+def test_the_third_finds_what_changed_and_keeps_the_champion(guided):
+    shell, documents = guided
+    [report] = shell.json("monitor", "list", "electricity")
+    text = shown(documents["03_watch_and_retrain"])
+
+    assert {"vicprice", "vicdemand", "transfer"} <= set(report["changed"])
+    assert "nswprice" in text
+    assert shell.json("models", "show", "electricity@champion")["number"] == 1
+    assert shell.json("models", "show", "electricity/2")["approval"] != "approved"
+    assert shell.json("site", "check") == []

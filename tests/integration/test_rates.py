@@ -1,0 +1,158 @@
+"""Intervals hold the truth, and tests raise false alarms, as often as they say: measured on many simulated tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from nbprod.evaluation import compare as compare_predictions
+from nbprod.evaluation import slice_gains
+from nbprod.statistics import (
+    compare,
+    domain_drift,
+    find_segments,
+    group_gaps,
+    metric_interval,
+    significance,
+)
+from nbprod.statistics.blocknull import block_null, wasserstein_distance
+from nbprod.statistics.metrics import metric
+from nbprod.training import cross_validated, make_estimator, make_pipeline
+from tests.unit.evaluation.test_comparison import chosen, told
+from tests.unit.statistics.test_estimation import fitted, scored
+from tests.unit.statistics.test_segments import table
+from tests.unit.statistics.test_significance import days
+from tests.unit.training.test_comparison import rows
+
+
+def test_interval_over_folds_covers_the_truth_more_often_than_the_naive_one():
+    # the truth: how a model of this size does on rows it never saw
+    pipeline = make_pipeline(make_estimator("logreg", "classification"), rows().features)
+    fresh = rows(20_000, seed=99)
+    hits = 0
+    for seed in range(20):
+        drawn = rows(200, seed=seed)
+        interval = cross_validated(pipeline, drawn, "random", metric("accuracy"), folds=5, seed=seed)
+        truth = pipeline.fit(drawn.features, drawn.target).score(fresh.features, fresh.target)
+        hits += interval.low <= truth <= interval.high
+
+    assert hits >= 17
+
+
+def test_interval_holds_the_realised_metric_as_often_as_it_says():
+    """Of 60 windows, at least 90 % of realised metrics lie in the 95 % interval."""
+    estimator = fitted()
+    held = dict.fromkeys(("accuracy", "roc_auc", "log_loss"), 0)
+    for seed in range(60):
+        found = estimator.check(scored(200, shift=0.5, seed=100 + seed))
+        for name in held:
+            held[name] += found[name].realised in found[name].estimated
+    assert min(held.values()) >= 53, held
+
+
+def test_no_gap_is_found_where_there_is_none():
+    hits = 0
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        y = random.integers(0, 2, 600)
+        predicted = np.where(random.uniform(size=600) < 0.8, y, 1 - y)
+        groups = random.choice(list("abcd"), 600)
+        hits += any(score.significant for score in group_gaps("accuracy", y, predicted, groups).values())
+    assert hits <= 4
+
+
+def test_no_segment_is_named_if_all_rows_or_none_became_worse():
+    named = 0
+    for seed in range(10):
+        before, after = table(2000, seed), table(2000, seed + 100)
+        random = np.random.default_rng(seed)
+        calm = (random.uniform(size=2000) < 0.1).astype(float)
+        for rate in (0.1, 0.3):
+            named += bool(find_segments(before, calm, after, (random.uniform(size=2000) < rate).astype(float)))
+    assert named <= 2
+
+
+def test_same_tables_are_not_told_apart():
+    hits = 0
+    for seed in range(8):
+        random = np.random.default_rng(seed)
+        parts = [pd.DataFrame({"x": random.normal(size=150), "k": random.choice(list("ab"), 150)}) for _ in range(2)]
+        hits += domain_drift(*parts, seed=seed).significant
+    assert hits <= 3
+
+
+@pytest.mark.parametrize("sizes", [(60, 60), (2000, 300), (2000, 2000)])
+def test_wasserstein_null_holds_its_level(sizes):
+    """Share of p <= 0.05 in 200 runs without difference: 5 %, within four standard errors."""
+    hits = 0
+    share = np.random.default_rng(3).dirichlet(np.ones(40))
+    place = np.sort(np.random.default_rng(4).standard_t(2, 40))
+    for run in range(200):
+        random = np.random.default_rng(run)
+        a, b = (random.multinomial(n, share) for n in sizes)
+        hits += significance.wasserstein_null(a, b, place, random).p_value <= 0.05
+    assert 1 <= hits <= 23
+
+
+def test_sparse_categories_hold_their_level():
+    hits = 0
+    share = 1 / np.arange(1, 121)
+    for run in range(100):
+        random = np.random.default_rng(run)
+        a, b = (random.multinomial(n, share / share.sum()) for n in (150, 80))
+        hits += significance.chi_square_null(a, b, random).p_value <= 0.05
+    assert hits <= 14
+
+
+def test_blocks_hold_their_level_where_rows_do_not():
+    distance = wasserstein_distance(np.arange(21.0))
+    by_block = by_row = 0
+    for run in range(200):
+        random = np.random.default_rng(run)
+        reference, current = days(random, 90, 0), days(random, 1, 0)
+        by_block += block_null(reference, current, distance).p_value <= 0.05
+        a, b = reference.sum(axis=0), current.sum(axis=0)
+        by_row += significance.wasserstein_null(a, b, np.arange(21.0), random).p_value <= 0.05
+    assert by_block <= 22
+    assert by_row >= 100
+
+
+def test_blocks_widen_the_interval_of_dependent_rows_to_its_right_size():
+    """With one value a day repeated 50 times, coverage by days is nominal and by rows is far below."""
+    held = {"rows": 0, "days": 0}
+    runs = 150
+    for seed in range(runs):
+        random = np.random.default_rng(seed)
+        error = np.repeat(random.normal(1.0, 0.5, 12), 50)
+        day = np.repeat(np.arange(12), 50)
+        y = np.zeros(600)
+        score = lambda y, p: p.mean()  # noqa: E731
+        held["days"] += 1.0 in metric_interval(score, y, error, blocks=day, seed=seed, resamples=200)
+        held["rows"] += 1.0 in metric_interval(score, y, error, seed=seed, resamples=200)
+    assert held["days"] >= stats.binom.ppf(0.001, runs, 0.93)
+    assert held["rows"] < 0.5 * runs
+
+
+def test_interval_of_the_effect_holds_the_true_effect():
+    """A shift of d standard deviations is a distance of d; 95 % intervals hold it in at least 90 % of 60 runs."""
+    for shift, size in [(0.0, 300), (0.1, 1000), (0.5, 300)]:
+        held = 0
+        for run in range(60):
+            random = np.random.default_rng([run, size])
+            a, b = random.normal(size=size), random.normal(shift, size=size)
+            found = compare(pd.DataFrame({"x": a}), pd.DataFrame({"x": b}), seed=run).columns["x"]
+            held += found.low <= shift <= found.high
+        assert held >= 54, shift
+
+
+def test_equal_models_are_rarely_told_apart_in_any_slice():
+    alarms = 0
+    for seed in range(12):
+        asked = chosen()
+        result = compare_predictions(
+            asked, told(asked, 0.8, seed), told(asked, 0.8, seed + 100), metric="accuracy", resamples=200
+        )
+        gains = slice_gains(result, leave_out=["at"])
+        alarms += bool(((gains["gain_low"] > 0) | (gains["gain_high"] < 0)).any())
+
+    assert alarms <= 3

@@ -82,9 +82,9 @@ def load_window(
     lake: str,
     deployment: str,
     *,
-    start: datetime,
-    end: datetime,
-    as_of: datetime | None = None,
+    start: datetime | str,
+    end: datetime | str,
+    as_of: datetime | str | None = None,
     package: str | None = None,
     reference: str | None = None,
     task: str | None = None,
@@ -99,7 +99,8 @@ def load_window(
     deployment
         Its name.
     start, end
-        Event times; UTC where they name no zone; ``end`` is not included.
+        Event times; UTC where they name no zone; ``end`` is not included. Words in ISO 8601 do, since plain papermill
+        hands over nothing else.
     as_of
         Outcomes that arrived later are not seen.
     package
@@ -122,9 +123,9 @@ def load_window(
             "A monitor compares with a package or with a reference table: give one of the two",
             hint="package for a model nbprod serves, reference for another.",
         )
-    rows = Lake(lake).window(
-        deployment, pd.Timestamp(_aware(start)), pd.Timestamp(_aware(end)), as_of=_aware(as_of) if as_of else None
-    )
+    first, last = _aware(start), _aware(end)
+    known = _aware(as_of) if as_of else None
+    rows = Lake(lake).window(deployment, pd.Timestamp(first), pd.Timestamp(last), as_of=known)
     current = rows.to_table().to_pandas()
     current = current.rename(columns={name: input_name(name) for name in current.columns if name.startswith(INPUT)})
     if "outcome" not in current:
@@ -134,8 +135,8 @@ def load_window(
     found = _of_package(package) if package else _of_table(str(reference), current, task, target or "outcome")
     return MonitoredWindow(
         deployment=deployment,
-        start=_aware(start),
-        end=_aware(end),
+        start=first,
+        end=last,
         current=current,
         tables=dict(rows.tables),
         **found,
@@ -177,5 +178,6 @@ def _of_table(reference: str, current: pd.DataFrame, task: str | None, target: s
     }
 
 
-def _aware(moment: datetime) -> datetime:
-    return pd.Timestamp(moment, tz="UTC").to_pydatetime() if moment.tzinfo is None else moment
+def _aware(moment: datetime | str) -> datetime:
+    stamp = pd.Timestamp(moment)
+    return (stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp).to_pydatetime()

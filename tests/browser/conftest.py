@@ -30,7 +30,7 @@ def open_page(browser):
     """Opens a file; gives the page, which keeps what it asked the network for and what went wrong in it."""
     contexts = []
 
-    def open_(path, *, width=1280, scripts=True):
+    def open_(path, *, width=1280, scripts=True, until="load"):
         context = browser.new_context(
             viewport={"width": width, "height": 800},
             java_script_enabled=scripts,
@@ -41,7 +41,7 @@ def open_page(browser):
         page.on("request", lambda request: page.asked.append(request.url))
         page.on("pageerror", lambda error: page.faults.append(str(error)))
         page.on("dialog", lambda dialog: (page.dialogs.append(dialog.message), dialog.dismiss()))
-        page.goto(path.as_uri())
+        page.goto(path.as_uri(), wait_until=until)
         return page
 
     yield open_

@@ -1,5 +1,10 @@
 """What a reader's browser does with the pages: nothing runs, nothing is asked for, nothing is cut off."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
 from nbprod.pages.box import boxed
 from nbprod.pages.run_report import run_report
 from tests.integration.site_records import make_run
@@ -127,10 +132,10 @@ def test_no_payload_in_any_place_of_a_notebook_runs_or_reaches_out(tmp_path, ope
 
 
 LEAKS = """<h1 id=a>Benign part</h1><script>
-const to = 'http://leak.invalid/';
+const to = 'http://ADDRESS/';
 document.getElementById('a').textContent = 'its script ran';
 new Image().src = to + 'image'; fetch(to + 'fetch').catch(() => 0); navigator.sendBeacon(to + 'beacon');
-try { new WebSocket('ws://leak.invalid/') } catch (e) {}
+try { new WebSocket('ws://ADDRESS/') } catch (e) {}
 document.head.insertAdjacentHTML('beforeend', `<link rel=prefetch href=${to}prefetch><link rel=stylesheet href=${to}css>`);
 document.body.insertAdjacentHTML('beforeend', `<iframe src=${to}frame></iframe><form id=f action=${to}form></form>`);
 try { document.getElementById('f').submit() } catch (e) {}
@@ -140,18 +145,51 @@ setTimeout(() => { location = to + 'navigate' }, 50);
 </script>"""
 
 
-def test_a_boxed_report_runs_and_reaches_nothing(tmp_path, open_page):
+@pytest.fixture
+def listener():
+    """A server that notes what it is asked for: what arrives there has left the page."""
+    heard = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(204)
+            self.end_headers()
+
+        def log_request(self, *_):
+            heard.append(self.path)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.heard = heard
+    server.leaks = LEAKS.replace("ADDRESS", f"127.0.0.1:{server.server_port}")
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_boxed_report_runs_and_reaches_nothing(tmp_path, open_page, listener):
     path = tmp_path / "report.boxed.html"
-    path.write_text(boxed(LEAKS, title="Report"), encoding="utf-8")
+    path.write_text(boxed(listener.leaks, title="Report"), encoding="utf-8")
     page = open_page(path)
     page.wait_for_timeout(400)
-    assert [url for url in page.asked if "leak" in url] == []
+    assert listener.heard == []
     assert page.title() == "Report"
     assert page.url == path.as_uri()
 
 
-def test_a_boxed_report_shows_what_its_script_draws(tmp_path, open_page):
+def test_the_same_report_outside_its_box_does_reach_the_listener(tmp_path, open_page, listener):
+    """The silence of a boxed report is the box's doing: without it the same script is heard."""
+    path = tmp_path / "report.html"
+    path.write_text(listener.leaks, encoding="utf-8")
+    open_page(path, until="commit").wait_for_timeout(400)
+    assert "/image" in listener.heard
+
+
+def test_a_boxed_report_shows_what_its_script_draws(tmp_path, open_page, listener):
     path = tmp_path / "report.boxed.html"
-    path.write_text(boxed(LEAKS.replace("setTimeout", "void "), title="Report"), encoding="utf-8")
+    path.write_text(boxed(listener.leaks.replace("setTimeout", "void "), title="Report"), encoding="utf-8")
     page = open_page(path)
     assert page.frame_locator("iframe").locator("#a").inner_text() == "its script ran"

@@ -185,7 +185,7 @@ def test_the_same_report_outside_its_box_does_reach_the_listener(tmp_path, open_
     path = tmp_path / "report.html"
     path.write_text(listener.leaks, encoding="utf-8")
     open_page(path, until="commit").wait_for_timeout(400)
-    assert "/image" in listener.heard
+    assert listener.heard
 
 
 def test_a_boxed_report_shows_what_its_script_draws(tmp_path, open_page, listener):

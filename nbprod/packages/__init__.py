@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nbprod.packages.blessing import bless_folder
     from nbprod.packages.facts import PackageFacts, package_facts
-    from nbprod.packages.isolation import predict_isolated
+    from nbprod.packages.isolation import predict_beside, predict_isolated
     from nbprod.packages.loading import LoadedPackage, load_package
     from nbprod.packages.sealing import verify_folder
     from nbprod.packages.service import Packages
@@ -20,6 +20,7 @@ __all__ = [
     "bless_folder",
     "load_package",
     "package_facts",
+    "predict_beside",
     "predict_isolated",
     "verify_folder",
 ]
@@ -31,6 +32,7 @@ PLACES = {
     "bless_folder": "blessing",
     "load_package": "loading",
     "package_facts": "facts",
+    "predict_beside": "isolation",
     "predict_isolated": "isolation",
     "verify_folder": "sealing",
 }

@@ -16,7 +16,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ from nbprod.threads import waiting_politely
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["answer", "ask_fresh_process", "options", "predict_isolated"]
+__all__ = ["answer", "ask_fresh_process", "options", "predict_beside", "predict_isolated"]
 
 TIMEOUT_S = 900.0
 
@@ -84,6 +85,23 @@ def predict_isolated(
         )
         made = pd.read_parquet(result)
     return made.set_axis(data.index, axis=0) if isinstance(data, pd.DataFrame) else made
+
+
+def predict_beside(folders: Mapping[str, Path | str], data: pd.DataFrame, **how: Any) -> dict[str, pd.DataFrame]:
+    """Predict the same rows by several packages, each in a fresh process, all at the same time.
+
+    Parameters
+    ----------
+    folders
+        The packages by the name their answers get.
+    data
+        The rows.
+    **how
+        As of `predict_isolated`, whose errors it raises.
+    """
+    with ThreadPoolExecutor(len(folders) or 1, thread_name_prefix="nbprod-predict") as pool:
+        asked = {name: pool.submit(predict_isolated, folder, data, **how) for name, folder in folders.items()}
+        return {name: answer.result() for name, answer in asked.items()}
 
 
 def ask_fresh_process(

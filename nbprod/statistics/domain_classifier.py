@@ -13,9 +13,9 @@ from scipy import special
 
 from nbprod.datasets import read_frame
 from nbprod.errors import DataError
-from nbprod.statistics.expected import one_thread
 from nbprod.statistics.interval import Interval
 from nbprod.statistics.metrics import weighted_auc
+from nbprod.threads import one_thread
 
 __all__ = ["DomainDrift", "domain_drift"]
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,8 +12,9 @@ from numpy.typing import NDArray
 
 from nbprod.statistics.calibration import Calibration, folds
 from nbprod.statistics.metrics import METRICS, class_codes, metric, weighted_auc
+from nbprod.threads import one_thread
 
-__all__ = ["ClassifierOutlook", "Outlook", "RegressorOutlook", "one_thread"]
+__all__ = ["ClassifierOutlook", "Outlook", "RegressorOutlook"]
 
 Floats = NDArray[np.float64]
 _DRAWS = 100  # of possible outcomes, for the spread of a metric
@@ -248,15 +248,6 @@ def _learned(design: Floats, loss: Floats, seed: int) -> Any:
 
     model = HistGradientBoostingRegressor(random_state=seed, max_iter=100, min_samples_leaf=20)
     return model.fit(design, loss)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep tree ensembles at one thread: theirs wait busily for each other, which is slow on a loaded machine."""
-    from threadpoolctl import threadpool_limits  # heavy; comes with scikit-learn
-
-    with threadpool_limits(1, user_api="openmp"):
-        yield
 
 
 def _is_moment(column: pd.Series[Any]) -> bool:

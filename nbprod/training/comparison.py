@@ -16,12 +16,23 @@ from sklearn.pipeline import Pipeline
 from nbprod.statistics.interval import Interval
 from nbprod.statistics.metrics import Metric
 from nbprod.statistics.predictions import Predictions, difference, scores
+from nbprod.threads import one_thread_if_small
 from nbprod.training.estimators import make_estimator
 from nbprod.training.preparation import TrainingRows
 from nbprod.training.preprocessing import make_pipeline
 from nbprod.training.splitting import Split, folds_of
 
-__all__ = ["Trained", "best_of", "compare_models", "cross_validated", "fit", "learning_curve", "train_beside"]
+__all__ = [
+    "Trained",
+    "best_of",
+    "compare_models",
+    "cross_validated",
+    "fit",
+    "learned",
+    "learning_curve",
+    "told_by",
+    "train_beside",
+]
 
 BASELINE, SIMPLE = "baseline", "simple"
 _CURVE_SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)
@@ -44,9 +55,22 @@ class Trained:
 def fit(name: str, pipeline: Pipeline, split: Split) -> Trained:
     """Fit on the rows to learn from and predict the held-back ones."""
     started = time.perf_counter()
-    fitted = pipeline.fit(split.train.features, split.train.target)
+    fitted = learned(pipeline, split.train)
     took = time.perf_counter() - started
-    return Trained(name=name, pipeline=fitted, predictions=Predictions.of(fitted, split.test.features), fit_s=took)
+    return Trained(name=name, pipeline=fitted, predictions=told_by(fitted, split.test), fit_s=took)
+
+
+def learned(pipeline: Pipeline, rows: TrainingRows) -> Pipeline:
+    """The pipeline, fitted on rows."""
+    with one_thread_if_small(rows.features.size):
+        fitted: Pipeline = pipeline.fit(rows.features, rows.target)
+    return fitted
+
+
+def told_by(pipeline: Pipeline, rows: TrainingRows) -> Predictions:
+    """What a fitted pipeline says about rows."""
+    with one_thread_if_small(rows.features.size):
+        return Predictions.of(pipeline, rows.features)
 
 
 def train_beside(estimator: Any, split: Split, *, name: str = "model") -> dict[str, Trained]:
@@ -155,10 +179,9 @@ def cross_validated(
     """
     values, ratios = [], []
     for train, test in folds_of(rows, kind, folds, seed):
-        learned, held = rows.rows(train), rows.rows(test)
-        fitted = clone(pipeline).fit(learned.features, learned.target)
-        told = Predictions.of(fitted, held.features)
-        if not set(held.target) <= set(learned.target) and metric.needs == "probability":
+        seen, held = rows.rows(train), rows.rows(test)
+        told = told_by(learned(clone(pipeline), seen), held)
+        if not set(held.target) <= set(seen.target) and metric.needs == "probability":
             continue  # a class the fold never saw has no probability
         value = metric(held.target, told.for_metric(metric), classes=told.classes)
         if np.isfinite(value):
@@ -191,10 +214,10 @@ def learning_curve(
         rows = split.train.rows(chosen)
         if rows.task == "classification" and rows.target.nunique() < split.train.target.nunique():
             continue
-        fitted = clone(pipeline).fit(rows.features, rows.target)
+        fitted = learned(clone(pipeline), rows)
         line: dict[str, Any] = {"rows": len(rows)}
         for called, seen in (("learned", rows), ("held_back", split.test)):
-            told = Predictions.of(fitted, seen.features)
+            told = told_by(fitted, seen)
             line[called] = metric(seen.target, told.for_metric(metric), classes=told.classes)
         lines.append(line)
     return pd.DataFrame(lines, columns=["rows", "learned", "held_back"])

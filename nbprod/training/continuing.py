@@ -10,8 +10,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from nbprod.errors import SchemaError, SettingsError
-from nbprod.statistics.predictions import Predictions
-from nbprod.training.comparison import Trained
+from nbprod.training.comparison import Trained, learned, told_by
 from nbprod.training.preparation import TrainingRows
 from nbprod.training.splitting import Split
 
@@ -39,7 +38,7 @@ def learn_on(earlier: Pipeline, split: Split, *, name: str = "continued") -> Tra
     started = time.perf_counter()
     fitted = continue_training(earlier, split.train)
     took = time.perf_counter() - started
-    told = Predictions.of(fitted, split.test.features)
+    told = told_by(fitted, split.test)
     return Trained(name=name, pipeline=fitted, predictions=told, fit_s=took, earlier=earlier)
 
 
@@ -47,7 +46,7 @@ def refit(trained: Trained, rows: TrainingRows) -> Pipeline:
     """The same model learned from all rows, the held-back ones included, from the same start."""
     if trained.earlier is not None:
         return continue_training(trained.earlier, rows)
-    return clone(trained.pipeline).fit(rows.features, rows.target)
+    return learned(clone(trained.pipeline), rows)
 
 
 def continue_training(earlier: Pipeline, rows: TrainingRows, *, grow: float = 0.5) -> Pipeline:

@@ -15,8 +15,9 @@ test: $(VENV)/.dev lint
 test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit
 
-# An hour or more: hypothesis looks at a thousand examples where `make test` looks at 25.
+# An hour or more: floods, many runs, many kills; and hypothesis looks at a thousand examples where `make test` looks at 25.
 soak: $(VENV)/.dev
+	$(BIN)/python -m pytest -q tests/soak
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --hypothesis-profile thorough --timeout 7200
 
 lint: $(VENV)/.dev

@@ -19,6 +19,9 @@ from nbprod.datasets import read_frame
 from nbprod.statistics import PerformanceEstimator
 
 DATA = Path(__file__).parents[1] / "nbprod" / "resources" / "data"
+MEANS: dict[
+    tuple[str, str], list[tuple[int, float, float]]
+] = {}  # chunks and the two errors, by kind of data and metric
 METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc")
 
 CBPE = """
@@ -109,6 +112,9 @@ def compared(name, reference, analysis, *, task):
             f"| {name} | {metric} | {len(kept)} | {first:.4f} | {second:.4f} | {first / second:.2f} | {inside:.0%} |",
             flush=True,
         )
+        MEANS.setdefault((name.partition(",")[0].rstrip(" 0123456789"), metric), []).append(
+            (len(kept), first, second)
+        )
 
 
 def main():
@@ -122,6 +128,10 @@ def main():
     for seed in range(6):
         compared(f"covariate shift {seed}", *shifted(seed), task="classification")
     compared("bike sharing", *bikes(), task="regression")
+    print("\nOver all chunks of a kind of data:\n\n| data | metric | chunks | ratio |\n| --- | --- | ---: | ---: |")
+    for (name, metric), parts in MEANS.items():
+        ours, other = (sum(part[0] * part[place] for part in parts) for place in (1, 2))
+        print(f"| {name} | {metric} | {sum(part[0] for part in parts)} | {ours / other:.2f} |")
 
 
 if __name__ == "__main__":

@@ -1,42 +1,32 @@
-"""The service over runs: start, find, follow, stop and compare them."""
+"""The service over runs: starts them, one or many, and holds them against each other."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nbprod import clock
-from nbprod.disk import write_file
 from nbprod.domain.execution import Limits
 from nbprod.domain.request import RunRequest
 from nbprod.domain.run import Run, RunStatus
 from nbprod.domain.sweep import Sweep
-from nbprod.errors import ConflictError, NbprodError, RunFailedError, StaleMoveError, StoreError
+from nbprod.errors import RunFailedError, StoreError
 from nbprod.executors import Executor
 from nbprod.executors.local import Detached, Local
-from nbprod.notebook.document import read_notebook
-from nbprod.notebook.journal import Journal
-from nbprod.notebook.stopping import CANCEL
 from nbprod.runs.comparison import Comparison, compare
-from nbprod.runs.finding import find, follow, wait
+from nbprod.runs.kept import KeptRuns, Render
 from nbprod.runs.preparing import Plan, Resolve, Source, make_plan, prepare, read_source, sources
-from nbprod.runs.settling import look, read_run, settled
 from nbprod.runs.sweeping import combinations, sweep
 from nbprod.settings import Settings
 
 if TYPE_CHECKING:
-    from nbprod.recording import Records
     from nbprod.store import Store
 
 __all__ = ["Runs"]
 
 BASIS = ("nbprod", "numpy", "scipy", "pyarrow", "skops")  # what nbprod itself works with inside a kernel
-
-Render = Callable[[Run, Path], str]
 
 
 class Shelf(Protocol):
@@ -47,7 +37,7 @@ class Shelf(Protocol):
         ...
 
 
-class Runs:
+class Runs(KeptRuns):
     """Starts notebooks and keeps what came of them.
 
     Parameters
@@ -88,7 +78,8 @@ class Runs:
         executor: Executor | None = None,
         finish: str = "",
     ) -> None:
-        self.store, self.templates, self.folder = store, templates, Path(folder)
+        super().__init__(store, folder, render=render)
+        self.templates = templates
         self.root = Path(root or Path.cwd())
         self.settings = settings or Settings.load(self.root)
         self.limits = Limits(
@@ -96,7 +87,7 @@ class Runs:
             run_timeout_s=self.settings["runs.timeout_s"],
             memory_mb=self.settings["runs.memory_mb"],
         )
-        self.resolve, self.render, self.finish = resolve, render, finish
+        self.resolve, self.finish = resolve, finish
         self.executor: Executor = executor or Local()
 
     def start(
@@ -261,133 +252,6 @@ class Runs:
     def source(self, template: str | Path) -> Source:
         """Read a template by name, or any notebook by path."""
         return read_source(self.templates.get(str(template)), is_template=not f"{template}".endswith(".ipynb"))
-
-    def get(self, run: str | Run) -> Run:
-        """A run by its id, or by the beginning or end of it.
-
-        Raises
-        ------
-        NotFoundError
-            There is none, or several begin or end so.
-        """
-        with self.store.read() as session:
-            found = find(session, run.id if isinstance(run, Run) else run)
-        return self._refreshed(found)
-
-    def list(
-        self,
-        template: str | None = None,
-        status: str | RunStatus | None = None,
-        since: datetime | None = None,
-        limit: int | None = 50,
-    ) -> list[Run]:
-        """Runs, newest first."""
-        where = {
-            name: value
-            for name, value in (("template", template), ("status", RunStatus(status) if status else None))
-            if value is not None
-        }
-        with self.store.read() as session:
-            found = session.list(Run, where, since=since, limit=limit)
-        fresh = [self._refreshed(run) for run in found]
-        return [run for run in fresh if status is None or run.status == status]
-
-    def _refreshed(self, run: Run) -> Run:
-        """The run, once more looked at if it may have ended."""
-        if run.is_finished or not Path(run.folder).exists():
-            return run
-        result = look(Path(run.folder), created_at=run.created_at)
-        if result.ended_at:
-            return self.settle(run)
-        return replace(run, status=result.status, started_at=result.started_at)
-
-    def results(self, run: str | Run) -> Records:
-        """What the notebook recorded."""
-        from nbprod.recording import read_records  # knows pandas
-
-        folder = Path(self.get(run).folder)
-        return read_records(read_notebook(folder / "notebook.ipynb"), folder)
-
-    def watch(self, run: str | Run, *, poll_s: float = 0.3) -> Iterator[dict[str, Any]]:
-        """The events of a run from its beginning, and each new one until it ends."""
-        found = self.get(run)
-        yield from follow(Path(found.folder), created_at=found.created_at, poll_s=poll_s)
-
-    def ask_to_stop(self, run: Run) -> None:
-        """Leave the wish for the process that executes the run; it looks several times a second."""
-        write_file(Path(run.folder) / CANCEL, f"{self.store.actor} {clock.format_utc(clock.now())}\n")
-
-    def cancel(self, run: str | Run, *, wait_s: float = 20.0) -> Run:
-        """Ask a run to stop, and wait until it has.
-
-        Raises
-        ------
-        ConflictError
-            It has ended already, or does not stop in time.
-        """
-        found = self.get(run)
-        if found.is_finished:
-            raise ConflictError(f"Run {found.id} is {found.status} already; there is nothing to stop")
-        self.ask_to_stop(found)
-        if (ended := wait(lambda: self.get(found.id), wait_s)) is None:
-            raise ConflictError(
-                f"Run {found.id} was asked to stop and still runs",
-                hint=f"It ends by stages; look again with nbprod runs show {found.id}",
-            )
-        return ended
-
-    def settle(self, run: Run) -> Run:
-        """Bring the ledger's row up to what the folder says; of several who try, one does it."""
-        folder = Path(run.folder)
-        result = look(folder)
-        if not result.ended_at:
-            return replace(run, status=result.status, started_at=result.started_at)
-        final = settled(run, result, lambda: self._metrics(folder))
-        if self.render is not None:
-            try:
-                write_file(folder / "report.html", self.render(final, folder))
-            except Exception as error:  # noqa: BLE001 — a page that cannot be made is no reason to lose the run
-                with Journal(folder) as journal:
-                    journal.append("report.failed", error=f"{type(error).__name__}: {error}")
-        return self._move(run, final)
-
-    def _metrics(self, folder: Path) -> dict[str, float]:
-        from nbprod.recording import read_records  # knows pandas
-
-        try:
-            return dict(read_records(read_notebook(folder / "notebook.ipynb"), folder).metrics)
-        except NbprodError as error:  # the run is what it is, also when what it recorded cannot be read
-            with Journal(folder) as journal:
-                journal.append("records.damaged", error=error.message)
-            return {}
-
-    def _move(self, before: Run, after: Run) -> Run:
-        try:
-            with self.store.write() as session:
-                current = session.get(Run, before.id)
-                if current.is_finished:
-                    return current
-                session.replace(after, expecting={"status": current.status})
-                if after.is_finished:
-                    data = {"cause": after.cause, "cell": after.failed_cell, "error": after.error}
-                    session.event(f"run.{after.status}", after.id, data=data)
-        except StaleMoveError:
-            with self.store.read() as session:
-                return session.get(Run, before.id)
-        return after
-
-    def rebuild(self) -> tuple[Run, ...]:
-        """Add the rows of run folders the ledger does not know; the runs that were added."""
-        added = []
-        for path in sorted(self.folder.glob("*/run.json")):
-            run = read_run(path.parent)
-            with self.store.read() as session:
-                known = session.find(Run, run.id) is not None
-            if not known:
-                with self.store.write() as session:
-                    session.add(run)
-                added.append(self._refreshed(run))
-        return tuple(added)
 
     def compare(self, a: str | Run, b: str | Run) -> Comparison:
         """What differs between two runs, by meaning."""

@@ -13,6 +13,7 @@ from nbprod.disk import write_file
 from nbprod.domain.run import Run, RunStatus
 from nbprod.errors import ConflictError, NbprodError, StaleMoveError
 from nbprod.notebook.document import read_notebook
+from nbprod.notebook.holding import Hold, read_hold, release
 from nbprod.notebook.journal import Journal
 from nbprod.notebook.stopping import CANCEL
 from nbprod.runs.finding import find, follow, wait
@@ -116,6 +117,23 @@ class KeptRuns:
                 hint=f"It ends by stages; look again with nbprod runs show {found.id}",
             )
         return ended
+
+    def hold_of(self, run: str | Run) -> Hold | None:
+        """The kernel that is held for a failed run, if it still is."""
+        return read_hold(Path(self.get(run).folder))
+
+    def release(self, run: str | Run) -> None:
+        """Let the kernel of a failed run go; it is gone a moment later.
+
+        Raises
+        ------
+        ConflictError
+            None is held.
+        """
+        found = self.get(run)
+        if read_hold(Path(found.folder)) is None:
+            raise ConflictError(f"No kernel is held for run {found.id}")
+        release(Path(found.folder))
 
     def settle(self, run: Run) -> Run:
         """Bring the ledger's row up to what the folder says; of several who try, one does it."""

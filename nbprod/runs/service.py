@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -9,15 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbprod.domain.execution import Limits
-from nbprod.domain.request import RunRequest
+from nbprod.domain.request import REQUEST, RunRequest
 from nbprod.domain.run import Run, RunStatus
 from nbprod.domain.sweep import Sweep
-from nbprod.errors import RunFailedError, StoreError
+from nbprod.errors import ConflictError, RunFailedError, StoreError
 from nbprod.executors import Executor
 from nbprod.executors.local import Detached, Local
+from nbprod.notebook.holding import offer
 from nbprod.runs.comparison import Comparison, compare
+from nbprod.runs.finding import wait
 from nbprod.runs.kept import KeptRuns, Render
 from nbprod.runs.preparing import Plan, Resolve, Source, make_plan, prepare, read_source, sources
+from nbprod.runs.resuming import going_on_at
 from nbprod.runs.sweeping import combinations, sweep
 from nbprod.settings import Settings
 
@@ -87,6 +91,7 @@ class Runs(KeptRuns):
             run_timeout_s=self.settings["runs.timeout_s"],
             memory_mb=self.settings["runs.memory_mb"],
         )
+        self.hold_s = self.settings["runs.hold_s"]
         self.resolve, self.finish = resolve, finish
         self.executor: Executor = executor or Local()
 
@@ -104,6 +109,7 @@ class Runs(KeptRuns):
         from_text: bool = False,
         retries: int = 0,
         retry_on: tuple[str, ...] = (),
+        hold_s: float | None = None,
         **parameters: Any,
     ) -> Run:
         """Check the parameters, execute, and read back what was recorded.
@@ -130,6 +136,9 @@ class Runs(KeptRuns):
             Further attempts when the kernel was lost or could not be started, or after an error named next.
         retry_on
             Names of errors that pass by themselves, for instance ``ConnectionError``.
+        hold_s
+            How long to keep the kernel alive when a cell raises, to look into it (``hold_of``) and to go on in it
+            (``resume``); it ends with the process that executes the run. By default the setting ``runs.hold_s``.
         **parameters
             Parameters by name.
 
@@ -152,6 +161,7 @@ class Runs(KeptRuns):
             check=check,
             retries=retries,
             retry_on=retry_on,
+            hold_s=hold_s,
         )
 
     def plan(self, template: str | Path, values: Mapping[str, Any], *, from_text: bool = False) -> Plan:
@@ -176,6 +186,7 @@ class Runs(KeptRuns):
         check: bool = False,
         retries: int = 0,
         retry_on: tuple[str, ...] = (),
+        hold_s: float | None = None,
         env: Mapping[str, str] | None = None,
     ) -> Run:
         """Execute what was planned; see ``start``.
@@ -185,26 +196,57 @@ class Runs(KeptRuns):
         env
             Added to the kernel's environment.
         """
+        run, request = self._prepare(
+            plan,
+            caused_by=caused_by,
+            status=RunStatus.QUEUED if detach else RunStatus.RUNNING,
+            env=dict(env or {}),
+            limits=self.limits if timeout_s is None else replace(self.limits, run_timeout_s=timeout_s),
+            retries=retries,
+            retry_on=retry_on,
+            hold_s=self.hold_s if hold_s is None else hold_s,
+        )
+        if detach:
+            Detached().submit(request)
+            return run
+        run = self._carry_out(run, request, progress=progress)
+        if check and not run.succeeded:
+            at = f" in cell {run.failed_cell}" if run.failed_cell else ""
+            raise RunFailedError(
+                f"Run {run.id} ended early{at} ({run.cause}): {run.error}",
+                run_id=run.id,
+                hint=f"See nbprod runs show {run.id}",
+            )
+        return run
+
+    def _prepare(
+        self,
+        plan: Plan,
+        *,
+        caused_by: str | None,
+        status: RunStatus,
+        told: Mapping[str, Any] | None = None,
+        **how: Any,
+    ) -> tuple[Run, RunRequest]:
+        """Make the run's folder and its row."""
         request = RunRequest(
             run_id="",
             folder="",
             kernel=plan.kernel,
             cwd=str(plan.cwd),
-            env=dict(env or {}),
-            limits=self.limits if timeout_s is None else replace(self.limits, run_timeout_s=timeout_s),
             preload=(*BASIS, *self.settings["kernels.preload"]) if self.settings["kernels.warm"] else None,
             secrets=plan.secrets,
-            retries=retries,
-            retry_on=retry_on,
             finish=self.finish,
+            **how,
         )
         run, request = prepare(
             self.folder,
             plan,
             request,
-            status=RunStatus.QUEUED if detach else RunStatus.RUNNING,
+            status=status,
             private=self.settings.private_columns,
             root=self.root,
+            told=told,
             caused_by=caused_by,
             actor=self.store.actor,
         )
@@ -215,21 +257,104 @@ class Runs(KeptRuns):
         except StoreError:  # nothing was executed: a folder that the ledger does not know would only puzzle
             shutil.rmtree(run.folder, ignore_errors=True)
             raise
-        if detach:
-            Detached().submit(request)
-            return run
+        return run, request
+
+    def _carry_out(self, run: Run, request: RunRequest, *, progress: Callable[[Any], None] | None) -> Run:
+        """Execute, and bring the row up to what came of it."""
         try:
             self.executor.submit(request, progress=progress).wait()
         finally:
             run = self.settle(run)
-        if check and not run.succeeded:
-            at = f" in cell {run.failed_cell}" if run.failed_cell else ""
-            raise RunFailedError(
-                f"Run {run.id} ended early{at} ({run.cause}): {run.error}",
-                run_id=run.id,
-                hint=f"See nbprod runs show {run.id}",
-            )
         return run
+
+    def resume(
+        self,
+        run: str | Run,
+        *,
+        from_top: bool = False,
+        progress: Callable[[Any], None] | None = None,
+        told: Callable[[str], None] | None = None,
+    ) -> Run:
+        """Go on with a failed run after a mend: a new run, caused by the failed one, with the same parameters.
+
+        The notebook is read again. While the kernel is held, the new run goes on in it from the cell that failed, and
+        its notebook shows what the earlier cells had shown, marked with the run they are from. Without a held kernel
+        it starts from the top.
+
+        Parameters
+        ----------
+        run
+            The run that failed.
+        from_top
+            Start from the top in any case; a held kernel is let go.
+        progress
+            Called when a cell starts and ends, where the run is executed here.
+        told
+            Called with a sentence that says from where the run goes on.
+
+        Raises
+        ------
+        ConflictError
+            There is nothing to resume, or the held kernel has used what was changed since; the message says what.
+        NotFoundError
+            The notebook is no longer where it was.
+        """
+        first = self.get(run)
+        if first.succeeded or not first.is_finished:
+            raise ConflictError(f"Run {first.id} is {first.status}: there is nothing to resume")
+        told = told or (lambda _: None)
+        plan = self._plan_again(first)
+        hold = self.hold_of(first)
+        if hold and from_top:
+            self.release(first)
+            hold = None
+        cell = going_on_at(first, plan) if hold else ""
+        made = {
+            "caused_by": first.id,
+            "limits": self.limits,
+            "hold_s": RunRequest.from_json((Path(first.folder) / REQUEST).read_bytes()).hold_s,
+            "status": RunStatus.QUEUED if hold else RunStatus.RUNNING,
+        }
+        if hold:
+            new, request = self._prepare(plan, **made, resume_at=cell, told={"resumes": first.id})
+            shutil.copytree(Path(first.folder) / "files", Path(new.folder) / "files", dirs_exist_ok=True)
+            if offer(Path(first.folder), Path(new.folder)):
+                with self.store.write() as session:
+                    session.event("run.resumed", new.id, data={"of": first.id, "cell": cell})
+                told(f"Run {new.id} goes on in the kernel of {first.id}, from cell {cell}")
+                return self._awaited(new)
+            shutil.rmtree(Path(new.folder) / "files", ignore_errors=True)
+            (Path(new.folder) / "files").mkdir(mode=0o700)
+            request = replace(request, resume_at="")
+        else:
+            new, request = self._prepare(plan, **made)
+        told(f"The kernel of run {first.id} is not held: run {new.id} starts from the top")
+        return self._carry_out(new, request, progress=progress)
+
+    def _awaited(self, run: Run) -> Run:
+        """A run that another thread or process executes, when it has ended; Ctrl-C stops it."""
+        try:
+            ended = wait(lambda: self.get(run.id), math.inf)
+        except KeyboardInterrupt:
+            self.ask_to_stop(run)
+            wait(lambda: self.get(run.id), 20)
+            raise
+        assert ended is not None
+        return ended
+
+    def _plan_again(self, first: Run) -> Plan:
+        """The notebook of an earlier run as it is now, with the same parameters, to work in the same folder."""
+        request = RunRequest.from_json((Path(first.folder) / REQUEST).read_bytes())
+        source = replace(self.source(Path(first.source)), name=first.template)
+        plan = make_plan(
+            source,
+            first.parameters,
+            from_text=False,
+            kernel=request.kernel,
+            root=self.root,
+            resolve=self.resolve,
+        )
+        return replace(plan, cwd=Path(request.cwd))
 
     def sweep(
         self, template: str, grid: Mapping[str, Sequence[Any]], /, *, random: int | None = None, **how: Any

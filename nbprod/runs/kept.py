@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbprod import clock
 from nbprod.disk import write_file
 from nbprod.domain.run import Run, RunStatus
-from nbprod.errors import ConflictError, NbprodError, StaleMoveError
+from nbprod.errors import ConflictError, NbprodError, NotFoundError, StaleMoveError
 from nbprod.notebook.document import read_notebook
-from nbprod.notebook.holding import Hold, read_hold, release
+from nbprod.notebook.held import Hold, read_hold, release
 from nbprod.notebook.journal import Journal
 from nbprod.notebook.stopping import CANCEL
 from nbprod.runs.finding import find, follow, wait
+from nbprod.runs.pruning import Pruned, prune
 from nbprod.runs.settling import look, read_run, settled
 
 if TYPE_CHECKING:
     from nbprod.recording import Records
     from nbprod.store import Store
 
-__all__ = ["KeptRuns", "Render"]
+__all__ = ["KeptRuns", "Render", "folder_of"]
 
 Render = Callable[[Run, Path], str]
 
@@ -87,7 +88,7 @@ class KeptRuns:
         """What the notebook recorded."""
         from nbprod.recording import read_records  # knows pandas
 
-        folder = Path(self.get(run).folder)
+        folder = folder_of(self.get(run))
         return read_records(read_notebook(folder / "notebook.ipynb"), folder)
 
     def watch(self, run: str | Run, *, poll_s: float = 0.3) -> Iterator[dict[str, Any]]:
@@ -134,6 +135,21 @@ class KeptRuns:
         if read_hold(Path(found.folder)) is None:
             raise ConflictError(f"No kernel is held for run {found.id}")
         release(Path(found.folder))
+
+    def prune(self, keep: timedelta, *, dry_run: bool = False) -> Pruned:
+        """Remove the folders of runs that ended longer ago than ``keep`` and that nothing refers to.
+
+        Whatever a version, package, alert, report, event or a run that stays names, stays. The records of the runs
+        stay in the ledger, with their metrics.
+
+        Parameters
+        ----------
+        keep
+            Younger runs stay.
+        dry_run
+            Only say what would be removed.
+        """
+        return prune(self.store, self.folder, keep=keep, dry_run=dry_run)
 
     def settle(self, run: Run) -> Run:
         """Bring the ledger's row up to what the folder says; of several who try, one does it."""
@@ -187,3 +203,19 @@ class KeptRuns:
                     session.add(run)
                 added.append(self._refreshed(run))
         return tuple(added)
+
+
+def folder_of(run: Run) -> Path:
+    """The folder of a run.
+
+    Raises
+    ------
+    NotFoundError
+        It was removed to save space.
+    """
+    if run.is_pruned:
+        raise NotFoundError(
+            f"The files of run {run.id} were pruned; the ledger has its parameters and metrics",
+            hint=f"See nbprod runs show {run.id}",
+        )
+    return Path(run.folder)

@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbprod.domain.execution import Limits
+from nbprod.domain.length import parse_length
 from nbprod.domain.request import REQUEST, RunRequest
 from nbprod.domain.run import Run, RunStatus
 from nbprod.domain.sweep import Sweep
 from nbprod.errors import ConflictError, RunFailedError, StoreError
 from nbprod.executors import Executor
 from nbprod.executors.local import Detached, Local
-from nbprod.notebook.holding import offer
+from nbprod.notebook.held import offer
 from nbprod.runs.comparison import Comparison, compare
 from nbprod.runs.finding import wait
-from nbprod.runs.kept import KeptRuns, Render
+from nbprod.runs.kept import KeptRuns, Render, folder_of
 from nbprod.runs.preparing import Plan, Resolve, Source, make_plan, prepare, read_source, sources
 from nbprod.runs.resuming import going_on_at
 from nbprod.runs.sweeping import combinations, sweep
@@ -91,7 +92,8 @@ class Runs(KeptRuns):
             run_timeout_s=self.settings["runs.timeout_s"],
             memory_mb=self.settings["runs.memory_mb"],
         )
-        self.hold_s = self.settings["runs.hold_s"]
+        hold = self.settings["runs.hold"]
+        self.hold_s = parse_length(hold).total_seconds() if hold else 0.0
         self.resolve, self.finish = resolve, finish
         self.executor: Executor = executor or Local()
 
@@ -138,7 +140,7 @@ class Runs(KeptRuns):
             Names of errors that pass by themselves, for instance ``ConnectionError``.
         hold_s
             How long to keep the kernel alive when a cell raises, to look into it (``hold_of``) and to go on in it
-            (``resume``); it ends with the process that executes the run. By default the setting ``runs.hold_s``.
+            (``resume``); it ends with the process that executes the run. By default the setting ``runs.hold``.
         **parameters
             Parameters by name.
 
@@ -302,14 +304,14 @@ class Runs(KeptRuns):
         first = self.get(run)
         if first.succeeded or not first.is_finished:
             raise ConflictError(f"Run {first.id} is {first.status}: there is nothing to resume")
-        told = told or (lambda _: None)
+        told, _ = told or (lambda _: None), folder_of(first)
         plan = self._plan_again(first)
         hold = self.hold_of(first)
         if hold and from_top:
             self.release(first)
             hold = None
         cell = going_on_at(first, plan) if hold else ""
-        made = {
+        made: dict[str, Any] = {
             "caused_by": first.id,
             "limits": self.limits,
             "hold_s": RunRequest.from_json((Path(first.folder) / REQUEST).read_bytes()).hold_s,
@@ -381,7 +383,7 @@ class Runs(KeptRuns):
     def compare(self, a: str | Run, b: str | Run) -> Comparison:
         """What differs between two runs, by meaning."""
         first, second = self.get(a), self.get(b)
-        return compare(first, second, cells=(sources(Path(first.folder)), sources(Path(second.folder))))
+        return compare(first, second, cells=(sources(folder_of(first)), sources(folder_of(second))))
 
     def __repr__(self) -> str:
         return f"<Runs in {self.folder}>"

@@ -14,7 +14,9 @@ from nbprod.domain.request import REQUEST, RunRequest
 if TYPE_CHECKING:
     from nbprod.notebook.holding import Held  # nbformat takes a while
 
-__all__ = ["GoOn", "finish", "stay", "stay_in_background"]
+__all__ = ["GoOn", "finish", "is_staying", "stay", "stay_in_background"]
+
+THREAD = "nbprod-hold-"
 
 GoOn = Callable[[RunRequest, "Held"], "Held | None"]
 
@@ -46,7 +48,7 @@ def stay(held: Held | None, go_on: GoOn) -> None:
 
 def stay_in_background(held: Held, go_on: GoOn) -> None:
     """Do so in a thread; the kernel is let go when this process ends."""
-    thread = threading.Thread(target=stay, args=(held, go_on), name=f"nbprod-hold-{held.run}", daemon=True)
+    thread = threading.Thread(target=stay, args=(held, go_on), name=f"{THREAD}{held.run}", daemon=True)
 
     def end() -> None:
         held.is_wanted = False
@@ -54,3 +56,8 @@ def stay_in_background(held: Held, go_on: GoOn) -> None:
 
     thread.start()
     atexit.register(end)
+
+
+def is_staying() -> bool:
+    """Whether a thread of this process holds a kernel, or executes a run in one that it held."""
+    return any(thread.name.startswith(THREAD) for thread in threading.enumerate())

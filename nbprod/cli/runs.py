@@ -64,7 +64,9 @@ def watch(run: RunId, as_json: AsJson = False) -> None:
             typer.echo(to_line(event))
         elif text := spoken(event):
             typer.echo(text, nl=not event.get("text"))
-    if not runs.get(run).succeeded:
+    found = runs.get(run)
+    if not found.succeeded:
+        stay(runs, found)
         raise typer.Exit(1)
 
 

@@ -181,8 +181,14 @@ class Execution:
         finally:
             if self.held is None:
                 kernel.close()
-            self.redactor.file(self.folder / "kernel.log")
+            self.tidy()
             self.messages.settle_all()
+
+    def tidy(self) -> None:
+        """Take secrets out of what the kernel's process printed by itself, also while an earlier run had it."""
+        self.redactor.file(self.folder / "kernel.log")
+        if self.resumes:
+            self.resumes.tidy()
 
     def start_kernel(self) -> LiveKernel:
         """A fresh kernel."""
@@ -202,7 +208,14 @@ class Execution:
     def hold(self, end: End, cell: str) -> None:
         """Keep the kernel for whoever looks for the error in it, if that is wanted."""
         if self.hold_s and end.cause is EndCause.ERROR and self.kernel.exit_code is None:
-            self.held = Held(self.kernel, folder=self.folder, notebook=self.nb, cell=cell, hold_s=self.hold_s)
+            self.held = Held(
+                self.kernel,
+                folder=self.folder,
+                notebook=self.nb,
+                cell=cell,
+                hold_s=self.hold_s,
+                tidy=self.tidy,
+            )
             self.journal.append("kernel.held", until=clock.format_utc(self.held.until), pid=self.kernel.pid)
 
     def run_cell(self, cell: NotebookNode, number: int) -> End | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,10 +34,21 @@ class Held:
         Of the run that failed: its folder, its notebook as executed, where it failed.
     hold_s
         How long.
+    tidy
+        Called when the kernel is gone: what its process printed meanwhile may hold secrets.
     """
 
-    def __init__(self, kernel: LiveKernel, *, folder: Path, notebook: NotebookNode, cell: str, hold_s: float) -> None:
-        self.kernel, self.folder, self.notebook, self.hold_s = kernel, folder, notebook, hold_s
+    def __init__(
+        self,
+        kernel: LiveKernel,
+        *,
+        folder: Path,
+        notebook: NotebookNode,
+        cell: str,
+        hold_s: float,
+        tidy: Callable[[], None],
+    ) -> None:
+        self.kernel, self.folder, self.notebook, self.hold_s, self.tidy = kernel, folder, notebook, hold_s, tidy
         self.run = folder.name
         self.is_wanted = True  #: no more when this process ends
         self.until = clock.now() + timedelta(seconds=hold_s)
@@ -109,6 +121,7 @@ class Held:
                 self.kernel.do(f"__import__('os').environ['NBPROD_RUN'] = {str(folder)!r}", within_s=BUSY_S)
             return self.kernel
         self.kernel.close()
+        self.tidy()
         raise KernelGone("The held kernel is busy with something else, or gone")
 
     def over(self, reason: str) -> None:
@@ -121,4 +134,5 @@ class Held:
     def let_go(self, reason: str = "not needed") -> None:
         """End the kernel."""
         self.kernel.close()
+        self.tidy()
         self.over(reason)

@@ -66,8 +66,9 @@ class Runs(StartedRuns):
         first = self.get(run)
         if first.succeeded or not first.is_finished:
             raise ConflictError(f"Run {first.id} is {first.status}: there is nothing to resume")
-        told, _ = told or (lambda _: None), folder_of(first)
-        plan = self._plan_again(first)
+        told = told or (lambda _: None)
+        folder = folder_of(first)
+        plan = self._planned(first, replace(self.source(Path(first.source)), name=first.template))
         hold = self.hold_of(first)
         if hold and from_top:
             self.release(first)
@@ -76,13 +77,13 @@ class Runs(StartedRuns):
         made: dict[str, Any] = {
             "caused_by": first.id,
             "limits": self.limits,
-            "hold_s": RunRequest.from_json((Path(first.folder) / REQUEST).read_bytes()).hold_s,
+            "hold_s": RunRequest.from_json((folder / REQUEST).read_bytes()).hold_s,
             "status": RunStatus.QUEUED if hold else RunStatus.RUNNING,
         }
         if hold:
             new, request = self._prepare(plan, **made, resume_at=cell, told={"resumes": first.id})
-            shutil.copytree(Path(first.folder) / "files", Path(new.folder) / "files", dirs_exist_ok=True)
-            if offer(Path(first.folder), Path(new.folder)):
+            shutil.copytree(folder / "files", Path(new.folder) / "files", dirs_exist_ok=True)
+            if offer(folder, Path(new.folder)):
                 with self.store.write() as session:
                     session.event("run.resumed", new.id, data={"of": first.id, "cell": cell})
                 told(f"Run {new.id} goes on in the kernel of {first.id}, from cell {cell}")
@@ -106,10 +107,9 @@ class Runs(StartedRuns):
         assert ended is not None
         return ended
 
-    def _plan_again(self, first: Run) -> Plan:
-        """The notebook of an earlier run as it is now, with the same parameters, to work in the same folder."""
-        request = RunRequest.from_json((Path(first.folder) / REQUEST).read_bytes())
-        source = replace(self.source(Path(first.source)), name=first.template)
+    def _planned(self, first: Run, source: Source) -> Plan:
+        """A notebook with the parameters of an earlier run, to work in the same folder with the same kernel."""
+        request = RunRequest.from_json((folder_of(first) / REQUEST).read_bytes())
         plan = make_plan(
             source,
             first.parameters,
@@ -161,9 +161,7 @@ class Runs(StartedRuns):
 
     def _plan_of(self, first: Run) -> Plan:
         """A run as it was started, checked once more."""
-        folder = folder_of(first)
-        request = RunRequest.from_json((folder / REQUEST).read_bytes())
-        notebook = as_written(read_notebook(folder / "notebook.ipynb"))
+        notebook = as_written(read_notebook(folder_of(first) / "notebook.ipynb"))
         source = Source(
             name=first.template,
             path=Path(first.source),
@@ -171,15 +169,7 @@ class Runs(StartedRuns):
             parameters=read_parameters(notebook),
             is_template=False,
         )
-        plan = make_plan(
-            source,
-            first.parameters,
-            from_text=False,
-            kernel=request.kernel,
-            root=self.root,
-            resolve=self.resolve,
-        )
-        return replace(plan, cwd=Path(request.cwd))
+        return self._planned(first, source)
 
     def compare(self, a: str | Run, b: str | Run) -> Comparison:
         """What differs between two runs, by meaning."""

@@ -36,7 +36,7 @@ def write(path, **changed):
 
 @pytest.fixture
 def runs(tmp_path):
-    (tmp_path / "nbprod.toml").write_text("")
+    (tmp_path / "nbprod.toml").write_text("[runs]\nhold = '10m'\n")
     (tmp_path / "templates").mkdir()
     write(tmp_path / "templates" / "tee.ipynb")
     store = Store.open(str(tmp_path / "ledger.db"), tmp_path / "files", actor="ada")
@@ -56,7 +56,7 @@ def kernel_of(run):
 
 
 def test_a_failed_run_is_gone_on_with_in_its_kernel_after_a_mend(runs, tmp_path, vanish):
-    first = runs.start("tee", n=5, hold_s=600)
+    first = runs.start("tee", n=5)
     assert (first.status, first.failed_cell) == (RunStatus.FAILED, "fit")  # said at once, in the ledger too
     assert runs.get(first.id).status is RunStatus.FAILED
     hold = runs.hold_of(first)
@@ -92,7 +92,7 @@ def test_a_failed_run_is_gone_on_with_in_its_kernel_after_a_mend(runs, tmp_path,
 
 
 def test_what_the_kernel_has_not_seen_is_not_gone_on_with(runs, tmp_path, vanish):
-    first = runs.start("tee", hold_s=600)
+    first = runs.start("tee")
     write(tmp_path / "templates" / "tee.ipynb", load="print('changed')", fit="fitted = 1")
     with pytest.raises(ConflictError, match="load"):
         runs.resume(first)
@@ -104,7 +104,7 @@ def test_what_the_kernel_has_not_seen_is_not_gone_on_with(runs, tmp_path, vanish
 
 
 def test_without_a_held_kernel_it_starts_from_the_top_and_says_so(runs, tmp_path):
-    first = runs.start("tee", n=4)
+    first = runs.start("tee", n=4, hold_s=0)
     assert runs.hold_of(first) is None
     write(tmp_path / "templates" / "tee.ipynb", fit="fitted = n")
     told = []

@@ -207,7 +207,8 @@ class Execution:
 
     def hold(self, end: End, cell: str) -> None:
         """Keep the kernel for whoever looks for the error in it, if that is wanted."""
-        if self.hold_s and end.cause is EndCause.ERROR and self.kernel.exit_code is None:
+        is_wanted = self.hold_s and end.cause is EndCause.ERROR and not self.caught.signum
+        if is_wanted and self.kernel.exit_code is None:
             self.held = Held(
                 self.kernel,
                 folder=self.folder,

@@ -20,7 +20,8 @@ from nbprod.notebook.held import HOLD
 from nbprod.notebook.lease import Lease
 from nbprod.runs import pruning
 from nbprod.runs.kept import KeptRuns
-from nbprod.store import Store
+from nbprod.site import report
+from nbprod.store import Session, Store
 
 LONG_AGO = clock.now() - timedelta(days=90)
 DIGEST = "ab" * 32
@@ -167,8 +168,18 @@ def test_a_version_holds_its_run_back_and_that_run_its_cause(kept):
     assert (done.runs, done.kept) == ((), 3)
 
 
-@pytest.mark.parametrize("moment", ["after the mark", "after the rename"])
-def test_killed_at_any_moment_a_folder_or_a_row_that_says_pruned_is_left(kept, monkeypatch, moment):
+@pytest.mark.parametrize(
+    ("moment", "target", "is_marked"),
+    [
+        ("before the mark is kept", (Session, "event"), False),
+        ("after the mark", (Path, "rename"), True),
+        ("after the rename", (pruning, "sync"), True),
+        ("while deleting", (pruning.shutil, "rmtree"), True),
+    ],
+)
+def test_killed_at_any_moment_a_folder_or_a_row_that_says_pruned_is_left(
+    kept, monkeypatch, moment, target, is_marked
+):
     run = add(kept, 1)
 
     class Killed(BaseException):
@@ -178,13 +189,24 @@ def test_killed_at_any_moment_a_folder_or_a_row_that_says_pruned_is_left(kept, m
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(*((Path, "rename", die) if moment == "after the mark" else (pruning, "sync", die)))
+        patch.setattr(*target, die)
         with pytest.raises(Killed):
             kept.prune(timedelta(days=30))
-    assert kept.get(run.id).files == "pruned"
-    kept.prune(timedelta(days=30))  # the next one cleans up
+    assert kept.get(run.id).is_pruned == is_marked
+    assert is_marked or (Path(run.folder) / "files" / "big").stat().st_size == 1000
+    kept.prune(timedelta(days=30))  # the next one goes on
+    assert kept.get(run.id).is_pruned
     assert folders(kept) == set()
     assert not list((kept.folder / ".trash").iterdir())
+
+
+def test_the_page_of_a_pruned_run_says_so_and_links_to_nothing(kept):
+    run = add(kept, 1)
+    kept.prune(timedelta(days=30))
+    page = report(kept.get(run.id), Path(run.folder))
+    assert "removed to save space" in page
+    assert "0.5" in page
+    assert 'href="notebook.ipynb"' not in page
 
 
 def test_a_folder_that_is_elsewhere_or_held_is_left_alone(kept, tmp_path):

@@ -43,6 +43,7 @@ PICTURE = {"name": "roc", "title": "", "alt": "", "media_type": "image/svg+xml"}
         (pd.DataFrame({"x": [0.5], "c": ["a"]}), pd.DataFrame({"x": [0.5], "c": ["b"]}), OTHER),
         (pd.DataFrame({"x": [0.5]}), pd.DataFrame({"y": [0.5]}), OTHER),
         (pd.DataFrame({"x": [0.5]}), pd.DataFrame({"x": [0.5]}, index=[7]), OTHER),
+        (pd.DataFrame({"x": [1], "fit_s": [0.1]}), pd.DataFrame({"x": [1], "fit_s": [0.2]}), SAME),
         (pd.DataFrame({"c": ["a", None]}), pd.DataFrame({"c": ["a", None]}), SAME),
         (
             Figure(**PICTURE, content="<path d='M 0.5 1'/>"),
@@ -81,3 +82,14 @@ def test_a_packed_file_is_known_by_its_parts(tmp_path):
             packed.writestr(zipfile.ZipInfo("part", (year, 1, 1, 0, 0, 0)), content)
     assert files_alike(tmp_path / "a", tmp_path / "b", 0.0) is SAME
     assert files_alike(tmp_path / "a", tmp_path / "c", 0.0) is OTHER
+
+
+def test_a_model_is_known_by_what_it_holds_not_by_where_it_was_in_memory(tmp_path):
+    import skops.io
+    from sklearn.linear_model import LinearRegression
+
+    rows = np.arange(6.0).reshape(3, 2)
+    for name, target in (("a", [1, 2, 3]), ("b", [1, 2, 3]), ("c", [1, 2, 4])):
+        skops.io.dump(LinearRegression().fit(rows, np.array(target)), tmp_path / f"{name}.skops")
+    assert files_alike(tmp_path / "a.skops", tmp_path / "b.skops", 0.0) is SAME
+    assert files_alike(tmp_path / "a.skops", tmp_path / "c.skops", 0.0) is OTHER

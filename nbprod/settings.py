@@ -27,6 +27,7 @@ KNOWN: Mapping[str, tuple[Any, str]] = MappingProxyType(
         "runs.timeout_s": (0.0, "deadline of a whole run, in seconds; 0: none"),
         "runs.cell_timeout_s": (0.0, "deadline of one cell, in seconds; 0: none"),
         "runs.memory_mb": (0, "memory a kernel may use, in megabytes; 0: no limit"),
+        "runs.hold": ("", "how long to keep the kernel of a run that failed by an error, such as 30m; empty: not"),
         "kernels.name": ("", "kernel spec that runs notebooks; empty: this interpreter"),
         "kernels.warm": (True, "fork kernels from a process that has imported the preload list"),
         "kernels.preload": (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Annotated, Any
 
 import click
@@ -12,10 +14,14 @@ import typer
 
 from nbprod.cli.output import AsJson, emit_one, say
 from nbprod.domain.check import CheckOutcome, CheckResult
+from nbprod.domain.length import parse_length
 from nbprod.domain.run import Run
 from nbprod.errors import ParameterError, RefusedError
+from nbprod.executors.holding import is_staying
+from nbprod.notebook.held import Hold
+from nbprod.pages.wording import moment
 
-__all__ = ["Assignments", "assignments", "describe", "run"]
+__all__ = ["Assignments", "assignments", "attaching", "describe", "run", "stay"]
 
 Assignments = Annotated[
     list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A parameter; repeat for more.")
@@ -31,6 +37,10 @@ def run(
     parameters: Assignments = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return at once; the run goes on by itself.")] = False,
     timeout_s: Annotated[float | None, typer.Option("--timeout", help="Limit of the whole run, in seconds.")] = None,
+    hold: Annotated[
+        str | None,
+        typer.Option("--hold", metavar="TIME", help="After an error, keep the kernel to look into: 30m, 2h."),
+    ] = None,
     show_help: Annotated[bool, typer.Option("--help", "-h", help="Show the template's parameters.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -53,7 +63,13 @@ def run(
         bar = progress_bar(template)
     with bar as progress:
         done = runs.start(
-            template, assignments(parameters), detach=detach, progress=progress, timeout_s=timeout_s, from_text=True
+            template,
+            assignments(parameters),
+            detach=detach,
+            progress=progress,
+            timeout_s=timeout_s,
+            from_text=True,
+            hold_s=parse_length(hold).total_seconds() if hold else None,
         )
     emit_one(done, as_json=as_json)
     if detach:
@@ -61,9 +77,42 @@ def run(
     elif not done.succeeded:
         at = f" in cell {done.failed_cell}" if done.failed_cell else ""
         say(f"nbprod: run {done.id} {done.status}{at} ({done.cause}): {done.error}")
+        stay(runs, done)
         raise typer.Exit(1)
     else:
         judge(done, runs.results(done).checks)
+
+
+def stay(runs: Any, run: Run) -> None:
+    """Wait while this process holds the kernel of a failed run; Ctrl-C lets it go."""
+    if (hold := runs.hold_of(run)) is None:
+        return
+    say(attaching(run, hold))
+    if not is_staying():  # another process holds it
+        return
+    say("Ctrl-C here lets the kernel go.")
+    try:
+        while is_staying():  # also while a run that was resumed elsewhere goes on in the kernel here
+            time.sleep(0.3)
+        say("The kernel is held no more.")
+    except KeyboardInterrupt:
+        say("The kernel is let go.")
+
+
+def attaching(run: Run, hold: Hold) -> str:
+    """What can be done with a held kernel, in lines."""
+    folder = Path(hold.connection_file).parent
+    return "\n".join(
+        (
+            f"The kernel of run {run.id}, as cell {hold.cell} left it, is held until {moment(hold.until)}.",
+            "  Look into it with a console (package jupyter-console):",
+            f"    jupyter console --existing {hold.connection_file}",
+            "  or with JupyterLab, where it is under Kernel > Change Kernel of any notebook:",
+            f"    jupyter lab --ServerApp.allow_external_kernels=True --ServerApp.external_connection_dir={folder}",
+            f"  Mend the notebook and go on from that cell:  nbprod runs resume {run.id}",
+            f"  Let it go:  nbprod runs debug {run.id} --release",
+        )
+    )
 
 
 def judge(run: Run, checks: Sequence[CheckResult]) -> None:

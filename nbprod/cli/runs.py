@@ -1,20 +1,26 @@
-"""``nbprod runs``: list, show, follow, stop and compare runs."""
+"""``nbprod runs``: list, show, follow, stop, mend, make again, compare and prune runs."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from nbprod.cli.output import AsJson, Limit, emit, emit_one, print_json, say
+from nbprod.cli.output import AsJson, Limit, emit, emit_one, plain, print_json, say
+from nbprod.cli.run import attaching, stay
+from nbprod.disk import write_file
+from nbprod.domain.length import parse_length
+from nbprod.errors import NotFoundError, RefusedError
+from nbprod.pages.wording import plural, size
 
 __all__ = ["app"]
 
-app = typer.Typer(help="List, show, watch, cancel and compare runs.", no_args_is_help=True)
+app = typer.Typer(help="List, show and follow runs; mend, repeat, compare and prune them.", no_args_is_help=True)
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the beginning or end of it.")]
-COLUMNS = ("id", "status", "template", "created_at", "failed_cell", "metrics")
+COLUMNS = ("id", "status", "template", "created_at", "failed_cell", "metrics", "files")
 
 
 def service() -> Any:
@@ -43,7 +49,10 @@ def list_runs(
 @app.command()
 def show(run: RunId, as_json: AsJson = False) -> None:
     """Show one run."""
-    emit_one(service().get(run), as_json=as_json)
+    runs = service()
+    found = runs.get(run)
+    hold = runs.hold_of(found)
+    emit_one({**plain(found), "hold": plain(hold) if hold else None}, as_json=as_json)
 
 
 @app.command()
@@ -55,7 +64,9 @@ def watch(run: RunId, as_json: AsJson = False) -> None:
             typer.echo(to_line(event))
         elif text := spoken(event):
             typer.echo(text, nl=not event.get("text"))
-    if not runs.get(run).succeeded:
+    found = runs.get(run)
+    if not found.succeeded:
+        stay(runs, found)
         raise typer.Exit(1)
 
 
@@ -67,8 +78,104 @@ def cancel(run: RunId) -> None:
 
 
 @app.command()
-def compare(a: RunId, b: RunId, as_json: AsJson = False) -> None:
-    """Show what differs between two runs: parameters, metrics, data, code, environment."""
+def debug(
+    run: RunId, release: Annotated[bool, typer.Option("--release", help="Let the held kernel go.")] = False
+) -> None:
+    """Say how to look into the kernel that is held for a failed run (nbprod run --hold 30m)."""
+    runs = service()
+    if release:
+        runs.release(run)
+        say("The kernel is let go.")
+        return
+    found = runs.get(run)
+    if hold := runs.hold_of(found):
+        typer.echo(attaching(found, hold))
+        return
+    raise NotFoundError(
+        f"No kernel is held for run {found.id}, which is {found.status}",
+        hint=f"Its notebook is {found.folder}/notebook.ipynb. To have the kernel next time: nbprod run … --hold 30m; "
+        f"to start again from the top: nbprod runs resume {found.id}",
+    )
+
+
+@app.command()
+def resume(
+    run: RunId,
+    from_top: Annotated[bool, typer.Option("--from-top", help="Start from the top in any case.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a failed run after its notebook was mended: in the held kernel, else from the top."""
+    runs = service()
+    done = runs.resume(run, from_top=from_top, told=say)
+    emit_one(done, as_json=as_json)
+    if not done.succeeded:
+        say(f"nbprod: run {done.id} {done.status} in cell {done.failed_cell} ({done.cause}): {done.error}")
+        stay(runs, done)
+        raise typer.Exit(1)
+
+
+@app.command()
+def reproduce(
+    run: RunId,
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", min=0.0, help="Difference of numbers that counts as the same.")
+    ] = 1e-9,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Execute although data, code or packages changed.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a run again from its record and say of each output whether it is the same."""
+    found = service().reproduce(run, tolerance=tolerance, anyway=anyway)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        typer.echo(str(found))
+    if not found.is_same:
+        raise RefusedError(
+            f"Run {found.run} is {found.verdict}" + (f": {found.obstacles[0]}" if found.obstacles else ""),
+            hint="Execute it all the same with --anyway."
+            if found.again is None
+            else f"See nbprod runs compare {found.run} {found.again}",
+        )
+
+
+@app.command()
+def prune(
+    keep: Annotated[str, typer.Option("--keep", metavar="TIME", help="Runs that ended since then stay: 30d, 4w.")],
+    keep_registered: Annotated[  # noqa: ARG001 — said for whoever reads the script
+        bool,
+        typer.Option("--keep-registered", help="What versions, packages, alerts or events name stays in any case."),
+    ] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove the folders of old runs that nothing refers to; their records and metrics stay."""
+    found = service().prune(parse_length(keep), dry_run=dry_run)
+    if as_json:
+        print_json(plain(found))
+        return
+    for id_ in found.runs:
+        typer.echo(id_)
+    done = "would be removed" if dry_run else "removed"
+    say(f"{plural(len(found.runs), 'run folder')} {done}, {size(found.size_bytes)}.")
+    if found.kept:
+        say(f"{plural(found.kept, 'run')} as old stay: something refers to them.")
+
+
+@app.command()
+def compare(
+    a: RunId,
+    b: RunId,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what differs between two runs: parameters, metrics, data, cells, figures, environment."""
+    if html is not None:
+        write_file(html.absolute(), service().compare_page(a, b))
+        say(f"Wrote {html}")
+        if not as_json:
+            return
     difference = service().compare(a, b)
     if as_json:
         print_json(difference.to_dict())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from nbprod.domain.check import CheckResult
+from nbprod.domain.length import parse_length
 from nbprod.domain.markup import card
 from nbprod.domain.names import nearest
 from nbprod.errors import SettingsError
@@ -69,20 +69,6 @@ class Verdict(StrEnum):
     WATCH = "watch"  #: significant but small
     ALARM = "alarm"  #: significant and material
     INCONCLUSIVE = "inconclusive"  #: too little data to say
-
-
-def parse_length(text: str) -> timedelta:
-    """The length of ``24h``, ``30d`` or ``4w``.
-
-    Raises
-    ------
-    SettingsError
-        The text is not a whole number followed by h, d or w.
-    """
-    match = re.fullmatch(r"([1-9][0-9]{0,4})([hdw])", text)
-    if not match:
-        raise SettingsError(f"{text!r} is no length of time", hint="Write a number and h, d or w: 24h, 30d, 4w.")
-    return timedelta(**{{"h": "hours", "d": "days", "w": "weeks"}[match[2]]: int(match[1])})
 
 
 @dataclass(frozen=True, kw_only=True)

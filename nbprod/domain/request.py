@@ -28,6 +28,8 @@ class RunRequest:
     secrets: tuple[str, ...] = ()  #: references, read where the run is executed
     retries: int = 0  #: further attempts after an end that another attempt may not have
     retry_on: tuple[str, ...] = ()  #: names of errors that pass by themselves, for instance ``ConnectionError``
+    hold_s: float = 0  #: how long to keep the kernel alive after an error, to be looked into
+    resume_at: str = ""  #: the cell to go on from, in the kernel that is held for an earlier run
     finish: str = ""  #: ``module:function`` called with the folder after the end, where the run is executed
 
     def to_json(self) -> str:

@@ -10,7 +10,9 @@ from typing import Any
 
 from nbprod.domain.markup import card
 
-__all__ = ["CellResult", "CellStatus", "EndCause", "Run", "RunStatus"]
+__all__ = ["PRUNED", "CellResult", "CellStatus", "EndCause", "Run", "RunStatus"]
+
+PRUNED = "pruned"
 
 
 class RunStatus(StrEnum):
@@ -84,11 +86,17 @@ class Run:
     data: Mapping[str, str] = field(default_factory=dict)  #: fingerprint by parameter name
     git: str | None = None  #: commit, with ``+`` after it when the tree had changes
     environment: str | None = None  #: digest of the installed distributions
+    files: str | None = None  #: ``pruned`` when its folder was removed to save space; this record stays
 
     @property
     def is_finished(self) -> bool:
         """Whether nothing will change any more by itself."""
         return self.status not in {RunStatus.QUEUED, RunStatus.RUNNING}
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether its folder was removed."""
+        return self.files == PRUNED
 
     @property
     def succeeded(self) -> bool:
@@ -116,6 +124,6 @@ class Run:
                 ("took", seconds),
                 *((name, value) for name, value in list(self.parameters.items())[:6]),
                 *((name, f"{value:.4g}") for name, value in list(self.metrics.items())[:6]),
-                ("folder", self.folder),
+                ("folder", "pruned" if self.is_pruned else self.folder),
             ],
         )

@@ -12,20 +12,35 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbprod.domain.execution import ExecutionResult
 from nbprod.domain.markers import Secret
 from nbprod.domain.request import RunRequest
 from nbprod.domain.run import EndCause
+from nbprod.executors.holding import stay_in_background
+
+if TYPE_CHECKING:
+    from nbprod.notebook.holding import Held  # nbformat takes a while
 
 __all__ = ["Detached", "Local", "execute"]
 
 
-def execute(request: RunRequest, *, progress: Callable[[Any], None] | None = None) -> ExecutionResult:
+def execute(
+    request: RunRequest, *, progress: Callable[[Any], None] | None = None, resumes: Held | None = None
+) -> Done:
     """Execute a prepared run folder in this thread, through papermill with our engine.
 
     Works in any thread and below a running event loop; the working directory of this process is never changed.
+
+    Parameters
+    ----------
+    request
+        What to execute.
+    progress
+        Called when a cell starts and ends.
+    resumes
+        The held kernel to go on in.
 
     Raises
     ------
@@ -53,6 +68,9 @@ def execute(request: RunRequest, *, progress: Callable[[Any], None] | None = Non
             preload=request.preload,
             secrets=secrets,
             progress=progress,
+            hold_s=request.hold_s,
+            resumes=resumes,
+            resume_at=request.resume_at,
         )
         how = {"engine_name": "nbprod", "kernel_name": request.kernel, "progress_bar": False}
         with suppress(PapermillExecutionError):  # it looked at the outputs; our result says the same, and more
@@ -60,9 +78,16 @@ def execute(request: RunRequest, *, progress: Callable[[Any], None] | None = Non
         execution.caught.pass_on()
         if not attempts_left or not may_pass(execution.result, request.retry_on):
             break
+        if execution.held:
+            execution.held.let_go("another attempt follows")
         for left in (folder / "files").glob("*"):  # results come from the attempt that succeeded, and no other
             shutil.rmtree(left) if left.is_dir() else left.unlink()
-    return execution.result
+    return Done(execution.result, execution.held)
+
+
+def go_on(request: RunRequest, held: Held) -> Held | None:
+    """Execute a request in the kernel that is held for an earlier run; what is held after it."""
+    return execute(request, resumes=held).held
 
 
 def may_pass(result: ExecutionResult, passing: tuple[str, ...]) -> bool:
@@ -75,9 +100,10 @@ def may_pass(result: ExecutionResult, passing: tuple[str, ...]) -> bool:
 
 @dataclass(frozen=True)
 class Done:
-    """A handle to what is over."""
+    """A handle to what is over, and to the kernel that is held for it."""
 
     result: ExecutionResult
+    held: Held | None = None
 
     def wait(self, timeout_s: float | None = None) -> ExecutionResult:  # noqa: ARG002 — the seam's signature
         """The result."""
@@ -85,11 +111,17 @@ class Done:
 
 
 class Local:
-    """Executes in the calling thread; ``submit`` returns when the run has ended."""
+    """Executes in the calling thread; ``submit`` returns when the run has ended.
+
+    A kernel that is to be held is kept by a thread, and ends with this process.
+    """
 
     def submit(self, request: RunRequest, *, progress: Callable[[Any], None] | None = None) -> Done:
         """Execute now."""
-        return Done(execute(request, progress=progress))
+        done = execute(request, progress=progress)
+        if done.held:
+            stay_in_background(done.held, go_on)
+        return done
 
     def __repr__(self) -> str:
         return "<Local executor>"

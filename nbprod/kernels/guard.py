@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import resource
 import select
 import signal
 import struct
@@ -18,6 +17,9 @@ import sys
 import time
 from collections.abc import Callable
 from typing import NoReturn
+
+if sys.platform != "win32":  # the provisioner imports this module everywhere, and starts no guard on Windows
+    import resource
 
 __all__ = ["descendants", "watch"]
 

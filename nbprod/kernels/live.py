@@ -28,6 +28,7 @@ from nbprod.kernels.provisioner import GuardedProvisioner, WarmProvisioner
 from nbprod.threads import waiting_politely
 
 OVERSIZED = 32 * 1024 * 1024  # bytes
+QUEUE = 100  # messages
 
 __all__ = ["KernelGone", "LiveKernel", "check_kernel"]
 
@@ -99,8 +100,6 @@ class LiveKernel:
     ) -> None:
         self.name = name
         self.context = zmq.Context()
-        # 0 is "no limit": with the default of 1,000 messages a chatty cell loses lines over IPC.
-        self.context.setsockopt(zmq.RCVHWM, 0)
         self.folder = Path(tempfile.mkdtemp(prefix="nbp-"))  # short: a socket's path has at most 107 bytes
         place: dict[str, Any] = {"connection_file": str(self.folder / "kernel.json")}
         if sys.platform != "win32":
@@ -128,6 +127,10 @@ class LiveKernel:
                     extra_arguments=["--HistoryManager.hist_file=:memory:"] if self.manager.ipykernel else [],
                 )
                 complete(start)
+            # A kernel of our launcher waits when the queue is full. Any other drops lines of a chatty cell over IPC
+            # unless everything is taken at once (0 is "no limit").
+            patient = getattr(self.provisioner, "is_patient", False)
+            self.context.setsockopt(zmq.RCVHWM, QUEUE if patient else 0)
             told = self.manager.get_connection_info(session=True)
             self.client = BlockingKernelClient(context=self.context, **told)
             self.client.start_channels(hb=False, stdin=False)
@@ -201,6 +204,22 @@ class LiveKernel:
                     yield channel, {"msg_type": kind, "parent_header": session.unpack(parts[2]), "raw": parts[4]}
                 else:
                     yield channel, session.deserialize(parts)
+
+    def do(self, code: str, *, within_s: float) -> None:
+        """Run a line of our own, unseen, and drop what else arrives meanwhile.
+
+        Raises
+        ------
+        TimeoutError
+            The kernel did not answer in time, or is gone.
+        """
+        request = self.client.execute(code, silent=True, store_history=False, allow_stdin=False)
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline and self.exit_code is None:
+            for channel, message in self.receive(0.1):
+                if channel == "shell" and message["parent_header"].get("msg_id") == request:
+                    return
+        raise TimeoutError("The kernel did not answer")
 
     @property
     def provisioner(self) -> Any:

@@ -32,6 +32,7 @@ class GuardedProvisioner(LocalProvisioner):
     process: Any = None
     memory_mb: int = 0
     life: int | None = None
+    is_patient = False  #: the kernel waits with its output until it is read
     origin: Mapping[str, Any] = MappingProxyType({"warm": False})  #: how the kernel came to be, for the record
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
@@ -42,6 +43,7 @@ class GuardedProvisioner(LocalProvisioner):
             return await super().launch_kernel(cmd, **kwargs)
         if (at := cmd.index("-m") if "-m" in cmd else 0) and cmd[at + 1 : at + 2] == ["ipykernel_launcher"]:
             cmd = [*cmd[:at], launcher_path(), *cmd[at + 2 :]]
+            self.is_patient = True
         watched, self.life = os.pipe()
         try:
             guarded = [sys.executable, "-I", "-S", guard.__file__, str(watched), str(self.memory_mb), *cmd]
@@ -110,6 +112,7 @@ class WarmProvisioner(GuardedProvisioner):
             return await super().launch_kernel(cmd, **kwargs)
         self.pid = self.pgid = self.process.pid
         self.cwd = Path(kwargs.get("cwd") or Path.cwd())
+        self.is_patient = True
         self.origin = {"warm": True, "waited_s": round(time.monotonic() - began, 3)}
         return self.connection_info
 

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
+from nbformat.v4 import new_output
 from papermill.engines import Engine
 
 from nbprod.domain.execution import ExecutionResult, Limits
-from nbprod.domain.run import EndCause
+from nbprod.domain.run import CellStatus, EndCause
 from nbprod.errors import RunFailedError
+from nbprod.notebook.document import has_tag
 from nbprod.notebook.execution import Execution
 from nbprod.notebook.progress import progress_bar as bar
 from nbprod.notebook.saving import check_target
@@ -59,6 +61,8 @@ class NbprodEngine(Engine):
             papermill, which raises its own.
         """
         if execution is not None:
+            for name in ("input_path", "output_path"):  # papermill was handed a notebook, and would keep it as a path
+                nb.metadata.get("papermill", {}).pop(name, None)
             execution.adopt(nb)
             execution.run()
             return execution.nb
@@ -88,7 +92,23 @@ class NbprodEngine(Engine):
         execution.caught.pass_on()
         if result.cause is not EndCause.ERROR:
             raise_for(result)
-        return execution.nb
+        return accepted(execution.nb)
+
+
+def accepted(nb: NotebookNode) -> NotebookNode:
+    """The notebook with errors that were announced (tag ``raises-exception``) as printed text.
+
+    papermill fails on every output that is an error, announced or not. The record keeps them as they were.
+    """
+    for cell in nb.cells:
+        if has_tag(cell, "raises-exception") and cell.metadata.papermill.status == CellStatus.COMPLETED:
+            cell.outputs = [
+                new_output("stream", name="stderr", text="\n".join([*output.traceback, ""]))
+                if output.output_type == "error"
+                else output
+                for output in cell.outputs
+            ]
+    return nb
 
 
 def record_folder(output_path: str | None) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
-from nbformat.v4 import new_output
 
 from nbprod import clock
 from nbprod.domain.execution import ExecutionResult, Limits
 from nbprod.domain.run import CellStatus, EndCause, RunStatus
 from nbprod.kernels.imports import imported
-from nbprod.kernels.live import KernelGone, LiveKernel, describe_exit
+from nbprod.kernels.live import KernelGone, LiveKernel
 from nbprod.kernels.sampling import Sampler, oom_kills
+from nbprod.notebook.endings import End, of_kernel, of_reply
+from nbprod.notebook.holding import Held
 from nbprod.notebook.journal import JOURNAL, Journal, fold, read_events
 from nbprod.notebook.lease import Lease
-from nbprod.notebook.messages import Messages, one_line
+from nbprod.notebook.marking import forget, give_ids, keep, label
+from nbprod.notebook.messages import Messages
 from nbprod.notebook.redaction import Redactor
 from nbprod.notebook.saving import Saver
 from nbprod.notebook.stopping import Caught, Stop, asked_to_stop
@@ -30,7 +31,6 @@ __all__ = ["Execution", "Progress"]
 
 TICK_S = 0.2
 QUIET_S = 5.0  # after the reply, without the idle message: time to ask whether it was lost
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +41,6 @@ class Progress:
     index: int  #: among the code cells, from 0
     total: int  #: number of code cells
     status: CellStatus
-
-
-@dataclass(frozen=True)
-class End:
-    """How a cell ended when it did not end well."""
-
-    cause: EndCause
-    error: str
 
 
 class Execution:
@@ -71,6 +63,10 @@ class Execution:
         Values by reference; they are handed to the kernel, and taken out of all that is written.
     progress
         Called when a cell starts and ends.
+    hold_s
+        How long to keep the kernel alive when a cell raised; it is then in ``held``.
+    resumes, resume_at
+        The held kernel to go on in, and from which cell.
     """
 
     def __init__(
@@ -85,6 +81,9 @@ class Execution:
         preload: Sequence[str] | None = None,
         secrets: Mapping[str, str] | None = None,
         progress: Callable[[Progress], None] | None = None,
+        hold_s: float = 0,
+        resumes: Held | None = None,
+        resume_at: str = "",
     ) -> None:
         self.folder, self.kernel_name, self.cwd, self.env = folder, kernel_name, cwd, env
         self.limits = limits or Limits()
@@ -92,6 +91,8 @@ class Execution:
         self.secrets = dict(secrets or {})
         self.redactor = Redactor(self.secrets.values())
         self.adopt(nb)
+        self.hold_s, self.resumes, self.resume_at = hold_s, resumes, resume_at
+        self.held: Held | None = None
         self.stop: Stop | None = None
         self.caught = Caught()
         self.result = ExecutionResult(status=RunStatus.QUEUED)
@@ -113,12 +114,15 @@ class Execution:
             with self.caught, Journal(self.folder) as journal:
                 self.journal = journal
                 self.prepare()
-                journal.append("run.started", durable=True, cells=[(cell.id, index) for index, cell in self.code])
+                cells = [(cell.id, index) for index, cell in self.code]
+                journal.append("run.started", durable=True, cells=cells, kept=self.kept or None)
                 self.deadline = time.monotonic() + self.limits.run_timeout_s if self.limits.run_timeout_s else None
                 try:
                     end, failed = self.run_cells()
                 except BaseException as error:  # our own fault or a full disk: recorded, then raised
                     end, failed = End(EndCause.ERROR, f"nbprod: {type(error).__name__}: {error}"), self.current
+                    if self.held:
+                        self.held.let_go()
                     self.finish(end, failed)
                     raise
                 return self.finish(end, failed)
@@ -126,60 +130,31 @@ class Execution:
             self.lease.end()
 
     def prepare(self) -> None:
-        """Forget earlier executions and say that nothing has run yet."""
+        """Say in the notebook that nothing has run yet, but what an earlier run did for this one."""
         self.current: str | None = None
         self.began_at = clock.now()
-        self.nb.metadata.setdefault("papermill", NotebookNode()).update(
-            start_time=self.began_at.isoformat(), end_time=None, duration=None, exception=None
-        )
-        for cell in self.nb.cells:
-            cell.metadata["papermill"] = NotebookNode(
-                exception=None, start_time=None, end_time=None, duration=None, status=CellStatus.PENDING.value
-            )
-            cell.metadata.pop("nbprod", None)
-            if cell.cell_type == "code":
-                cell.execution_count = None
-                cell.outputs = []
-        self.label(RunStatus.RUNNING)
-        if not self.is_fresh:
+        forget(self.nb, self.began_at)
+        self.kept: list[str] = []
+        if held := self.resumes:
+            self.kept = keep(self.nb, held.notebook, until=self.resume_at, run=held.run)
+            self.nb.metadata.setdefault("nbprod", NotebookNode())["resumed_from"] = held.run
+        label(self.nb, RunStatus.RUNNING)
+        if self.kept or not self.is_fresh:
             self.saver.save(self.nb)
-
-    def label(self, status: RunStatus, end: End | None = None, cell: str | None = None) -> None:
-        """Say in the notebook's metadata how far it is, so that a partial one is known as such."""
-        about = {
-            "status": status.value,
-            "partial": status is not RunStatus.SUCCEEDED,
-            "cause": end.cause.value if end else None,
-            "failed_cell": cell,
-            "error": end.error if end else None,
-        }
-        self.nb.metadata.setdefault("nbprod", NotebookNode()).update(about)
 
     # ------------------------------------------------------------------ cells
 
     def run_cells(self) -> tuple[End | None, str | None]:
-        """Start a kernel and run every cell; how and in which cell it ended early, if it did."""
-        ooms = oom_kills()
+        """Run every cell in a kernel; how and in which cell it ended early, if it did."""
+        self.ooms = oom_kills()
         try:
-            kernel = LiveKernel(
-                self.kernel_name,
-                cwd=self.cwd,
-                env=self.env,
-                memory_mb=self.limits.memory_mb,
-                preload=None
-                if self.preload is None
-                else imported([cell.source for _, cell in self.code], self.preload),
-                log=self.folder / "kernel.log",
-                secrets=self.secrets,
-                start_timeout_s=min(self.limits.start_timeout_s, self.limits.run_timeout_s or 3600),
-                keep_waiting=lambda: not (self.caught.signum or asked_to_stop(self.folder)),
-            )
+            kernel = self.resumes.taken_over(self.folder) if self.resumes else self.start_kernel()
         except KernelGone as error:
             if self.caught.signum or asked_to_stop(self.folder):
                 return End(EndCause.CANCELLED, "Stopped before the kernel was up"), None
             return End(EndCause.START, str(error)), None
         try:
-            self.kernel, self.ooms = kernel, ooms
+            self.kernel = kernel
             self.messages = Messages(
                 self.nb,
                 kernel,
@@ -196,20 +171,53 @@ class Execution:
                 if cell.cell_type != "code":
                     cell.metadata["papermill"]["status"] = CellStatus.COMPLETED.value
                     continue
-                end = self.run_cell(cell, number)
+                end = None if cell.id in self.kept else self.run_cell(cell, number)
                 number += 1
                 if end:
+                    self.hold(end, cell.id)
                     return end, cell.id
             self.messages.set_widgets_metadata()
             return None, None
         finally:
-            kernel.close()
-            self.redactor.file(self.folder / "kernel.log")
+            if self.held is None:
+                kernel.close()
+            self.tidy()
             self.messages.settle_all()
 
-    def wanted(self) -> list[str] | None:
-        """What a warm kernel should have imported; ``None`` for a cold one."""
-        return None if self.preload is None else imported((cell.source for _, cell in self.code), self.preload)
+    def tidy(self) -> None:
+        """Take secrets out of what the kernel's process printed by itself, also while an earlier run had it."""
+        self.redactor.file(self.folder / "kernel.log")
+        if self.resumes:
+            self.resumes.tidy()
+
+    def start_kernel(self) -> LiveKernel:
+        """A fresh kernel."""
+        preload = self.preload
+        return LiveKernel(
+            self.kernel_name,
+            cwd=self.cwd,
+            env=self.env,
+            memory_mb=self.limits.memory_mb,
+            preload=None if preload is None else imported([cell.source for _, cell in self.code], preload),
+            log=self.folder / "kernel.log",
+            secrets=self.secrets,
+            start_timeout_s=min(self.limits.start_timeout_s, self.limits.run_timeout_s or 3600),
+            keep_waiting=lambda: not (self.caught.signum or asked_to_stop(self.folder)),
+        )
+
+    def hold(self, end: End, cell: str) -> None:
+        """Keep the kernel for whoever looks for the error in it, if that is wanted."""
+        is_wanted = self.hold_s and end.cause is EndCause.ERROR and not self.caught.signum
+        if is_wanted and self.kernel.exit_code is None:
+            self.held = Held(
+                self.kernel,
+                folder=self.folder,
+                notebook=self.nb,
+                cell=cell,
+                hold_s=self.hold_s,
+                tidy=self.tidy,
+            )
+            self.journal.append("kernel.held", until=clock.format_utc(self.held.until), pid=self.kernel.pid)
 
     def run_cell(self, cell: NotebookNode, number: int) -> End | None:
         """Run one cell; how it ended, unless it ended well."""
@@ -270,7 +278,8 @@ class Execution:
                 elif parent == request:
                     reply = message["content"]
             if reply is not None and (request in self.messages.idle or (probe and probe in self.messages.idle)):
-                return self.judge(cell, reply, "raises-exception" in tags)
+                end = of_reply(reply, stop=self.stop, may_raise="raises-exception" in tags, redactor=self.redactor)
+                return self.shown(cell, end)
             now = time.monotonic()
             if reply is not None and probe is None and now - heard_at > QUIET_S:
                 # Output messages keep their order: once the probe is idle, the cell's own idle message was lost.
@@ -281,7 +290,7 @@ class Execution:
             if (code := self.kernel.exit_code) is not None:
                 for _channel, message in self.kernel.receive(TICK_S):  # its last words
                     self.messages.take(message)
-                return self.end_of_kernel(cell, code)
+                return self.shown(cell, of_kernel(code, stop=self.stop, out_of_memory=oom_kills() > self.ooms))
             self.keep_up(cell_deadline)
 
     def keep_up(self, cell_deadline: float | None) -> None:
@@ -320,38 +329,10 @@ class Execution:
             at_once=at_once,
         )
 
-    def judge(self, cell: NotebookNode, reply: Mapping[str, Any], may_raise: bool) -> End | None:  # noqa: FBT001
-        """Whether a cell that ended, ended well."""
-        if self.stop and (reply["status"] != "ok" or self.stop.cause is not EndCause.CANCELLED):
-            return self.show(cell, End(self.stop.cause, self.stop.message))
-        if any(part.get("source") == "ask_exit" for part in reply.get("payload", [])):
-            return self.show(cell, End(EndCause.EXITED, "The cell asked its kernel to end (exit or quit)"))
-        if reply["status"] == "ok" or (may_raise and reply["status"] == "error" and reply["ename"] != "SystemExit"):
-            return None
-        if reply["status"] != "error":
-            return self.show(cell, End(EndCause.ERROR, "The kernel did not run the cell"))
-        name, value = reply["ename"], self.redactor.text(COLOURS.sub("", reply["evalue"])).strip()
-        cause = EndCause.ERROR
-        if name == "SystemExit":
-            cause = EndCause.EXITED
-        elif name.endswith("MemoryError"):
-            cause = EndCause.OUT_OF_MEMORY
-        return End(cause, one_line(f"{name}: {value}")[:500])
-
-    def end_of_kernel(self, cell: NotebookNode, code: int) -> End:
-        """Why the kernel is gone."""
-        if self.stop:
-            return self.show(cell, End(self.stop.cause, self.stop.message))
-        if code == -9 and oom_kills() > self.ooms:
-            return self.show(cell, End(EndCause.OUT_OF_MEMORY, "The system killed the kernel for want of memory"))
-        if code < 0:
-            return self.show(cell, End(EndCause.KILLED, f"The kernel was killed by {describe_exit(code)}"))
-        return self.show(cell, End(EndCause.EXITED, f"The kernel ended itself with {describe_exit(code)}"))
-
-    def show(self, cell: NotebookNode, end: End) -> End:
+    def shown(self, cell: NotebookNode, end: End | None) -> End | None:
         """Put a fault no traceback tells of into the cell's outputs."""
-        name = "".join(part.capitalize() for part in end.cause.value.split("-"))
-        self.messages.outputs[cell.id].add(new_output("error", ename=name, evalue=end.error, traceback=[end.error]))
+        if end and not end.is_shown:
+            self.messages.outputs[cell.id].add(end.output)
         return end
 
     # ------------------------------------------------------------------ ends
@@ -373,7 +354,7 @@ class Execution:
             duration=max(ended_at - self.began_at, timedelta()).total_seconds(),
             exception=True if end else None,
         )
-        self.label(status, end, failed)
+        label(self.nb, status, end, failed)
         self.saver.save(self.nb)
         self.journal.append(
             "run.ended",
@@ -385,13 +366,3 @@ class Execution:
         )
         self.result = fold(event for _, event in read_events(self.folder))
         return self.result
-
-
-def give_ids(nb: NotebookNode) -> None:
-    """Name every cell; cells are spoken of by id."""
-    nb.nbformat_minor = max(nb.nbformat_minor, 5)
-    seen: set[str] = set()
-    for index, cell in enumerate(nb.cells):
-        if not cell.get("id") or cell.id in seen:
-            cell.id = f"cell-{index}"
-        seen.add(cell.id)

@@ -122,6 +122,8 @@ def fold(events: Iterable[Mapping[str, Any]]) -> ExecutionResult:
                 cells = {
                     id_: {"id": id_, "index": index, "status": CellStatus.PENDING} for id_, index in event["cells"]
                 }
+                for id_ in event.get("kept", ()):  # executed by the run that this one goes on from
+                    cells[id_]["status"] = CellStatus.SKIPPED
             case "cell.started":
                 cells[event["cell"]] |= {"status": CellStatus.RUNNING, "started_at": at}
             case "cell.ended":

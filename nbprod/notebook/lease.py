@@ -31,16 +31,27 @@ def here() -> dict[str, Any]:
 
 
 class Lease:
-    """Held by the process that executes a run, for as long as it does."""
+    """Held by the process that executes a run, or keeps its kernel, for as long as it does.
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / LEASE
+    Parameters
+    ----------
+    folder
+        The run's folder.
+    name
+        Of the file.
+    **more
+        Further facts for the file.
+    """
+
+    def __init__(self, folder: Path, *, name: str = LEASE, **more: Any) -> None:
+        self.path = folder / name
         pid = os.getpid()
         content = {
             "pid": pid,
             "started": psutil.Process(pid).create_time(),
             **here(),
             "at": clock.format_utc(clock.now()),
+            **more,
         }
         part = self.path.with_suffix(f".{pid}.part")  # need not survive a power cut: the next start is another boot
         part.write_text(json.dumps(content))
@@ -59,13 +70,13 @@ class Lease:
         self.path.unlink(missing_ok=True)
 
 
-def is_held(folder: Path) -> bool:
+def is_held(folder: Path, *, name: str = LEASE) -> bool:
     """Whether the process that holds the lease is still there.
 
     On the same machine the process itself is looked for, by its id and its start; a holder elsewhere is believed for
     a minute after its last sign of life.
     """
-    path = folder / LEASE
+    path = folder / name
     try:
         content = json.loads(path.read_bytes())
         age_s = clock.now().timestamp() - path.stat().st_mtime

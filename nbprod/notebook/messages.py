@@ -21,6 +21,7 @@ from nbprod.notebook.redaction import Redactor
 __all__ = ["Messages", "one_line"]
 
 FLUSH_S = 0.5
+GATHERED = 4 * 1024 * 1024  # characters that wait for the journal at most
 TOLD = 20_000  # characters printed to one stream that the journal takes each time; the notebook and the log have all
 
 
@@ -51,6 +52,7 @@ class Messages(NotebookClient):
         self.room = limits.notebook_mb * 1024 * 1024
         self.changed = False
         self.pending: dict[tuple[str, int], list[str]] = {}
+        self.gathered = 0
         self.flushed_at = time.monotonic()
 
     def ask(self, cell: NotebookNode) -> str:
@@ -149,6 +151,9 @@ class Messages(NotebookClient):
         """Note a change of a cell's outputs; printed text is gathered for half a second."""
         if text:
             self.pending.setdefault((cell, index), [output.name]).append(text)
+            self.gathered += len(text)
+            if self.gathered > GATHERED:
+                self.flush()
             return
         self.flush()
         self.journal.append("cell.output", cell=cell, index=index, output=output)
@@ -158,7 +163,8 @@ class Messages(NotebookClient):
         if cell in self.outputs:
             for stream, text in self.redactor.rest(cell):
                 self.outputs[cell].stream(stream, text)
-        if not self.pending or (cell is None and time.monotonic() - self.flushed_at < FLUSH_S):
+        is_early = time.monotonic() - self.flushed_at < FLUSH_S and self.gathered <= GATHERED
+        if not self.pending or (cell is None and is_early):
             return
         for (id_, index), (name, *texts) in self.pending.items():
             text = "".join(texts)
@@ -171,6 +177,7 @@ class Messages(NotebookClient):
                 left_out=max(len(text) - TOLD, 0) or None,
             )
         self.pending.clear()
+        self.gathered = 0
         self.flushed_at = time.monotonic()
 
     def settle_all(self) -> None:

@@ -1,4 +1,4 @@
-"""Two runs side by side, by meaning: parameters, numbers, data, code and environment."""
+"""Two runs side by side, by meaning: parameters, numbers, data, code, figures and environment."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import html
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from nbprod.domain.record import Figure
 from nbprod.domain.run import Run
 
 __all__ = ["Comparison", "compare"]
@@ -27,7 +29,9 @@ class Comparison:
     parameters: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     metrics: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)  #: all of them
     data: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)  #: fingerprints
+    cells: Mapping[str, str] = field(default_factory=dict)  #: ``added``, ``removed`` or ``changed`` by cell id
     code: Mapping[str, str] = field(default_factory=dict)  #: a unified diff by cell id
+    figures: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)  #: digests of the pictures
     environment: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)  #: versions
     duration_s: tuple[float | None, float | None] = (None, None)
 
@@ -45,7 +49,7 @@ class Comparison:
         found: list[tuple[str, str, Any, Any]] = []
         if self.status[0] != self.status[1]:
             found.append(("run", "status", *self.status))
-        for part in ("parameters", "metrics", "data", "environment"):
+        for part in ("parameters", "metrics", "data", "environment", "figures"):
             found += [(part, name, *pair) for name, pair in getattr(self, part).items()]
         return found + [("code", cell, "", diff) for cell, diff in self.code.items()]
 
@@ -72,14 +76,23 @@ class Comparison:
         return f"<table class='nbp-compare'>{head}{body}</table>"
 
 
-def compare(a: Run, b: Run, *, cells: tuple[Mapping[str, str], Mapping[str, str]]) -> Comparison:
+def compare(
+    a: Run,
+    b: Run,
+    *,
+    cells: tuple[Mapping[str, str], Mapping[str, str]],
+    figures: tuple[Mapping[str, Figure], Mapping[str, Figure]] = ({}, {}),
+) -> Comparison:
     """Compare two runs.
 
     Parameters
     ----------
     cells
         The source of the code cells of each run by cell id, injected values left out.
+    figures
+        The recorded figures of each run by name.
     """
+    before, after = ({name: digest(figure) for name, figure in each.items()} for each in figures)
     return Comparison(
         a=a.id,
         b=b.id,
@@ -87,7 +100,9 @@ def compare(a: Run, b: Run, *, cells: tuple[Mapping[str, str], Mapping[str, str]
         parameters=different(a.parameters, b.parameters),
         metrics={name: (a.metrics.get(name), b.metrics.get(name)) for name in sorted({*a.metrics, *b.metrics})},
         data=different(a.data, b.data),
+        cells=cell_changes(*cells),
         code=code_changes(*cells),
+        figures=different(before, after),
         environment={}
         if a.environment and a.environment == b.environment
         else different(versions(Path(a.folder)), versions(Path(b.folder))),
@@ -98,6 +113,20 @@ def compare(a: Run, b: Run, *, cells: tuple[Mapping[str, str], Mapping[str, str]
 def different(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """The names whose values differ; a missing one is ``None``."""
     return {name: (a.get(name), b.get(name)) for name in sorted({*a, *b}) if a.get(name) != b.get(name)}
+
+
+def cell_changes(a: Mapping[str, str], b: Mapping[str, str]) -> dict[str, str]:
+    """What became of each cell that differs, in the order of the notebooks."""
+    return {
+        cell: "added" if cell not in a else "removed" if cell not in b else "changed"
+        for cell in dict.fromkeys([*a, *b])
+        if a.get(cell, "").rstrip() != b.get(cell, "").rstrip() or (cell in a) != (cell in b)
+    }
+
+
+def digest(figure: Figure) -> str:
+    """SHA-256 of a picture, shortened as people compare them."""
+    return sha256(figure.content.encode()).hexdigest()[:16]
 
 
 def code_changes(a: Mapping[str, str], b: Mapping[str, str]) -> dict[str, str]:

@@ -129,6 +129,7 @@ def prepare(
     private: tuple[str, ...],
     status: RunStatus = RunStatus.QUEUED,
     root: Path,
+    told: Mapping[str, Any] | None = None,
     **known: Any,
 ) -> tuple[Run, RunRequest]:
     """Make the run's folder below ``place``; the run it belongs to, and the request with both filled in.
@@ -145,6 +146,8 @@ def prepare(
         Columns that the notebook must not record.
     root
         Where to look for a git tree if the notebook is in none.
+    told
+        Further facts for ``run.json``.
     **known
         Further fields of the run.
 
@@ -178,7 +181,7 @@ def prepare(
     try:
         content = {
             "notebook.ipynb": dump(notebook),
-            RUN: run_json(run, private=list(private), modules=plan.modules).encode(),
+            RUN: run_json(run, private=list(private), modules=plan.modules, **(told or {})).encode(),
             REQUEST: request.to_json().encode(),
             "environment.json": json.dumps(environment, indent=1).encode(),
             JOURNAL: b"",

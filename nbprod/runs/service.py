@@ -1,398 +1,201 @@
-"""The service over runs: start, find, follow, stop and compare them."""
+"""The service over runs: starts and keeps them, goes on with one that failed, makes one again, compares two."""
 
 from __future__ import annotations
 
+import math
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-from nbprod import clock
-from nbprod.disk import write_file
-from nbprod.domain.execution import Limits
-from nbprod.domain.request import RunRequest
+from nbprod.domain.record import Figure
+from nbprod.domain.request import REQUEST, RunRequest
 from nbprod.domain.run import Run, RunStatus
-from nbprod.domain.sweep import Sweep
-from nbprod.errors import ConflictError, NbprodError, RunFailedError, StaleMoveError, StoreError
-from nbprod.executors import Executor
-from nbprod.executors.local import Detached, Local
+from nbprod.errors import ConflictError, NbprodError
 from nbprod.notebook.document import read_notebook
-from nbprod.notebook.journal import Journal
-from nbprod.notebook.stopping import CANCEL
+from nbprod.notebook.held import offer
+from nbprod.notebook.parameters import read_parameters
+from nbprod.pages.run_comparison import run_comparison
 from nbprod.runs.comparison import Comparison, compare
-from nbprod.runs.finding import find, follow, wait
-from nbprod.runs.preparing import Plan, Resolve, Source, make_plan, prepare, read_source, sources
-from nbprod.runs.settling import look, read_run, settled
-from nbprod.runs.sweeping import combinations, sweep
-from nbprod.settings import Settings
-
-if TYPE_CHECKING:
-    from nbprod.recording import Records
-    from nbprod.store import Store
+from nbprod.runs.finding import wait
+from nbprod.runs.kept import folder_of
+from nbprod.runs.preparing import Plan, Source, make_plan, sources
+from nbprod.runs.reproducing import Reproduction, as_written, differences, obstacles
+from nbprod.runs.resuming import going_on_at
+from nbprod.runs.starting import StartedRuns
 
 __all__ = ["Runs"]
 
-BASIS = ("nbprod", "numpy", "scipy", "pyarrow", "skops")  # what nbprod itself works with inside a kernel
 
-Render = Callable[[Run, Path], str]
+class Runs(StartedRuns):
+    """Runs of a workspace, as ``ws.runs``."""
 
-
-class Shelf(Protocol):
-    """Finds a template by name."""
-
-    def get(self, name: str) -> Any:
-        """The template, with its ``path``."""
-        ...
-
-
-class Runs:
-    """Starts notebooks and keeps what came of them.
-
-    Parameters
-    ----------
-    store
-        The ledger.
-    templates
-        Finds a template by name.
-    folder
-        Where the run folders are.
-    root
-        Where templates work: the workspace's folder, whose git state is recorded.
-    settings
-        Deadlines and memory (``runs.*``), the kernel (``kernels.*``), the private columns, which are handed to the
-        kernel in ``run.json``.
-    resolve
-        Called with a parameter and its value; gives the value the notebook gets and the fingerprint of the data
-        behind it, if there are any.
-    render
-        Makes the page of a finished run.
-    executor
-        Where runs happen; by default in the calling thread.
-    finish
-        ``module:function`` that a process executing a detached run calls with the folder at the end, so that the
-        ledger knows without waiting for a reader.
-    """
-
-    def __init__(
+    def resume(
         self,
-        store: Store,
-        templates: Shelf,
-        folder: Path,
+        run: str | Run,
         *,
-        root: Path | None = None,
-        settings: Settings | None = None,
-        resolve: Resolve | None = None,
-        render: Render | None = None,
-        executor: Executor | None = None,
-        finish: str = "",
-    ) -> None:
-        self.store, self.templates, self.folder = store, templates, Path(folder)
-        self.root = Path(root or Path.cwd())
-        self.settings = settings or Settings.load(self.root)
-        self.limits = Limits(
-            cell_timeout_s=self.settings["runs.cell_timeout_s"],
-            run_timeout_s=self.settings["runs.timeout_s"],
-            memory_mb=self.settings["runs.memory_mb"],
-        )
-        self.resolve, self.render, self.finish = resolve, render, finish
-        self.executor: Executor = executor or Local()
-
-    def start(
-        self,
-        template: str | Path,
-        values: Mapping[str, Any] | None = None,
-        /,
-        *,
-        caused_by: str | None = None,
-        detach: bool = False,
+        from_top: bool = False,
         progress: Callable[[Any], None] | None = None,
-        timeout_s: float | None = None,
-        check: bool = False,
-        from_text: bool = False,
-        retries: int = 0,
-        retry_on: tuple[str, ...] = (),
-        **parameters: Any,
+        told: Callable[[str], None] | None = None,
     ) -> Run:
-        """Check the parameters, execute, and read back what was recorded.
+        """Go on with a failed run after a mend: a new run, caused by the failed one, with the same parameters.
+
+        The notebook is read again. While the kernel is held, the new run goes on in it from the cell that failed, and
+        its notebook shows what the earlier cells had shown, marked with the run they are from. Without a held kernel
+        it starts from the top.
 
         Parameters
         ----------
-        template
-            The name of a template, or the path of any notebook.
-        values
-            Parameters by name, for names that a keyword cannot have.
-        caused_by
-            The alert, schedule, pipeline or run behind this one.
-        detach
-            Return at once; the run goes on in a process of its own.
+        run
+            The run that failed.
+        from_top
+            Start from the top in any case; a held kernel is let go.
         progress
-            Called when a cell starts and ends.
-        timeout_s
-            Limit of the whole run.
-        check
-            Raise when the run does not succeed, instead of returning it.
-        from_text
-            The values are texts from a command line.
-        retries
-            Further attempts when the kernel was lost or could not be started, or after an error named next.
-        retry_on
-            Names of errors that pass by themselves, for instance ``ConnectionError``.
-        **parameters
-            Parameters by name.
-
-        Raises
-        ------
-        ParameterError
-            An unknown name, a wrong type, a value out of range; nothing was written.
-        EnvironmentProblem
-            The notebook's kernel is not installed; nothing was written.
-        RunFailedError
-            The run did not succeed and ``check`` is set.
-        """
-        plan = self.plan(template, {**(values or {}), **parameters}, from_text=from_text)
-        return self.execute(
-            plan,
-            caused_by=caused_by,
-            detach=detach,
-            progress=progress,
-            timeout_s=timeout_s,
-            check=check,
-            retries=retries,
-            retry_on=retry_on,
-        )
-
-    def plan(self, template: str | Path, values: Mapping[str, Any], *, from_text: bool = False) -> Plan:
-        """Check everything that can be checked before a run, and start nothing; raises as ``start`` does."""
-        return make_plan(
-            self.source(template),
-            values,
-            from_text=from_text,
-            kernel=self.settings["kernels.name"],
-            root=self.root,
-            resolve=self.resolve,
-        )
-
-    def execute(
-        self,
-        plan: Plan,
-        *,
-        caused_by: str | None = None,
-        detach: bool = False,
-        progress: Callable[[Any], None] | None = None,
-        timeout_s: float | None = None,
-        check: bool = False,
-        retries: int = 0,
-        retry_on: tuple[str, ...] = (),
-        env: Mapping[str, str] | None = None,
-    ) -> Run:
-        """Execute what was planned; see ``start``.
-
-        Parameters
-        ----------
-        env
-            Added to the kernel's environment.
-        """
-        request = RunRequest(
-            run_id="",
-            folder="",
-            kernel=plan.kernel,
-            cwd=str(plan.cwd),
-            env=dict(env or {}),
-            limits=self.limits if timeout_s is None else replace(self.limits, run_timeout_s=timeout_s),
-            preload=(*BASIS, *self.settings["kernels.preload"]) if self.settings["kernels.warm"] else None,
-            secrets=plan.secrets,
-            retries=retries,
-            retry_on=retry_on,
-            finish=self.finish,
-        )
-        run, request = prepare(
-            self.folder,
-            plan,
-            request,
-            status=RunStatus.QUEUED if detach else RunStatus.RUNNING,
-            private=self.settings.private_columns,
-            root=self.root,
-            caused_by=caused_by,
-            actor=self.store.actor,
-        )
-        try:
-            with self.store.write() as session:
-                session.add(run)
-                session.event("run.started", run.id, data={"template": run.template, "caused_by": caused_by})
-        except StoreError:  # nothing was executed: a folder that the ledger does not know would only puzzle
-            shutil.rmtree(run.folder, ignore_errors=True)
-            raise
-        if detach:
-            Detached().submit(request)
-            return run
-        try:
-            self.executor.submit(request, progress=progress).wait()
-        finally:
-            run = self.settle(run)
-        if check and not run.succeeded:
-            at = f" in cell {run.failed_cell}" if run.failed_cell else ""
-            raise RunFailedError(
-                f"Run {run.id} ended early{at} ({run.cause}): {run.error}",
-                run_id=run.id,
-                hint=f"See nbprod runs show {run.id}",
-            )
-        return run
-
-    def sweep(
-        self, template: str, grid: Mapping[str, Sequence[Any]], /, *, random: int | None = None, **how: Any
-    ) -> Sweep:
-        """Execute a notebook for combinations of parameters, several at a time; see ``sweeping.sweep`` for more.
-
-        Parameters
-        ----------
-        template
-            The name of a template, or the path of any notebook.
-        grid
-            The values of each parameter.
-        random
-            Draw so many combinations instead of taking all.
-        **how
-            ``jobs``, ``again``, ``timeout_s``, ``told`` and so on.
-        """
-        return sweep(self, template, combinations(grid, random=random), **how)
-
-    def source(self, template: str | Path) -> Source:
-        """Read a template by name, or any notebook by path."""
-        return read_source(self.templates.get(str(template)), is_template=not f"{template}".endswith(".ipynb"))
-
-    def get(self, run: str | Run) -> Run:
-        """A run by its id, or by the beginning or end of it.
-
-        Raises
-        ------
-        NotFoundError
-            There is none, or several begin or end so.
-        """
-        with self.store.read() as session:
-            found = find(session, run.id if isinstance(run, Run) else run)
-        return self._refreshed(found)
-
-    def list(
-        self,
-        template: str | None = None,
-        status: str | RunStatus | None = None,
-        since: datetime | None = None,
-        limit: int | None = 50,
-    ) -> list[Run]:
-        """Runs, newest first."""
-        where = {
-            name: value
-            for name, value in (("template", template), ("status", RunStatus(status) if status else None))
-            if value is not None
-        }
-        with self.store.read() as session:
-            found = session.list(Run, where, since=since, limit=limit)
-        fresh = [self._refreshed(run) for run in found]
-        return [run for run in fresh if status is None or run.status == status]
-
-    def _refreshed(self, run: Run) -> Run:
-        """The run, once more looked at if it may have ended."""
-        if run.is_finished or not Path(run.folder).exists():
-            return run
-        result = look(Path(run.folder), created_at=run.created_at)
-        if result.ended_at:
-            return self.settle(run)
-        return replace(run, status=result.status, started_at=result.started_at)
-
-    def results(self, run: str | Run) -> Records:
-        """What the notebook recorded."""
-        from nbprod.recording import read_records  # knows pandas
-
-        folder = Path(self.get(run).folder)
-        return read_records(read_notebook(folder / "notebook.ipynb"), folder)
-
-    def watch(self, run: str | Run, *, poll_s: float = 0.3) -> Iterator[dict[str, Any]]:
-        """The events of a run from its beginning, and each new one until it ends."""
-        found = self.get(run)
-        yield from follow(Path(found.folder), created_at=found.created_at, poll_s=poll_s)
-
-    def ask_to_stop(self, run: Run) -> None:
-        """Leave the wish for the process that executes the run; it looks several times a second."""
-        write_file(Path(run.folder) / CANCEL, f"{self.store.actor} {clock.format_utc(clock.now())}\n")
-
-    def cancel(self, run: str | Run, *, wait_s: float = 20.0) -> Run:
-        """Ask a run to stop, and wait until it has.
+            Called when a cell starts and ends, where the run is executed here.
+        told
+            Called with a sentence that says from where the run goes on.
 
         Raises
         ------
         ConflictError
-            It has ended already, or does not stop in time.
+            There is nothing to resume, or the held kernel has used what was changed since; the message says what.
+        NotFoundError
+            The notebook is no longer where it was.
         """
-        found = self.get(run)
-        if found.is_finished:
-            raise ConflictError(f"Run {found.id} is {found.status} already; there is nothing to stop")
-        self.ask_to_stop(found)
-        if (ended := wait(lambda: self.get(found.id), wait_s)) is None:
-            raise ConflictError(
-                f"Run {found.id} was asked to stop and still runs",
-                hint=f"It ends by stages; look again with nbprod runs show {found.id}",
-            )
+        first = self.get(run)
+        if first.succeeded or not first.is_finished:
+            raise ConflictError(f"Run {first.id} is {first.status}: there is nothing to resume")
+        told = told or (lambda _: None)
+        folder = folder_of(first)
+        plan = self._planned(first, replace(self.source(Path(first.source)), name=first.template))
+        hold = self.hold_of(first)
+        if hold and from_top:
+            self.release(first)
+            hold = None
+        cell = going_on_at(first, plan) if hold else ""
+        made: dict[str, Any] = {
+            "caused_by": first.id,
+            "limits": self.limits,
+            "hold_s": RunRequest.from_json((folder / REQUEST).read_bytes()).hold_s,
+            "status": RunStatus.QUEUED if hold else RunStatus.RUNNING,
+        }
+        if hold:
+            new, request = self._prepare(plan, **made, resume_at=cell, told={"resumes": first.id})
+            shutil.copytree(folder / "files", Path(new.folder) / "files", dirs_exist_ok=True)
+            if offer(folder, Path(new.folder)):
+                with self.store.write() as session:
+                    session.event("run.resumed", new.id, data={"of": first.id, "cell": cell})
+                told(f"Run {new.id} goes on in the kernel of {first.id}, from cell {cell}")
+                return self._awaited(new)
+            shutil.rmtree(Path(new.folder) / "files", ignore_errors=True)
+            (Path(new.folder) / "files").mkdir(mode=0o700)
+            request = replace(request, resume_at="")
+        else:
+            new, request = self._prepare(plan, **made)
+        told(f"The kernel of run {first.id} is not held: run {new.id} starts from the top")
+        return self._carry_out(new, request, progress=progress)
+
+    def _awaited(self, run: Run) -> Run:
+        """A run that another thread or process executes, when it has ended; Ctrl-C stops it."""
+        try:
+            ended = wait(lambda: self.get(run.id), math.inf)
+        except KeyboardInterrupt:
+            self.ask_to_stop(run)
+            wait(lambda: self.get(run.id), 20)
+            raise
+        assert ended is not None
         return ended
 
-    def settle(self, run: Run) -> Run:
-        """Bring the ledger's row up to what the folder says; of several who try, one does it."""
-        folder = Path(run.folder)
-        result = look(folder)
-        if not result.ended_at:
-            return replace(run, status=result.status, started_at=result.started_at)
-        final = settled(run, result, lambda: self._metrics(folder))
-        if self.render is not None:
-            try:
-                write_file(folder / "report.html", self.render(final, folder))
-            except Exception as error:  # noqa: BLE001 — a page that cannot be made is no reason to lose the run
-                with Journal(folder) as journal:
-                    journal.append("report.failed", error=f"{type(error).__name__}: {error}")
-        return self._move(run, final)
+    def _planned(self, first: Run, source: Source) -> Plan:
+        """A notebook with the parameters of an earlier run, to work in the same folder with the same kernel."""
+        request = RunRequest.from_json((folder_of(first) / REQUEST).read_bytes())
+        plan = make_plan(
+            source,
+            first.parameters,
+            from_text=False,
+            kernel=request.kernel,
+            root=self.root,
+            resolve=self.resolve,
+        )
+        return replace(plan, cwd=Path(request.cwd))
 
-    def _metrics(self, folder: Path) -> dict[str, float]:
-        from nbprod.recording import read_records  # knows pandas
+    def reproduce(
+        self,
+        run: str | Run,
+        *,
+        tolerance: float = 1e-9,
+        anyway: bool = False,
+        progress: Callable[[Any], None] | None = None,
+    ) -> Reproduction:
+        """Make a run again from its own record, and hold what comes out against it.
 
+        The notebook is the one in the run's folder; parameters (seeds among them), working folder and kernel are
+        those of then. Data are known by their fingerprints.
+
+        Parameters
+        ----------
+        run
+            The run.
+        tolerance
+            Relative and absolute difference of numbers that still counts as the same.
+        anyway
+            Execute although data, code or packages are not those of then.
+        progress
+            Called when a cell starts and ends.
+        """
+        first = self.get(run)
         try:
-            return dict(read_records(read_notebook(folder / "notebook.ipynb"), folder).metrics)
-        except NbprodError as error:  # the run is what it is, also when what it recorded cannot be read
-            with Journal(folder) as journal:
-                journal.append("records.damaged", error=error.message)
-            return {}
+            plan = self._plan_of(first)
+        except (
+            NbprodError
+        ) as error:  # pruned, moved data, a secret or kernel that is gone: there is nothing to execute
+            return Reproduction(run=first.id, obstacles=(error.message,))
+        found = obstacles(first, plan)
+        notes = differences(first, plan)
+        if found and not anyway:
+            return Reproduction(run=first.id, obstacles=found, notes=notes)
+        request = RunRequest.from_json((folder_of(first) / REQUEST).read_bytes())
+        again = self.execute(plan, caused_by=first.id, progress=progress, env=request.env, hold_s=0)
+        return Reproduction.of(first, again, tolerance=tolerance, obstacles=found, notes=notes)
 
-    def _move(self, before: Run, after: Run) -> Run:
-        try:
-            with self.store.write() as session:
-                current = session.get(Run, before.id)
-                if current.is_finished:
-                    return current
-                session.replace(after, expecting={"status": current.status})
-                if after.is_finished:
-                    data = {"cause": after.cause, "cell": after.failed_cell, "error": after.error}
-                    session.event(f"run.{after.status}", after.id, data=data)
-        except StaleMoveError:
-            with self.store.read() as session:
-                return session.get(Run, before.id)
-        return after
-
-    def rebuild(self) -> tuple[Run, ...]:
-        """Add the rows of run folders the ledger does not know; the runs that were added."""
-        added = []
-        for path in sorted(self.folder.glob("*/run.json")):
-            run = read_run(path.parent)
-            with self.store.read() as session:
-                known = session.find(Run, run.id) is not None
-            if not known:
-                with self.store.write() as session:
-                    session.add(run)
-                added.append(self._refreshed(run))
-        return tuple(added)
+    def _plan_of(self, first: Run) -> Plan:
+        """A run as it was started, checked once more."""
+        notebook = as_written(read_notebook(folder_of(first) / "notebook.ipynb"))
+        source = Source(
+            name=first.template,
+            path=Path(first.source),
+            notebook=notebook,
+            parameters=read_parameters(notebook),
+            is_template=False,
+        )
+        return self._planned(first, source)
 
     def compare(self, a: str | Run, b: str | Run) -> Comparison:
         """What differs between two runs, by meaning."""
         first, second = self.get(a), self.get(b)
-        return compare(first, second, cells=(sources(Path(first.folder)), sources(Path(second.folder))))
+        return compare(
+            first,
+            second,
+            cells=(sources(folder_of(first)), sources(folder_of(second))),
+            figures=(self._figures(first), self._figures(second)),
+        )
 
-    def __repr__(self) -> str:
-        return f"<Runs in {self.folder}>"
+    def compare_page(self, a: str | Run, b: str | Run) -> str:
+        """The same as one HTML file, with the figures side by side; it asks the network for nothing."""
+        first, second = self.get(a), self.get(b)
+        found = self.compare(first, second)
+        return run_comparison(
+            first,
+            second,
+            rows=[row for row in found.rows() if row[0] not in {"code", "figures"}],
+            cells=found.cells,
+            code=found.code,
+            figures=(self._figures(first), self._figures(second)),
+        )
+
+    def _figures(self, run: Run) -> dict[str, Figure]:
+        try:
+            return self.results(run).figures
+        except NbprodError:  # a record that is damaged is no reason to say nothing of the rest
+            return {}

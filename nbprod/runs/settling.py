@@ -58,9 +58,11 @@ def read_run(folder: Path) -> Run:
 def ingredients(run: Run) -> dict[str, Any]:
     """What the results of a run depend on; local modules are in its folder alone."""
     try:
-        modules = json.loads((Path(run.folder) / RUN).read_bytes()).get("modules", {})
+        kept = json.loads((Path(run.folder) / RUN).read_bytes())
+        modules = None if "resumes" in kept else kept.get("modules", {})
     except (OSError, ValueError):
-        modules = None  # unlike any other: such a run is never taken for a new one
+        modules = None
+    # None is unlike any other: a run in parts, or one whose folder is gone, is never taken for a new one
     return {
         "code": run.template_digest,
         "parameters": dict(run.parameters),

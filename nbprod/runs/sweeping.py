@@ -39,6 +39,7 @@ class Starts(Protocol):
         caused_by: str | None = None,
         env: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
+        hold_s: float | None = None,
     ) -> Run:
         """Execute a member."""
         ...
@@ -150,7 +151,8 @@ def sweep(
     def one(number: int) -> Member:
         member = done[number]
         try:
-            run = runs.execute(planned[number], caused_by=caused_by, env=env, timeout_s=timeout_s)
+            # a failed member holds no kernel: nobody looks into dozens of them
+            run = runs.execute(planned[number], caused_by=caused_by, env=env, timeout_s=timeout_s, hold_s=0)
         except NbprodError as error:
             return replace(member, error=error.message)
         return replace(member, run=run)

@@ -101,7 +101,9 @@ def build_run(run: Run, folder: Path, target: Path, *, pages: Mapping[str, str],
 
 
 def _own_links(folder: Path) -> list[Link]:
-    links = [Link(label="notebook.ipynb", href="notebook.ipynb", note="the executed notebook")]
+    links = []
+    if (folder / "notebook.ipynb").is_file():  # not of a pruned run
+        links.append(Link(label="notebook.ipynb", href="notebook.ipynb", note="the executed notebook"))
     for name, path in _files(folder):
         is_open = path.suffix.lower() in HARMLESS or name.endswith(BOXED)
         note = size(path.stat().st_size) + ("" if is_open else ", in files/")

@@ -65,6 +65,8 @@ def test_a_run_is_recorded_whole(runs, tmp_path):
     }
     assert json.loads((folder / "run.json").read_bytes())["private"] == ["name"]
     assert "pandas" in json.loads((folder / "environment.json").read_bytes())["distributions"]
+    kept = nbformat.read(folder / "notebook.ipynb", 4).metadata.papermill
+    assert not {"input_path", "output_path"} & kept.keys()
     assert runs.get(run.id) == run == runs.list()[0] == runs.get(run.id[-4:])
     assert [(at.cell, at.index, at.total) for at in seen[-1:]] == [("end", 3, 4)]
     assert not list((tmp_path / "runs").glob(".*"))

@@ -133,6 +133,19 @@ def test_plain_papermill_fails_when_the_notebook_did(tmp_path, notebook, source)
     assert fold(event for _, event in read_events(tmp_path / "out.nbprod")).failed_cell == "c1"
 
 
+def test_an_error_that_was_announced_does_not_fail_plain_papermill(tmp_path, notebook):
+    nb = notebook("1 / 0", "print('on')")
+    nb.cells[0].metadata["tags"] = ["raises-exception"]
+    nbformat.write(nb, tmp_path / "in.ipynb")
+    done = subprocess.run(PLAIN, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    saved = nbformat.read(tmp_path / "out.ipynb", 4)
+    assert statuses(saved) == ["completed", "completed"]
+    assert "ZeroDivisionError" in saved.cells[0].outputs[0].text
+    kept = nbformat.read(tmp_path / "out.nbprod" / "notebook.ipynb", 4)
+    assert kept.cells[0].outputs[0].ename == "ZeroDivisionError"
+
+
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 1)])
 def test_a_signal_to_plain_papermill_ends_in_order(tmp_path, notebook, vanish, signum, code):
     nbformat.write(

@@ -24,6 +24,8 @@ from nbprod.pages.pipeline_report import pipeline_report
 from nbprod.pipelines import Pipelines
 from nbprod.retraining import Retraining
 from nbprod.runs import Runs
+from nbprod.schedules import Schedules
+from nbprod.schedules.starting import Jobs
 from nbprod.settings import Settings, actor, find_folder
 from nbprod.site import report
 from nbprod.site.service import Site
@@ -161,6 +163,12 @@ class Workspace:
             register=self._register,
             render=pipeline_report,
         )
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        """What is started when."""
+        jobs = Jobs(self.store, runs=self.runs, pipelines=self.pipelines, monitors=self.monitors)
+        return Schedules(self.store, self.settings, jobs)
 
     @cached_property
     def site(self) -> Site:

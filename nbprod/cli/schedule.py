@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -85,6 +86,29 @@ def start(
 ) -> None:
     """Start one schedule's work now, due or not: for schedulers that decide themselves when."""
     _tell(_workspace().schedules.start(name, jobs=jobs), as_json=as_json)
+
+
+@app.command()
+def export(
+    kind: Annotated[str, typer.Argument(help="cron, systemd, airflow, kubernetes or github.")],
+    names: Annotated[list[str] | None, typer.Argument(help="Start these one by one; else call run-due.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the files; else print them.")
+    ] = None,
+    at: Annotated[str | None, typer.Option("--workspace-at", help="Where the workspace will be, there.")] = None,
+    python: Annotated[str, typer.Option(help="The interpreter, there.")] = "",
+    image: Annotated[str, typer.Option(help="Of a container nbprod is installed in.")] = "",
+) -> None:
+    """Write the files with which an existing scheduler calls nbprod; parameters stay in nbprod.toml."""
+    from nbprod.disk import make_folder, write_file
+
+    files = _workspace().schedules.export(kind, names or (), workspace=at, python=python, image=image)
+    for name, content in files.items():
+        if output is None:
+            say(f"--- {name}")
+            typer.echo(content, nl=False)
+        else:
+            typer.echo(write_file(make_folder(output) / name, content))
 
 
 def _tell(started: Started, *, as_json: bool) -> None:

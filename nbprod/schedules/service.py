@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import os
 import socket
+import sys
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -19,8 +20,9 @@ from nbprod import clock
 from nbprod.domain.names import nearest
 from nbprod.domain.run import RunStatus
 from nbprod.domain.schedule import Due, DueStatus, Schedule
-from nbprod.errors import NbprodError, NotFoundError, StaleMoveError
+from nbprod.errors import NbprodError, NotFoundError, SettingsError, StaleMoveError
 from nbprod.schedules.deciding import MOST, decide
+from nbprod.schedules.exports import KINDS, Entry, Place
 from nbprod.schedules.moments import between, next_after
 from nbprod.schedules.starting import Job, Jobs
 from nbprod.settings import Settings
@@ -159,6 +161,43 @@ class Schedules:
             rows = [self._put_new(session, row, at) for row in rows]
         done = self._work([row for row in rows if row.status is DueStatus.CLAIMED], jobs=jobs)
         return Started(dues=tuple({due.id: due for due in (*rows, *done)}.values()))
+
+    def export(
+        self, kind: str, names: Iterable[str] = (), *, workspace: str | None = None, python: str = "", image: str = ""
+    ) -> dict[str, str]:
+        """The files with which an existing scheduler calls nbprod, by name.
+
+        Parameters
+        ----------
+        kind
+            ``cron``, ``systemd``, ``airflow``, ``kubernetes`` or ``github``.
+        names
+            Schedules that are to be started one by one, each at its own moments; without any, one entry that calls
+            ``nbprod schedule run-due`` again and again.
+        workspace
+            Where the workspace is, there; by default here, in a container ``/workspace``, in a checkout its root.
+        python
+            The interpreter, there; by default this one, and ``python`` in a container.
+        image
+            The container's image.
+
+        Raises
+        ------
+        SettingsError
+            The kind is unknown, or cannot say what a schedule says.
+        """
+        if kind not in KINDS:
+            raise SettingsError(f"There is no scheduler {kind!r}", hint=nearest(kind, KINDS))
+        chosen = [Entry(schedule=self.check(name)) for name in names] or [Entry()]
+        is_here = kind in {"cron", "systemd", "airflow"}
+        usual = str(self._settings.folder) if is_here else "/workspace" if kind == "kubernetes" else "."
+        place = Place(
+            python=python or (sys.executable if is_here else "python"),
+            workspace=workspace or usual,
+            today=clock.now().date(),
+            image=image,
+        )
+        return KINDS[kind](chosen, place)
 
     def _decided(
         self, session: Session, schedule: Schedule, at: datetime

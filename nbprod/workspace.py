@@ -180,10 +180,13 @@ class Workspace:
             name=self.folder.name,
         )
 
-    def _register(self, package: str, *, model: str, caused_by: str) -> str:
-        """Make a package the next version of a model, and bless it."""
+    def _register(self, package: str, verdict: str | None = None, *, model: str, caused_by: str) -> str:
+        """Make a package the next version of a model, bless it, and keep the verdict of the run that judged it."""
         version = self.models.register(self.packages.get(package), model=model, caused_by=caused_by)
-        return self.models.bless(version).ref
+        version = self.models.bless(version)
+        if verdict:
+            self.evaluations.keep(version, self.runs.get(verdict))
+        return version.ref
 
     def _resolve(self, parameter: Parameter, value: Any) -> tuple[Any, str | None]:
         """What a notebook gets for a data set's name or a model's reference, and the fingerprint behind it."""

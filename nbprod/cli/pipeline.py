@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Notebooks that need each other's results.", no_args_is_help=True)
 
-STEPS = ("name", "status", "run_id", "reason", "changes", "error")
+STEPS = ("name", "status", "run_id", "version", "reason", "changes", "error")
 
 
 @app.command()

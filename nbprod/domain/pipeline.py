@@ -78,9 +78,13 @@ class Step:
             raise SettingsError(
                 f"{where} parameters must be a table", hint='parameters = { data = "{train.package}" }'
             )
-        if "register" in content and (set(parameters) != {"package"} or not isinstance(parameters["package"], str)):
+        if "register" in content and not (
+            {"package"} <= set(parameters) <= {"package", "verdict"}
+            and all(isinstance(value, str) for value in parameters.values())
+        ):
             raise SettingsError(
-                f"{where} registers a package and nothing else", hint='parameters = { package = "{train.package}" }'
+                f"{where} registers a package, and may name the run that judged it",
+                hint='parameters = { package = "{train.package}", verdict = "{evaluate.run}" }',
             )
         checks, timeout_s, retries = (content.get(key) for key in ("checks", "timeout_s", "retries"))
         if checks not in {None, "stop", "ignore"}:

@@ -34,8 +34,8 @@ STOPS = {StepStatus.FAILED, StepStatus.REFUSED, StepStatus.SKIPPED}
 class Register(Protocol):
     """Makes a package the next version of a model."""
 
-    def __call__(self, package: str, *, model: str, caused_by: str) -> str:
-        """The version, the same one for the same package."""
+    def __call__(self, package: str, verdict: str | None = None, *, model: str, caused_by: str) -> str:
+        """The version, the same one for the same package, with the run that judged it as evidence."""
         ...
 
 
@@ -152,7 +152,7 @@ def _done(step: Step, run: PipelineRun, work: Work) -> StepResult:
     result, cause = run[step.name], f"{run.id}/{step.name}"
     values = filled(step.parameters, lambda one: look_up(one, run, work.inputs, work.runs))
     if step.register:
-        version = work.register(values["package"], model=step.register, caused_by=cause)
+        version = work.register(**values, model=step.register, caused_by=cause)
         return replace(result, status=StepStatus.SUCCEEDED, version=version, package=values["package"])
     plan = work.runs.plan(place(step, work.runs), values)
     key = run_key(plan.ingredients)

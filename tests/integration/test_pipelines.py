@@ -121,6 +121,13 @@ def test_a_failed_step_stops_only_what_needs_it_and_resume_goes_on_from_there(pl
     assert ws.runs.get(again["last"].run_id).metrics["seen"] == 1.0
     assert ws.pipelines.get("weekly") == again
 
+    summary = ws.site.build()
+    assert ws.site.check() == []
+    assert f"pipelines/{first.id}/index.html" in (summary.folder / "runs" / "index.html").read_text()
+    assert (
+        f"pipelines/{first.id}/index.html#step-left" in (summary.folder / "runs" / left.id / "index.html").read_text()
+    )
+
     # the same again with another code in the first step: what it reached is told, and so is what it did not
     write(place / "make.ipynb", "rows: int = 1 # how many", MAKE.replace("rows * 2.0", "rows * 3.0"))
     other = ws.pipelines.run("weekly", rows=4)

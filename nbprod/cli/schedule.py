@@ -55,7 +55,8 @@ def show(
     if as_json:
         print_json({**plain(schedule), "next_due": plain(schedules.next(name)), "dues": [plain(due) for due in dues]})
         return
-    say(f"{schedule.starts} {schedule.target}, next {schedules.next(name):%Y-%m-%d %H:%M} UTC")
+    following = schedules.next(name)
+    say(f"{schedule.starts} {schedule.target}, next " + (f"{following:%Y-%m-%d %H:%M} UTC" if following else "never"))
     emit(dues, COLUMNS, as_json=False)
 
 

@@ -55,7 +55,7 @@ def graph(title: str, nodes: Sequence[Node], *, width: int = 720) -> str:
                 share = width / len(layer)
                 boxes[node.name] = (share * at + 2, number * step + 4, share - 8)
     parts = [_line(boxes[need], boxes[node.name], is_wide=is_wide, is_reached=need in node.reached_by)
-             for node in nodes for need in node.needs]  # fmt: skip
+             for node in nodes for need in _drawn(node, nodes)]  # fmt: skip
     parts += [_box(node, boxes[node.name]) for node in nodes]
     told = "; ".join(
         f"{node.name} {node.note}"
@@ -64,6 +64,18 @@ def graph(title: str, nodes: Sequence[Node], *, width: int = 720) -> str:
         for node in nodes
     )
     return picture(parts, width=width, height=height, title=title, desc=told, kind="graph")
+
+
+def _drawn(node: Node, nodes: Sequence[Node]) -> list[str]:
+    """What it needs, without what another of these needs already, unless a change came from there."""
+    by_name = {one.name: one for one in nodes}
+    waiting = list(node.needs)
+    implied: set[str] = set()
+    while waiting:
+        found = set(by_name[waiting.pop()].needs) - implied
+        implied |= found
+        waiting += found
+    return [need for need in node.needs if need not in implied or need in node.reached_by]
 
 
 def _layers(nodes: Sequence[Node]) -> list[list[Node]]:

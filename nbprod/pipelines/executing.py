@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from nbprod.clock import now
@@ -15,7 +16,8 @@ from nbprod.domain.pipeline import Pipeline, PipelineRun, Step, StepResult, Step
 from nbprod.domain.reference import filled
 from nbprod.domain.run import Run, RunStatus
 from nbprod.errors import NbprodError
-from nbprod.notebook.lease import BEAT_S, Lease
+from nbprod.notebook.lease import Lease
+from nbprod.notebook.stopping import Caught, asked_to_stop
 from nbprod.packages import Packages
 from nbprod.pipelines.changes import compare
 from nbprod.pipelines.checking import place
@@ -28,6 +30,7 @@ from nbprod.runs.sweeping import THREADS
 __all__ = ["Register", "Told", "execute"]
 
 Told = Callable[[StepResult], None]
+LOOK_S = 0.5  # how often it is seen that somebody wants it to stop
 STOPS = {StepStatus.FAILED, StepStatus.REFUSED, StepStatus.SKIPPED}
 
 
@@ -79,6 +82,11 @@ def execute(
         How many steps at a time; by default one for each processor.
     told
         Called with a step's result whenever it changes.
+
+    Raises
+    ------
+    KeyboardInterrupt, SystemExit
+        As the signal that stopped it asked; everything is recorded by then.
     """
     at_once = max(1, min(jobs or os.cpu_count() or 1, len(pipeline.steps)))
     share = str(max(1, (os.cpu_count() or 1) // at_once))
@@ -100,10 +108,14 @@ def execute(
             told(result)
 
     futures: dict[Future[StepResult], str] = {}
-    with ThreadPoolExecutor(at_once, thread_name_prefix="nbprod-pipeline") as pool:
+    is_stopping = False
+    with Caught() as caught, ThreadPoolExecutor(at_once, thread_name_prefix="nbprod-pipeline") as pool:
         try:
             while True:
-                for step in pipeline.steps:
+                is_stopping = is_stopping or bool(caught.signum) or asked_to_stop(Path(run.folder))
+                if is_stopping:
+                    _stop_members(run, runs)
+                for step in () if is_stopping else pipeline.steps:
                     needed = [run[name] for name in step.needs]
                     if run[step.name].status is not StepStatus.WAITING:
                         continue
@@ -115,25 +127,24 @@ def execute(
                         futures[pool.submit(_one, step, run, work)] = step.name
                 if not futures:
                     break
-                for done in wait(futures, timeout=BEAT_S, return_when=FIRST_COMPLETED).done:
+                for done in wait(futures, timeout=LOOK_S, return_when=FIRST_COMPLETED).done:
                     del futures[done]
                     put(done.result())
                 lease.beat()
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for member in runs.list(status=RunStatus.RUNNING):
-                if (member.caused_by or "").startswith(f"{run.id}/"):
-                    runs.ask_to_stop(member)
-            stopped_at = {
-                name: replace(run[name], status=StepStatus.FAILED, error="stopped") for name in futures.values()
-            }
-            steps = tuple(stopped_at.get(one.name, one) for one in run.steps)
-            save(run, replace(run, steps=steps, status=RunStatus.CANCELLED, ended_at=now()))
-            raise
         finally:
             lease.end()
-    is_fine = all(step.status is StepStatus.SUCCEEDED for step in run.steps)
-    return save(run, replace(run, status=RunStatus.SUCCEEDED if is_fine else RunStatus.FAILED, ended_at=now()))
+    status = RunStatus.CANCELLED if is_stopping else RunStatus.FAILED
+    if all(step.status is StepStatus.SUCCEEDED for step in run.steps):
+        status = RunStatus.SUCCEEDED
+    run = save(run, replace(run, status=status, ended_at=now()))
+    caught.pass_on()
+    return run
+
+
+def _stop_members(run: PipelineRun, runs: Runs) -> None:
+    for member in runs.list(status=RunStatus.RUNNING, limit=None):
+        if (member.caused_by or "").startswith(f"{run.id}/") and not asked_to_stop(Path(member.folder)):
+            runs.ask_to_stop(member)
 
 
 def _one(step: Step, run: PipelineRun, work: Work) -> StepResult:

@@ -16,6 +16,7 @@ from nbprod.domain.pipeline import Pipeline, PipelineRun, StepResult, StepStatus
 from nbprod.domain.run import Run, RunStatus
 from nbprod.errors import ConflictError, NbprodError, NotFoundError, StaleMoveError, StoreError
 from nbprod.notebook.lease import Lease, is_held
+from nbprod.notebook.stopping import CANCEL
 from nbprod.packages import Packages
 from nbprod.pipelines.checking import bind_inputs, check
 from nbprod.pipelines.executing import Register, Told, execute
@@ -179,6 +180,7 @@ class Pipelines:
         with locked(make_folder(Path(found.folder)) / "lock"):
             if not found.is_finished or is_held(Path(found.folder)):
                 raise ConflictError(f"Pipeline run {found.id} is running; there is nothing to resume")
+            (Path(found.folder) / CANCEL).unlink(missing_ok=True)
             lease = Lease(Path(found.folder))
             again = replace(
                 found,
@@ -196,6 +198,10 @@ class Pipelines:
                 lease.end()
                 raise
         return self._execute(again, pipeline, lease, jobs=jobs, told=told)
+
+    def ask_to_stop(self, run: PipelineRun) -> None:
+        """Leave the wish for the process that works on it: it stops what runs and starts nothing more."""
+        write_file(Path(run.folder) / CANCEL, f"{self._store.actor}\n")
 
     def get(self, run: PipelineRun | str) -> PipelineRun:
         """An execution by its id or the end of it, or the newest one of a pipeline's name.

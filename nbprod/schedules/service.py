@@ -21,6 +21,7 @@ from nbprod.domain.names import nearest
 from nbprod.domain.run import RunStatus
 from nbprod.domain.schedule import Due, DueStatus, Schedule
 from nbprod.errors import NbprodError, NotFoundError, SettingsError, StaleMoveError
+from nbprod.notebook.stopping import Caught
 from nbprod.schedules.deciding import MOST, decide
 from nbprod.schedules.exports import KINDS, Entry, Place
 from nbprod.schedules.moments import between, next_after
@@ -32,6 +33,7 @@ __all__ = ["Schedules", "Started"]
 
 LEASE = timedelta(seconds=120)
 RENEW_S = 20.0
+LOOK_S = 0.5  # how often it is seen that somebody wants it to stop
 OPEN = (DueStatus.QUEUED, DueStatus.CLAIMED)
 
 
@@ -127,10 +129,11 @@ class Schedules:
         """
         at = now or clock.now()
         touched: dict[str, Due] = {}
-        problems, claimed = [], []
+        problems, claimed, usable = [], [], []
         for name in list(names) or self.names():
             try:
                 schedule = self.schedule(name)
+                usable.append(schedule)
                 touched |= {due.id: due for due in self._recovered(schedule)}
                 with self._store.write() as session:
                     rows, _ = self._decided(session, schedule, at)
@@ -143,6 +146,8 @@ class Schedules:
                 problems.append(f"{name}: {error}")
         claimed += [due for due in touched.values() if due.status is DueStatus.CLAIMED and due not in claimed]
         touched |= {due.id: due for due in self._work(claimed, jobs=jobs)}
+        for schedule in usable:
+            self._forget(schedule, at)
         return Started(dues=tuple(sorted(touched.values(), key=lambda due: due.due_at)), problems=tuple(problems))
 
     def start(self, name: str, *, jobs: int | None = None) -> Started:
@@ -281,32 +286,50 @@ class Schedules:
         done: builtins.list[Due] = []
         waiting = list(claimed)
         working: dict[Future[Job | NbprodError], Due] = {}
-        with ThreadPoolExecutor(jobs or os.cpu_count() or 1, thread_name_prefix="nbprod-schedule") as pool:
+        with (
+            Caught() as caught,
+            ThreadPoolExecutor(jobs or os.cpu_count() or 1, thread_name_prefix="nbprod-schedule") as pool,
+        ):
             while waiting or working:
                 for due in waiting:
                     if ours := self._put(due, self._ours(due)):  # still ours: nobody has taken it over
                         working[pool.submit(self._start, ours)] = ours
                 waiting = []
-                if not working:
-                    break
-                try:
-                    ended = wait(working, timeout=RENEW_S, return_when=FIRST_COMPLETED).done
-                except KeyboardInterrupt:
-                    for due in working.values():
-                        self._jobs.stop(due.id)
-                    for future, due in working.items():
-                        self._put(due, _after(due, future.result()))
-                    raise
+                ended = wait(working, timeout=LOOK_S, return_when=FIRST_COMPLETED).done
+                if caught.signum:
+                    self._stop(working)
                 for future in ended:
                     due = working.pop(future)
                     after = _after(due, future.result())
                     done.append(self._put(due, after) or after)
-                    if taken := self._next_in_queue(due.schedule, clock.now()):
+                    if not caught.signum and (taken := self._next_in_queue(due.schedule, clock.now())):
                         waiting.append(taken)
                 for future, due in working.items():
-                    if due.lease_until and due.lease_until - clock.now() < LEASE - timedelta(seconds=RENEW_S / 2):
+                    if due.lease_until and due.lease_until - clock.now() < LEASE - timedelta(seconds=RENEW_S):
                         working[future] = self._put(due, self._ours(due)) or due
+        caught.pass_on()
         return done
+
+    def _stop(self, working: dict[Future[Job | NbprodError], Due]) -> None:
+        """Ask what works to stop, and put back what was claimed and not yet started."""
+        for future, due in list(working.items()):
+            if future.cancel():
+                words = "put back: the process that had claimed it was stopped"
+                self._put(due, replace(due, status=DueStatus.QUEUED, lease_until=None, reason=words))
+                del working[future]
+            else:
+                self._jobs.stop(due.id)
+
+    def _forget(self, schedule: Schedule, at: datetime) -> None:
+        """Remove rows older than the schedule keeps them; the newest stays, because the next look needs it."""
+        if schedule.keep is None:
+            return
+        with self._store.write() as session:
+            old = session.list(Due, {"schedule": schedule.name}, until=at - schedule.keep, limit=None)
+            newest = session.list(Due, {"schedule": schedule.name}, limit=1)
+            for due in old:
+                if not due.is_open and due not in newest:
+                    session.remove(due, expecting={"revision": due.revision})
 
     def _start(self, due: Due) -> Job | NbprodError:
         try:

@@ -77,10 +77,12 @@ class Jobs:
     def stop(self, cause: str) -> None:
         """Ask everything that was started for a due moment to stop."""
         with self._store.read() as session:
-            causes = (cause, *(f"{run.id}/" for run in session.list(PipelineRun, {"caused_by": cause})))
-        for run in self._runs.list(status=RunStatus.RUNNING, limit=None):
-            if (run.caused_by or "").startswith(causes):
-                self._runs.ask_to_stop(run)
+            pipelines = session.list(PipelineRun, {"caused_by": cause, "status": RunStatus.RUNNING})
+            runs = session.list(Run, {"caused_by": cause, "status": RunStatus.RUNNING})
+        for pipeline in pipelines:
+            self._pipelines.ask_to_stop(pipeline)
+        for run in runs:
+            self._runs.ask_to_stop(run)
 
     def _place(self, schedule: Schedule) -> str:
         """A template's name, or the path of a notebook, which is below the workspace unless it is absolute."""

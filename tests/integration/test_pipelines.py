@@ -175,6 +175,25 @@ def test_after_kill_9_show_says_so_and_resume_needs_no_repair(place, vanish):
     assert steps["left"]["run_id"] == runs[0]["left"].run_id
 
 
+def test_a_request_to_end_stops_what_runs_and_leaves_the_rest_to_resume(place):
+    (place / "trap").write_text("60")
+    command = [sys.executable, "-m", "nbprod", "-w", str(place), "pipeline", "run", "weekly"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    ws, deadline = nbprod.open(place), time.monotonic() + 60
+    while time.monotonic() < deadline:
+        runs = ws.pipelines.list("weekly")
+        if runs and ws.runs.list(template="trap", status="running"):
+            break
+        time.sleep(0.1)
+    process.terminate()
+
+    assert process.wait(timeout=30) == 143
+    stopped = ws.pipelines.get("weekly")
+    assert stopped.status is RunStatus.CANCELLED
+    assert stopped["right"].error.startswith("cancelled")
+    assert ws.runs.list(template="trap")[0].status is RunStatus.CANCELLED
+
+
 def test_what_cannot_go_through_is_refused_before_anything_runs(place):
     ws = nbprod.open(place)
     with pytest.raises(ParameterError, match="'row' is no input"):

@@ -96,6 +96,12 @@ def test_the_first_look_starts_nothing_and_a_rehearsal_writes_nothing(place):
 
     assert [due.status for due in ws.schedules.run_due().dues] == [DueStatus.NOTED]
     assert ws.schedules.run_due().dues == ()
+    with (place / "nbprod.toml").open("a") as file:
+        file.write('keep = "30d"\n')
+    ws = nbprod.open(place)
+    seen(ws, timedelta(days=31))
+    ws.schedules.run_due()
+    assert len(ws.schedules.dues()) == 1
     listed = json.loads(subprocess.run(command(place, "list", "--json"), capture_output=True, check=True).stdout)
     assert listed[0]["last_status"] == "noted"
     assert listed[0]["next_due"] > clock.format_utc(clock.now())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -109,36 +110,46 @@ def execute(
 
     futures: dict[Future[StepResult], str] = {}
     is_stopping = False
-    with Caught() as caught, ThreadPoolExecutor(at_once, thread_name_prefix="nbprod-pipeline") as pool:
-        try:
-            while True:
-                is_stopping = is_stopping or bool(caught.signum) or asked_to_stop(Path(run.folder))
-                if is_stopping:
-                    _stop_members(run, runs)
-                for step in () if is_stopping else pipeline.steps:
-                    needed = [run[name] for name in step.needs]
-                    if run[step.name].status is not StepStatus.WAITING:
-                        continue
-                    if stopped := [one for one in needed if one.status in STOPS]:
-                        told_why = " and ".join(f"{one.name}, which {_ended(one.status)}" for one in stopped)
-                        put(replace(run[step.name], status=StepStatus.SKIPPED, reason=f"it needs {told_why}"))
-                    elif all(one.status is StepStatus.SUCCEEDED for one in needed) and len(futures) < at_once:
-                        put(replace(run[step.name], status=StepStatus.RUNNING))
-                        futures[pool.submit(_one, step, run, work)] = step.name
-                if not futures:
-                    break
-                for done in wait(futures, timeout=LOOK_S, return_when=FIRST_COMPLETED).done:
-                    del futures[done]
-                    put(done.result())
-                lease.beat()
-        finally:
-            lease.end()
-    status = RunStatus.CANCELLED if is_stopping else RunStatus.FAILED
-    if all(step.status is StepStatus.SUCCEEDED for step in run.steps):
-        status = RunStatus.SUCCEEDED
-    run = save(run, replace(run, status=status, ended_at=now()))
+    with (
+        given_back(lease),
+        Caught() as caught,
+        ThreadPoolExecutor(at_once, thread_name_prefix="nbprod-pipeline") as pool,
+    ):
+        while True:
+            is_stopping = is_stopping or bool(caught.signum) or asked_to_stop(Path(run.folder))
+            if is_stopping:
+                _stop_members(run, runs)
+            for step in () if is_stopping else pipeline.steps:
+                needed = [run[name] for name in step.needs]
+                if run[step.name].status is not StepStatus.WAITING:
+                    continue
+                if stopped := [one for one in needed if one.status in STOPS]:
+                    told_why = " and ".join(f"{one.name}, which {_ended(one.status)}" for one in stopped)
+                    put(replace(run[step.name], status=StepStatus.SKIPPED, reason=f"it needs {told_why}"))
+                elif all(one.status is StepStatus.SUCCEEDED for one in needed) and len(futures) < at_once:
+                    put(replace(run[step.name], status=StepStatus.RUNNING))
+                    futures[pool.submit(_one, step, run, work)] = step.name
+            if not futures:
+                break
+            for done in wait(futures, timeout=LOOK_S, return_when=FIRST_COMPLETED).done:
+                del futures[done]
+                put(done.result())
+            lease.beat()
+        status = RunStatus.CANCELLED if is_stopping else RunStatus.FAILED
+        if all(step.status is StepStatus.SUCCEEDED for step in run.steps):
+            status = RunStatus.SUCCEEDED
+        run = save(run, replace(run, status=status, ended_at=now()))
     caught.pass_on()
     return run
+
+
+@contextmanager
+def given_back(lease: Lease) -> Iterator[None]:
+    """Give a lease back after everything is recorded: a reader takes what nobody holds for lost."""
+    try:
+        yield
+    finally:
+        lease.end()
 
 
 def _stop_members(run: PipelineRun, runs: Runs) -> None:

@@ -9,7 +9,7 @@ from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.evaluation import Evaluation
 from nbprod.domain.run import Run
 from nbprod.domain.version import Alias, ModelVersion
-from nbprod.errors import NotFoundError, RunFailedError
+from nbprod.errors import NotFoundError, RefusedError, RunFailedError
 from nbprod.gates import DEFAULT, Gates, policy_parameters
 from nbprod.packages import Packages
 from nbprod.runs import Runs
@@ -78,7 +78,24 @@ class Evaluations:
                 run_id=run.id,
                 hint=f"`nbprod runs show {run.id}` has the cell and its traceback.",
             )
+        return self.keep(candidate, run, champion=champion)
+
+    def keep(self, candidate: ModelVersion, run: Run, *, champion: ModelVersion | None = None) -> Evaluation:
+        """Take the verdict a run recorded as evidence of a version.
+
+        Raises
+        ------
+        RefusedError
+            The run judged another package.
+        NotFoundError
+            The run recorded no verdict.
+        """
         found = self.read(run)
+        if found.candidate != candidate.package:
+            raise RefusedError(
+                f"Run {run.id} judged another package than that of {candidate}",
+                hint=f"nbprod models evaluate {candidate} --data …",
+            )
         with self._store.write() as session:
             session.event(
                 "version.evaluated",

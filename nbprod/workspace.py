@@ -20,8 +20,12 @@ from nbprod.lake import Lake
 from nbprod.models import Models
 from nbprod.monitors import Alerts, Monitors, Target, notifiers_of
 from nbprod.packages import Packages
+from nbprod.pages.pipeline_report import pipeline_report
+from nbprod.pipelines import Pipelines
 from nbprod.retraining import Retraining
 from nbprod.runs import Runs
+from nbprod.schedules import Schedules
+from nbprod.schedules.starting import Jobs
 from nbprod.settings import Settings, actor, find_folder
 from nbprod.site import report
 from nbprod.site.service import Site
@@ -148,6 +152,25 @@ class Workspace:
         )
 
     @cached_property
+    def pipelines(self) -> Pipelines:
+        """Notebooks that need each other's results."""
+        return Pipelines(
+            self.store,
+            self.settings,
+            self.home / "pipelines",
+            runs=self.runs,
+            packages=self.packages,
+            register=self._register,
+            render=pipeline_report,
+        )
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        """What is started when."""
+        jobs = Jobs(self.store, runs=self.runs, pipelines=self.pipelines, monitors=self.monitors)
+        return Schedules(self.store, self.settings, jobs)
+
+    @cached_property
     def site(self) -> Site:
         """The static site of all records."""
         return Site(
@@ -156,6 +179,14 @@ class Workspace:
             runs_folder=self.home / "runs",
             name=self.folder.name,
         )
+
+    def _register(self, package: str, verdict: str | None = None, *, model: str, caused_by: str) -> str:
+        """Make a package the next version of a model, bless it, and keep the verdict of the run that judged it."""
+        version = self.models.register(self.packages.get(package), model=model, caused_by=caused_by)
+        version = self.models.bless(version)
+        if verdict:
+            self.evaluations.keep(version, self.runs.get(verdict))
+        return version.ref
 
     def _resolve(self, parameter: Parameter, value: Any) -> tuple[Any, str | None]:
         """What a notebook gets for a data set's name or a model's reference, and the fingerprint behind it."""

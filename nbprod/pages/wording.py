@@ -14,8 +14,8 @@ __all__ = ["duration", "moment", "number", "plural", "printable", "run_sentence"
 # By word: several statuses share one, and a word has the same tone wherever it stands.
 TONES = {
     "good": {"succeeded", "passed", "healthy", "resolved", "approved"},
-    "watch": {"cancelled", "watch", "acknowledged", "pending"},
-    "bad": {"failed", "lost", "alarm", "open", "rejected"},
+    "watch": {"cancelled", "watch", "acknowledged", "pending", "skipped"},
+    "bad": {"failed", "lost", "alarm", "open", "rejected", "refused"},
 }
 
 CAUSES = {

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbprod.domain.markup import card
+from nbprod.domain.pipeline import PipelineRun
 from nbprod.domain.run import Run
 from nbprod.errors import NotFoundError
 from nbprod.pages.layout import render
+from nbprod.pages.pipeline_report import pipeline_report
 from nbprod.site import views
 from nbprod.site.facts import Facts, read_facts
 from nbprod.site.places import Places, folder_name
@@ -99,6 +101,10 @@ def build_from(facts: Facts, output: Path, *, runs_folder: Path, name: str = "nb
         "history/index.html": render("history.html.j2", **views.history(facts, places.at(1))),
         "feed.xml": render("feed.xml.j2", **views.feed(facts, places)),
     }
+    for run in facts.pipelines:
+        here = places.at(2)
+        content = pipeline_report(run, pages=here.hrefs, nav=here.nav("Runs"))
+        pages[f"pipelines/{folder_name(run.id)}/index.html"] = content
     for model in views.model_names(facts):
         values = views.model(facts, places.at(2), model)
         pages[f"models/{folder_name(model)}/index.html"] = render("model.html.j2", **values)
@@ -160,11 +166,12 @@ def _read_stamps(output: Path) -> dict[str, str]:
 
 
 def _data(facts: Facts) -> dict[str, str]:
-    def told(run: Run) -> dict[str, object]:
+    def told(run: Run | PipelineRun) -> dict[str, object]:
         return {key: value for key, value in plain(run).items() if key not in HIDDEN}
 
     records: dict[str, Sequence[object]] = {
         "runs": [told(run) for run in facts.runs],
+        "pipelines": [told(run) for run in facts.pipelines],
         "models": list(facts.versions),
         "aliases": list(facts.aliases),
         "deployments": list(facts.deployments),

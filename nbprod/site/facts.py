@@ -12,6 +12,7 @@ from nbprod.domain.deployment import Deployment
 from nbprod.domain.event import Event
 from nbprod.domain.monitor import MonitorReport
 from nbprod.domain.package import ModelPackage
+from nbprod.domain.pipeline import PipelineRun
 from nbprod.domain.run import Run
 from nbprod.domain.version import Alias, ModelRef, ModelVersion, RegisteredModel
 from nbprod.errors import SettingsError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Facts", "Held", "read_facts"]
 
 MOST_RUNS = 5_000  # the newest have pages; the ledger has them all
+MOST_PIPELINES = 500
 MOST_EVENTS = 20_000
 MOVES = ("model.promoted", "model.rolled-back")
 
@@ -42,6 +44,7 @@ class Facts:
     """Records for the pages, newest first."""
 
     runs: Sequence[Run] = ()
+    pipelines: Sequence[PipelineRun] = ()
     models: Sequence[RegisteredModel] = ()
     versions: Sequence[ModelVersion] = ()
     aliases: Sequence[Alias] = ()
@@ -128,6 +131,7 @@ def read_facts(store: Store, *, since: datetime | None = None) -> Facts:
     with store.read() as session:
         return Facts(
             runs=session.list(Run, since=since, limit=MOST_RUNS),
+            pipelines=session.list(PipelineRun, since=since, limit=MOST_PIPELINES),
             models=session.list(RegisteredModel, limit=None, newest_first=False),
             versions=session.list(ModelVersion, limit=None),
             aliases=session.list(Alias, limit=None),

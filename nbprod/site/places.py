@@ -30,7 +30,8 @@ class Places:
     Attributes
     ----------
     known
-        Path from the site's root by what people call it: run id, alert id, model, version, alias, deployment.
+        Path from the site's root by what people call it: id of a run, a pipeline's run or an alert, model, version,
+        alias, deployment.
     name
         The site's name.
     depth
@@ -45,6 +46,11 @@ class Places:
     def of(cls, facts: Facts, *, name: str) -> Places:
         """The places of all records."""
         known = {run.id: f"runs/{folder_name(run.id)}/index.html" for run in facts.runs}
+        for pipeline in facts.pipelines:
+            place = f"pipelines/{folder_name(pipeline.id)}/index.html"
+            known[pipeline.id] = place
+            # what a step started is caused by the step
+            known |= {f"{pipeline.id}/{step.name}": f"{place}#step-{quote(step.name)}" for step in pipeline.steps}
         known |= {alert.id: f"alerts/index.html#{quote(alert.id)}" for alert in facts.alerts}
         for model in {*(one.name for one in facts.models), *(version.model for version in facts.versions)}:
             known[f"model {model}"] = f"models/{folder_name(model)}/index.html"

@@ -25,6 +25,7 @@ from nbprod.site.places import Places
 __all__ = ["alerts", "feed", "history", "index", "model", "model_names", "models", "monitor", "monitors", "runs"]
 
 MOST_RUNS = 400  # rows of the list; data/runs.json has them all
+MOST_PIPELINES = 40
 MOST_EVENTS = 600
 MOST_WINDOWS = 120
 FEED = 50
@@ -51,6 +52,7 @@ def runs(facts: Facts, places: Places) -> dict[str, Any]:
     return {
         **_page(facts, places, "Runs"),
         "runs": [_run(places, run) for run in facts.runs[:MOST_RUNS]],
+        "pipelines": [(one, places.to(one.id, one.pipeline)) for one in facts.pipelines[:MOST_PIPELINES]],
         "total": len(facts.runs),
         "counts": _counts([run.status for run in facts.runs]),
     }

@@ -21,7 +21,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from nbprod import settings
@@ -228,6 +228,21 @@ class Session:
             f"{kind.noun} {kind.name(key)}: {seen}, where {hoped} was expected; somebody moved first",
             hint="Look again, then decide again.",
         )
+
+    def remove(self, record: Any, *, expecting: Mapping[str, Any]) -> None:
+        """Forget a record where it still is what the caller saw; events about it stay.
+
+        Raises
+        ------
+        StaleMoveError
+            Somebody changed or removed it first; nothing was changed.
+        """
+        self._check_write()
+        kind = kind_of(type(record))
+        expected = [matches(kind.table, kind.record, name, value) for name, value in expecting.items()]
+        gone = self._connection.execute(delete(kind.table).where(is_key(kind, key_of(kind, record)), *expected))
+        if gone.rowcount != 1:
+            raise StaleMoveError(f"the {kind.noun} {kind.name(key_of(kind, record))} was changed or removed first")
 
     def event(
         self,

@@ -17,7 +17,9 @@ from nbprod.domain.deployment import Deployment
 from nbprod.domain.event import Event
 from nbprod.domain.monitor import MonitorReport
 from nbprod.domain.package import ModelPackage
+from nbprod.domain.pipeline import PipelineRun
 from nbprod.domain.run import Run
+from nbprod.domain.schedule import Due
 from nbprod.domain.version import Alias, ModelVersion, RegisteredModel
 from nbprod.errors import StoreError
 from nbprod.store.rows import codecs
@@ -122,6 +124,24 @@ KINDS: Mapping[type, Kind] = {
             ("id",),
             "opened_at",
             Index("alerts_opened", "deployment", "opened_at", "id"),
+        ),
+        _kind(
+            PipelineRun,
+            "pipeline run",
+            "pipeline_runs",
+            ("id",),
+            "created_at",
+            Index("pipeline_runs_created", "pipeline", "created_at", "id"),
+            Index("pipeline_runs_caused_by", "caused_by", "created_at", "id"),
+        ),
+        _kind(
+            Due,
+            "due moment",
+            "dues",
+            ("id",),
+            "due_at",
+            Index("dues_due", "schedule", "due_at", "id"),
+            Index("dues_status", "status", "due_at", "id"),
         ),
     )
 }

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sqlite3
-import subprocess
-import time
 from contextlib import closing
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from sqlalchemy import NullPool, create_engine
@@ -31,55 +26,6 @@ def ready(models, number):
     version = models.register(a_package(number), "power")
     models.approve(version, "good")
     return models.bless_recorded(version, AT)
-
-
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory):
-    """The address of a PostgreSQL of our own, or a skip that says why there is none."""
-    if not all(shutil.which(name) for name in ("initdb", "postgres", "pg_ctl")):
-        pytest.skip("no PostgreSQL binaries on this machine")
-    pytest.importorskip("psycopg")
-    folder = Path("/tmp") / f"nbprod-postgres-{os.getpid()}"
-    folder.mkdir(mode=0o700)
-    who = (
-        {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
-    )  # it refuses to run as root
-    if who:
-        os.chown(folder, 65534, 65534)
-
-    def pg(*command):
-        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder, env=env, **who)
-
-    env = {**os.environ, "LC_ALL": "C", "HOME": str(folder)}
-    try:
-        pg("initdb", "-D", "data", "-A", "trust", "-U", "nbprod", "--no-sync", "-E", "UTF8")
-        pg(
-            "pg_ctl",
-            "-D",
-            "data",
-            "-w",
-            "-l",
-            "log",
-            "-o",
-            f"-k {folder} -c listen_addresses='' -c max_connections=50",
-            "start",
-        )
-        yield f"postgresql+psycopg://nbprod@/postgres?host={folder}"
-        pg("pg_ctl", "-D", "data", "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path):
-    """The address of a fresh ledger, on each database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/new/ledger.db"
-    server = request.getfixturevalue("postgres")
-    name = f"fresh_{time.monotonic_ns()}"
-    with create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool).connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    return server.replace("/postgres?", f"/{name}?")
 
 
 def test_processes_in_a_fresh_folder_all_succeed(url, tmp_path):

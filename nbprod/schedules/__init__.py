@@ -1,0 +1,7 @@
+"""Schedules: what is due is started once, whoever looks; and files for the schedulers that call it."""
+
+from __future__ import annotations
+
+from nbprod.schedules.service import Schedules, Started
+
+__all__ = ["Schedules", "Started"]

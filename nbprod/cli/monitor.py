@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nbprod.cli.output import AsJson, Limit, emit, emit_one, say
-from nbprod.domain.monitor import Verdict
+from nbprod.domain.advice import Verdict
 from nbprod.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -57,12 +58,15 @@ def show(
         emit_one(report, as_json=True)
         return
     say(f"{report.verdict.upper()}: {report.sentence}")
+    for metric, told in _told(report.metrics).items():
+        say(f"{metric}: {told}")
+    say(f"Next: {report.next_step}")
     emit(report.checks, ["name", "subject", "outcome", "value", "sentence"], as_json=False)
 
 
 @app.command()
 def trend(deployment: Deployment, as_json: AsJson = False) -> None:
-    """One row a window, oldest first, with each metric."""
+    """One row a window, oldest first, with each metric as it was, as it was estimated, and in the reference."""
     rows = _workspace().monitors.trend(deployment)
     columns = [name for name in (rows[-1] if rows else {}) if name not in {"version", "end"}]
     emit(rows, columns, as_json=as_json)
@@ -73,8 +77,9 @@ def calibrate(
     deployment: Deployment,
     days: Annotated[int, typer.Option(min=1, help="Length of a window.")] = 1,
     per_year: Annotated[
-        float, typer.Option("--budget", min=0.01, help="False alarms a year one can live with.")
-    ] = 2.0,
+        float | None,
+        typer.Option("--budget", min=0.01, help="False alarms a year one can live with; else that of nbprod.toml."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure the false alarms of the present configuration on the reference itself."""
@@ -82,6 +87,18 @@ def calibrate(
     if not as_json:
         say(found.sentence)
     emit_one(found, as_json=as_json)
+
+
+def _told(metrics: Mapping[str, float]) -> dict[str, str]:
+    """Each metric in a line: realised, estimated, and in the reference."""
+    sides = {"": "realised", "estimated_": "estimated", "reference_": "in the reference"}
+    names = dict.fromkeys(name.removeprefix("estimated_").removeprefix("reference_") for name in metrics)
+    return {
+        name: ", ".join(
+            f"{metrics[prefix + name]:.4g} {side}" for prefix, side in sides.items() if prefix + name in metrics
+        )
+        for name in names
+    }
 
 
 def _workspace() -> Workspace:

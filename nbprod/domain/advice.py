@@ -7,11 +7,12 @@ from enum import StrEnum
 
 from nbprod.domain.check import CheckOutcome, CheckResult
 
-__all__ = ["SOURCE", "WAIT", "Verdict", "next_step"]
+__all__ = ["LONGER", "SOURCE", "WAIT", "Verdict", "next_step"]
 
 SOURCE = (
     "as the reference has it"  #: the rule of a check about missing values and types: the source's, not the world's
 )
+LONGER = "within what the reference swings by"  #: the rule of a check whose reference is too short to tell
 WAIT = "needs "  #: begins the rule of a check that could not tell for lack of something
 
 
@@ -59,6 +60,11 @@ def next_step(deployment: str, verdict: Verdict, checks: Sequence[CheckResult]) 
     waits = dict.fromkeys(rule.removeprefix(WAIT) for rule in doubtful if rule.startswith(WAIT))
     if waits:
         return f"Wait for {' and '.join(waits)}, then look again."
+    if LONGER in doubtful:
+        return (
+            "Nothing for now: the reference is too short to tell a change of these columns from their usual swings,"
+            " so performance decides. A model trained on a longer stretch of time brings a longer reference."
+        )
     if verdict is Verdict.HEALTHY:
         return "Nothing to do."
     return "Look again with the next window."

@@ -121,8 +121,7 @@ class Assessment:
         if self.concept is not None and self.concept.detected:
             found.append(self.concept.sentence)
         if self.segment is not None:
-            part = self.segment
-            found.append(f"Where {part.segment}, {part.share:.0%} of the rows, lies {part.explains:.0%} of the loss.")
+            found.append(_located(self.segment))
         if self.agreement is not None:
             found.append(agreement_sentence(self.agreement))
         return (*found, self.labels) if self.labels else tuple(found)
@@ -224,7 +223,7 @@ def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, lev
         *([agreement_check(agreed, level)] if agreed is not None else []),
     ]
     drop = _drop(name, before, after, expected)
-    worse = any(check.outcome is not CheckOutcome.PASSED for check in judged) and drop is not None and drop > 0
+    worse = judged[0].low is not None and judged[0].low > 0
     verdict = verdict_of(checks, comparison, rise)
     return Assessment(
         deployment=window.deployment,
@@ -242,16 +241,21 @@ def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, lev
         agreement=agreed,
         began=began | ({name: rise.began_at} if rise is not None and rise.began_at is not None else {}),
         concept=rise,
-        segment=worst_segment(window, scored, policy) if worse and name in after else None,
+        segment=worst_segment(window, scored, policy) if worse else None,
         ranking=_ranked(comparison, reference, drop),
         labels=_labels(window, policy),
         limit=limit_of(before[name].value, name, policy) if name in before else None,
-        course=tuple(course(window, policy, seed=seed)) if window.earlier is not None else (),
+        course=tuple(course(window, policy, seed=seed)),
     )
 
 
+def _located(found: SegmentDrop) -> str:
+    share = "more than all" if found.explains > 1 else f"{found.explains:.0%}"
+    return f"The {found.share:.0%} of the rows where {found.segment} make {share} of the additional errors."
+
+
 def _profiles(window: MonitoredWindow, current: Any, policy: MonitorPolicy) -> tuple[Profile, Profile]:
-    """The stored profile of the reference, and the window's on its grids; by blocks of time where rows depend on it."""
+    """The stored profile of the reference, and the window's on its grids; by blocks of time if rows depend on it."""
     reference = window.reference
     before = reference.profile(policy.block)
     names = [name for name in (policy.columns or reference.inputs) if name in current and name in before.columns]

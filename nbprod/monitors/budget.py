@@ -21,9 +21,9 @@ def look_level(
 ) -> float:
     """The chance of a false alarm that a look at a window may have.
 
-    The budget is earned by the time that was looked at, each moment once, and spent by looks: the sum of their chances
-    is the expected number of false alarms, however they depend on each other. So looking more often makes each look
-    stricter, and the same window looked at again has the level it had and spends nothing.
+    The budget is earned by the time that was looked at, each moment once, and spent by looks: the sum of their
+    chances is the expected number of false alarms, however they depend on each other. So looking more often makes
+    each look stricter, and the same window looked at again has the level it had and spends nothing.
 
     Parameters
     ----------

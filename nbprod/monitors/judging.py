@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from nbprod.domain.advice import SOURCE, WAIT, Verdict
+from nbprod.domain.advice import LONGER, SOURCE, WAIT, Verdict
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.monitor import MonitorPolicy
 from nbprod.monitors.performance import judge_performance, judged_metric
@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 DOUBT = 0.05  #: what is significant at this level and not at the budget's is a doubt: it neither alarms nor settles
+MOST_WINDOWS = 12  #: more rows than this many windows have are not worth waiting for
 
 
 def performance_checks(
@@ -72,7 +73,10 @@ def column_checks(comparison: Comparison, began: Mapping[str, datetime]) -> list
     """A check a column; what began within the window says when."""
     needed = [column.rows_needed or 0 for column in comparison.columns.values()]
     most = max(needed, default=0)
-    wait = f"{WAIT}{float(f'{most:.2g}'):,.0f} predictions" if most else ""
+    # where windows of the reference differ so much among themselves, a longer window tells nothing
+    wait = (
+        f"{WAIT}{float(f'{most:.2g}'):,.0f} predictions" if most <= MOST_WINDOWS * comparison.current_rows else LONGER
+    )
     return [_column_check(column, began.get(column.name), wait) for column in comparison.columns.values()]
 
 
@@ -90,7 +94,7 @@ def _column_check(column: ColumnComparison, began: datetime | None, wait: str) -
             f"{sentence} Too little evidence for the budget of false alarms.",
         )
     elif column.verdict is ColumnVerdict.INCONCLUSIVE:
-        outcome, rule = CheckOutcome.INCONCLUSIVE, wait or rule
+        outcome, rule = CheckOutcome.INCONCLUSIVE, wait
     return CheckResult(
         name="prediction" if column.name in OUTPUTS else "drift",
         subject=column.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
@@ -16,9 +17,18 @@ from nbprod.pages.layout import Link, figure, render, when
 from nbprod.pages.notebook import Reader, read
 from nbprod.pages.wording import duration, run_sentence
 
-__all__ = ["run_report"]
+__all__ = ["Finding", "run_report"]
 
 MOST_TILES = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a run came to, told before how it went: it recorded ``verdict``, ``sentence`` and ``next_step``."""
+
+    verdict: str
+    sentence: str
+    next_step: str = ""
 
 
 def run_report(
@@ -27,6 +37,7 @@ def run_report(
     *,
     cells: Sequence[CellResult] = (),
     checks: Sequence[CheckResult] = (),
+    finding: Finding | None = None,
     links: Sequence[Link] = (),
     pages: Mapping[str, str] | None = None,
     nav: Sequence[Link] = (),
@@ -43,6 +54,8 @@ def run_report(
         What happened to each code cell, in order.
     checks
         Recorded checks, shown with their intervals.
+    finding
+        What the run concluded, if it did; it comes first.
     links
         The run's files, by relative address. An HTML file is linked only when it is boxed
         (:func:`nbprod.pages.box.boxed`): its scripts are driven by data.
@@ -66,6 +79,7 @@ def run_report(
         nav=list(nav),
         run=run,
         sentence=run_sentence(run),
+        finding=finding,
         facts=_facts(run, known),
         metrics=list(run.metrics.items())[:MOST_TILES],
         checks=list(checks),

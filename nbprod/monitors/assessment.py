@@ -19,6 +19,7 @@ from nbprod.monitors.judging import (
     agreement_check,
     agreement_sentence,
     column_checks,
+    listed,
     performance_checks,
     verdict_of,
     verdict_sentence,
@@ -72,6 +73,8 @@ class Assessment:
         The smallest part of the rows that explains a loss.
     ranking
         Inputs by impact: the change, times how much the model relies on the column.
+    untested
+        Inputs of which the model has seen a single value.
     labels
         How many outcomes have come, in words.
     course
@@ -95,6 +98,7 @@ class Assessment:
     concept: ConceptDrift | None = None
     segment: SegmentDrop | None = None
     ranking: tuple[Impact, ...] = ()
+    untested: frozenset[str] = frozenset()
     labels: str = ""
     limit: float | None = None
     course: tuple[Stretch, ...] = ()
@@ -117,7 +121,12 @@ class Assessment:
     @property
     def reasons(self) -> tuple[str, ...]:
         """What explains the verdict, a sentence each: what matters, since when, where, and what is known."""
-        found = [ranking_sentence(list(self.ranking))] if self.ranking and self.changed else []
+        found = []
+        tested = [one for one in self.ranking if one.name not in self.untested]
+        if any(one.impact > 0 for one in tested):
+            found.append(ranking_sentence(tested))
+        if new := [name for name in self.changed if name in self.untested]:
+            found.append(f"What the model makes of {listed(new)} is not known: the reference held one value only.")
         if self.concept is not None and self.concept.detected:
             found.append(self.concept.sentence)
         if self.segment is not None:
@@ -151,15 +160,16 @@ class Assessment:
         return f"<Assessment {self.verdict}: {self.sentence}>"
 
     def _repr_html_(self) -> str:
-        telling = [check for check in self.checks if check.outcome is not CheckOutcome.PASSED] or self.checks
+        failed = [check for check in self.checks if check.outcome is CheckOutcome.FAILED]
         reasons = "".join(f"<p>{escape(reason)}</p>" for reason in self.reasons)
-        return (
-            f"<p><strong>{escape(self.verdict.capitalize())}: {escape(self.sentence)}.</strong></p>{reasons}"
-            f"<p><strong>Next:</strong> {escape(self.next_step)}</p>"
-        ) + card(
-            f"{self.rows:,} predictions, {self.outcomes:,} with an outcome",
-            [(f"{check.name} {check.subject}".strip(), f"{check.outcome}: {check.sentence}") for check in telling],
+        step = "".join(
+            f"<code>{escape(part)}</code>" if n % 2 else escape(part)
+            for n, part in enumerate(self.next_step.split("`"))
         )
+        head = f"<p><strong>{escape(self.verdict.capitalize())}: {escape(self.sentence)}.</strong></p>"
+        rows = [(f"{check.name} {check.subject}".strip(), check.sentence) for check in failed]
+        told = card(f"{self.rows:,} predictions, {self.outcomes:,} with an outcome", rows) if rows else ""
+        return f"{head}{reasons}<p><strong>Next:</strong> {step}</p>{told}"
 
 
 def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, level: float = LARGEST) -> Assessment:
@@ -243,6 +253,7 @@ def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, lev
         concept=rise,
         segment=worst_segment(window, scored, policy) if worse else None,
         ranking=_ranked(comparison, reference, drop),
+        untested=reference.untested,
         labels=_labels(window, policy),
         limit=limit_of(before[name].value, name, policy) if name in before else None,
         course=tuple(course(window, policy, seed=seed)),
@@ -286,7 +297,7 @@ def _drop(
 def _ranked(comparison: Comparison, reference: Reference, drop: float | None) -> tuple[Impact, ...]:
     inputs = {name: column for name, column in comparison.columns.items() if name not in OUTPUTS}
     loss = drop if drop is not None and drop > 0 else None
-    return tuple(rank_columns(replace(comparison, columns=inputs), reference.importances or None, loss=loss))
+    return tuple(rank_columns(replace(comparison, columns=inputs), reference.importances, loss=loss))
 
 
 def _labels(window: MonitoredWindow, policy: MonitorPolicy) -> str:

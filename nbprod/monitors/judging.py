@@ -17,6 +17,7 @@ __all__ = [
     "agreement_check",
     "agreement_sentence",
     "column_checks",
+    "listed",
     "performance_checks",
     "verdict_of",
     "verdict_sentence",
@@ -55,8 +56,6 @@ def agreement_check(found: Agreement, level: float) -> CheckResult:
         outcome=CheckOutcome.PASSED if holds else CheckOutcome.INCONCLUSIVE,
         sentence=agreement_sentence(found),
         value=found.difference.value,
-        low=found.difference.low,
-        high=found.difference.high,
         rule="realised as estimated",
     )
 
@@ -139,7 +138,7 @@ def verdict_sentence(verdict: Verdict, checks: Sequence[CheckResult], comparison
         drifted = [check.subject for check in failed if check.name == "drift"]
         parts = [check.sentence for check in failed if check.name in {"performance", "estimated"}]
         if drifted:
-            parts.insert(0, f"{_and(drifted)} changed")
+            parts.insert(0, f"{listed(drifted)} changed")
         if any(check.name == "prediction" for check in failed):
             parts.append("the predictions changed")
         return "; ".join(parts)
@@ -147,14 +146,15 @@ def verdict_sentence(verdict: Verdict, checks: Sequence[CheckResult], comparison
     told = [check.sentence for check in doubtful if check.name == "performance"]
     if verdict is Verdict.INCONCLUSIVE:
         columns = [check.subject for check in doubtful if check.name in {"drift", "prediction"}]
-        parts = [f"too few rows to judge {_and(columns)}"] if columns else []
+        parts = [f"too few rows to judge {listed(columns)}"] if columns else []
         return "; ".join(parts + told)
     if verdict is Verdict.WATCH:
         watched = _watched(checks, comparison)
-        small = f"{_and(watched)} changed, by too little or too doubtfully for an alarm" if watched else ""
+        small = f"{listed(watched)} changed, by too little or too doubtfully for an alarm" if watched else ""
         return "; ".join(part for part in (small or "the loss rose, by less than what is material", *told) if part)
     return "nothing changed significantly"
 
 
-def _and(words: Sequence[str]) -> str:
+def listed(words: Sequence[str]) -> str:
+    """Names as people list them."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -48,8 +48,8 @@ class Reference:
         The labels the model knows, in its order.
     time
         The column of moments; ``None``: rows do not depend on time.
-    importances
-        How much the model relies on each input; empty: not known.
+    reliance
+        How much the model relies on each input, ``None`` for one that held a single value; empty: not known.
     """
 
     rows: pd.DataFrame
@@ -58,7 +58,7 @@ class Reference:
     task: str
     classes: tuple[Any, ...] = ()
     time: str | None = None
-    importances: Mapping[str, float] = field(default_factory=dict)
+    reliance: Mapping[str, float | None] = field(default_factory=dict)
 
     def profile(self, block: str) -> Profile:
         """The profile by blocks of time of a length; one that was not sealed so is made of the rows, on its grid."""
@@ -76,6 +76,18 @@ class Reference:
         if "probability" in self.rows:
             return ("probability",)
         return several if several and set(several) <= set(self.rows) else ()
+
+    @property
+    def importances(self) -> Mapping[str, float] | None:
+        """A weight for each input; one that held a single value has the mean of the others."""
+        known = [value for value in self.reliance.values() if value is not None]
+        usual = sum(known) / len(known) if known else 1.0
+        return {name: usual if value is None else value for name, value in self.reliance.items()} or None
+
+    @property
+    def untested(self) -> frozenset[str]:
+        """Inputs that held a single value: what the model makes of another is not known."""
+        return frozenset(name for name, value in self.reliance.items() if value is None)
 
     @cached_property
     def estimator(self) -> PerformanceEstimator | None:
@@ -126,7 +138,7 @@ def reference_of_package(package: str | Path) -> Reference:
         task=schema.task,
         classes=schema.classes,
         time=schema.time if schema.time in rows else None,
-        importances=read_reliance(sealed.read(FILE)) if FILE in sealed.files else {},
+        reliance=read_reliance(sealed.read(FILE)) if FILE in sealed.files else {},
     )
 
 

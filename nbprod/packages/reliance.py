@@ -55,12 +55,9 @@ def reliance(model: Any, rows: pd.DataFrame, schema: Schema) -> dict[str, float 
     return {name: None if value is None else float(f"{value / total:.4g}") for name, value in moved.items()}
 
 
-def read_reliance(content: bytes) -> Mapping[str, float]:
-    """Weights for all columns; one whose weight is not known has the mean of the others."""
-    found: dict[str, float | None] = json.loads(content)
-    known = [value for value in found.values() if value is not None]
-    usual = sum(known) / len(known) if known else 1.0
-    return {name: usual if value is None else value for name, value in found.items()}
+def read_reliance(content: bytes) -> Mapping[str, float | None]:
+    """What `reliance` found, as it was sealed."""
+    return {str(name): None if value is None else float(value) for name, value in json.loads(content).items()}
 
 
 def _distance(before: pd.DataFrame, after: pd.DataFrame, *, labels: bool) -> float:

@@ -80,6 +80,7 @@ def run_report(
         run=run,
         sentence=run_sentence(run),
         finding=finding,
+        next_step=_commands(finding.next_step) if finding is not None else "",
         facts=_facts(run, known),
         metrics=list(run.metrics.items())[:MOST_TILES],
         checks=list(checks),
@@ -96,6 +97,12 @@ def run_report(
         provenance=_provenance(run),
         command=_command(run, reader),
     )
+
+
+def _commands(text: str) -> Markup:
+    """A sentence with what stands between backticks as code."""
+    parts = text.split("`")
+    return Markup().join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
 
 
 def _facts(run: Run, pages: Mapping[str, str]) -> list[tuple[str, object]]:

@@ -26,7 +26,11 @@ __all__ = [
 ]
 
 MOST_METRICS = 9
-REFERENCE = "reference_"  # begins the name of a metric on the reference
+REFERENCE, ESTIMATED = (
+    "reference_",
+    "estimated_",
+)  # begin the names of a metric on the reference, and without outcomes
+SIDES = (REFERENCE, ESTIMATED)
 
 
 def middle(report: MonitorReport) -> datetime:
@@ -44,14 +48,14 @@ def version_marks(reports: Sequence[MonitorReport]) -> list[Mark]:
 
 
 def metric_names(reports: Sequence[MonitorReport]) -> list[str]:
-    """The metrics of the windows, those that were judged first; a reference belongs to its metric."""
+    """The metrics of the windows, those that were judged first; a reference and an estimate belong to theirs."""
     judged = [check.subject for report in reports for check in report.checks if check.name == "performance"]
     recorded = [name for report in reports for name in report.metrics]
     known = set(recorded)
     return [
         name
         for name in dict.fromkeys([*judged, *recorded])
-        if name in known and not (name.startswith(REFERENCE) and name.removeprefix(REFERENCE) in known)
+        if name in known and not any(name.startswith(one) and name.removeprefix(one) in known for one in SIDES)
     ]
 
 
@@ -134,7 +138,7 @@ def alias_history(held: dict[str, list[Held]], *, until: datetime) -> Markup:
 
 def _metric(reports: Sequence[MonitorReport], name: str) -> list[Series]:
     at = [middle(report) for report in reports]
-    both = ((name, name), (f"{REFERENCE}{name}", "on the reference"))
+    both = ((name, name), (f"{REFERENCE}{name}", "on the reference"), (f"{ESTIMATED}{name}", "estimated"))
     return [
         Series(name=label, x=at, y=[report.metrics.get(key) for report in reports])
         for key, label in both

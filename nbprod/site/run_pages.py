@@ -148,8 +148,9 @@ def _recorded(notebook: Any, folder: Path) -> tuple[Sequence[CheckResult], Findi
         return (), None
     try:
         records = read_records(notebook, folder)
-        told = {name: str(records.get(name, "")) for name in ("verdict", "sentence", "next_step")}
-        return records.checks, Finding(**told) if told["verdict"] and told["sentence"] else None
+        told = {name: records.get(name, "") for name in ("verdict", "sentence", "next_step")}
+        is_finding = all(isinstance(one, str) for one in told.values()) and told["verdict"] and told["sentence"]
+        return records.checks, Finding(**told) if is_finding else None
     except (NbprodError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return (), None
 

@@ -76,5 +76,5 @@ def reference():
         task="classification",
         classes=(0, 1),
         time="at",
-        importances={"x": 0.9, "size": 0.05, "place": 0.05},
+        reliance={"x": 0.9, "size": 0.05, "place": 0.05},
     )

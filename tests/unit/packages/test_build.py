@@ -20,7 +20,8 @@ from tests.unit.packages.conftest import make_rows, targets
 
 FILES = {
     "MLmodel", "README.md", "conda.yaml", "environment.json", "golden.parquet", "input_example.json", "metrics.json",
-    "model/model.skops", "nbprod.json", "notebook.ipynb", "profile.bin", "python_env.yaml", "reference.parquet", "requirements.txt",
+    "model/model.skops", "nbprod.json", "notebook.ipynb", "profile.bin", "python_env.yaml", "reference.parquet", "reliance.json",
+    "requirements.txt",
     "schema.json", "serving_input_example.json", "code/__pycache__",
 }  # fmt: skip
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -58,8 +57,8 @@ def show(
         emit_one(report, as_json=True)
         return
     say(f"{report.verdict.upper()}: {report.sentence}")
-    for metric, told in _told(report.metrics).items():
-        say(f"{metric}: {told}")
+    for metric, sides in report.by_metric.items():
+        say(f"{metric}: " + ", ".join(f"{value:.4g} {side}" for side, value in sides.items()))
     say(f"Next: {report.next_step}")
     emit(report.checks, ["name", "subject", "outcome", "value", "sentence"], as_json=False)
 
@@ -87,18 +86,6 @@ def calibrate(
     if not as_json:
         say(found.sentence)
     emit_one(found, as_json=as_json)
-
-
-def _told(metrics: Mapping[str, float]) -> dict[str, str]:
-    """Each metric in a line: realised, estimated, and in the reference."""
-    sides = {"": "realised", "estimated_": "estimated", "reference_": "in the reference"}
-    names = dict.fromkeys(name.removeprefix("estimated_").removeprefix("reference_") for name in metrics)
-    return {
-        name: ", ".join(
-            f"{metrics[prefix + name]:.4g} {side}" for prefix, side in sides.items() if prefix + name in metrics
-        )
-        for name in names
-    }
 
 
 def _workspace() -> Workspace:

@@ -14,8 +14,21 @@ from nbprod.domain.markup import card
 from nbprod.domain.names import nearest
 from nbprod.errors import SettingsError
 
-__all__ = ["BUDGET", "MonitorPolicy", "MonitorReport", "Verdict", "Window", "parse_length"]
+__all__ = [
+    "BUDGET",
+    "ESTIMATED",
+    "REFERENCE",
+    "SIDES",
+    "MonitorPolicy",
+    "MonitorReport",
+    "Verdict",
+    "Window",
+    "parse_length",
+]
 
+#: What the names of metrics begin with.
+ESTIMATED, REFERENCE = "estimated_", "reference_"
+SIDES = {"realised": "", "estimated": ESTIMATED, "reference": REFERENCE}
 BUDGET = "budget"  #: the check that holds the level a look was judged at
 MOST_FALSE_ALARMS = 365
 
@@ -136,6 +149,17 @@ class MonitorReport:
     def level(self) -> float | None:
         """The chance of a false alarm this look was allowed; ``None`` where no budget was kept."""
         return next((check.value for check in self.checks if check.name == BUDGET), None)
+
+    @property
+    def by_metric(self) -> dict[str, dict[str, float]]:
+        """Each metric as it was realised, as it was estimated without outcomes, and in the reference."""
+        names = dict.fromkeys(name.removeprefix(ESTIMATED).removeprefix(REFERENCE) for name in self.metrics)
+        return {
+            name: {
+                side: self.metrics[prefix + name] for side, prefix in SIDES.items() if prefix + name in self.metrics
+            }
+            for name in names
+        }
 
     @property
     def next_step(self) -> str:

@@ -11,9 +11,8 @@ from typing import Any
 from nbprod.domain.advice import WAIT, Verdict, next_step
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.markup import card
-from nbprod.domain.monitor import MonitorPolicy
+from nbprod.domain.monitor import ESTIMATED, REFERENCE, MonitorPolicy
 from nbprod.monitors.budget import LARGEST, budget_check
-from nbprod.monitors.course import Stretch, course
 from nbprod.monitors.explaining import agreement, concept, estimates, since, worst_segment
 from nbprod.monitors.judging import (
     agreement_check,
@@ -24,7 +23,7 @@ from nbprod.monitors.judging import (
     verdict_of,
     verdict_sentence,
 )
-from nbprod.monitors.performance import Scored, judged_metric, limit_of, performance
+from nbprod.monitors.performance import Scored, judged_metric, performance
 from nbprod.monitors.reference import OUTPUTS, Reference
 from nbprod.monitors.window import MonitoredWindow
 from nbprod.statistics import (
@@ -53,14 +52,16 @@ class Assessment:
     ----------
     start
         Of the window.
+    policy
+        What it was judged by.
     metric
         The one that is judged.
-    limit
-        What it may fall (or an error rise) to before that is material.
     comparison
         The columns side by side, as `nbprod.statistics.compare` gave them; ``None`` with too few rows.
+    usual
+        Metrics of the reference with intervals.
     performance
-        Realised metrics with intervals, of the reference and of the window.
+        Realised metrics of the window, as far as outcomes allow.
     estimated
         Metrics expected of the window's rows, whether their outcomes have come or not.
     agreement
@@ -77,12 +78,11 @@ class Assessment:
         Inputs of which the model has seen a single value.
     labels
         How many outcomes have come, in words.
-    course
-        Performance in parts of this window and of those before.
     """
 
     deployment: str
     start: datetime
+    policy: MonitorPolicy
     metric: str
     verdict: Verdict
     sentence: str
@@ -91,7 +91,8 @@ class Assessment:
     checks: tuple[CheckResult, ...]
     changed: tuple[str, ...] = ()
     comparison: Comparison | None = None
-    performance: Mapping[str, tuple[Interval, Interval]] = field(default_factory=dict)
+    usual: Mapping[str, Interval] = field(default_factory=dict)
+    performance: Mapping[str, Interval] = field(default_factory=dict)
     estimated: Mapping[str, Interval] = field(default_factory=dict)
     agreement: Agreement | None = None
     began: Mapping[str, datetime] = field(default_factory=dict)
@@ -100,18 +101,12 @@ class Assessment:
     ranking: tuple[Impact, ...] = ()
     untested: frozenset[str] = frozenset()
     labels: str = ""
-    limit: float | None = None
-    course: tuple[Stretch, ...] = ()
 
     @property
     def metrics(self) -> dict[str, float]:
         """Each metric of the window: realised, ``estimated_`` and ``reference_``."""
-        found: dict[str, float] = {}
-        for name, (_, after) in self.performance.items():
-            found[name] = after.value
-        for name, expected in self.estimated.items():
-            found[f"estimated_{name}"] = expected.value
-        return found | {f"reference_{name}": before.value for name, (before, _) in self.performance.items()}
+        sides = (("", self.performance), (ESTIMATED, self.estimated), (REFERENCE, self.usual))
+        return {prefix + name: one.value for prefix, side in sides for name, one in side.items()}
 
     @property
     def next_step(self) -> str:
@@ -147,10 +142,13 @@ class Assessment:
             "rows": self.rows,
             "outcomes": self.outcomes,
             "changed": list(self.changed),
-            "estimated": {name: one.to_dict() for name, one in self.estimated.items()},
-            "performance": {
-                name: {"reference": before.to_dict(), "window": after.to_dict()}
-                for name, (before, after) in self.performance.items()
+            **{
+                side: {name: one.to_dict() for name, one in metrics.items()}
+                for side, metrics in (
+                    ("performance", self.performance),
+                    ("estimated", self.estimated),
+                    ("reference", self.usual),
+                )
             },
             "ranking": [{"name": one.name, "impact": one.impact} for one in self.ranking],
             "columns": {} if self.comparison is None else self.comparison.to_dict()["columns"],
@@ -199,6 +197,7 @@ def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, lev
         return Assessment(
             deployment=window.deployment,
             start=window.start,
+            policy=policy,
             metric=judged_metric(policy, reference.task),
             verdict=Verdict.INCONCLUSIVE,
             sentence=sentence,
@@ -238,6 +237,7 @@ def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, lev
     return Assessment(
         deployment=window.deployment,
         start=window.start,
+        policy=policy,
         metric=name,
         verdict=verdict,
         sentence=verdict_sentence(verdict, checks, comparison),
@@ -246,7 +246,8 @@ def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, lev
         checks=tuple(checks),
         changed=tuple(column for column in comparison.changed if column not in OUTPUTS),
         comparison=comparison,
-        performance={key: (before[key], after[key]) for key in before if key in after},
+        usual=before,
+        performance={key: one for key, one in after.items() if key in before},
         estimated={key: one for key, one in expected.items() if key in before},
         agreement=agreed,
         began=began | ({name: rise.began_at} if rise is not None and rise.began_at is not None else {}),
@@ -255,8 +256,6 @@ def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, lev
         ranking=_ranked(comparison, reference, drop),
         untested=reference.untested,
         labels=_labels(window, policy),
-        limit=limit_of(before[name].value, name, policy) if name in before else None,
-        course=tuple(course(window, policy, seed=seed)),
     )
 
 

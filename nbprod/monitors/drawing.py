@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from nbprod.monitors.assessment import Assessment
+from nbprod.monitors.course import Stretch, course
+from nbprod.monitors.performance import limit_of
 from nbprod.monitors.window import MonitoredWindow
 from nbprod.pages.charts import Interval, Limit, Mark, Series, histogram_pair, intervals, trend
 from nbprod.statistics import ColumnComparison
@@ -20,7 +22,6 @@ __all__ = ["Pictures", "pictures"]
 
 #: More columns than this are told in the table, not drawn.
 MOST_COLUMNS = 6
-MOST_METRICS = 3
 BINS = 24
 MOST_CATEGORIES = 12
 
@@ -59,31 +60,29 @@ def pictures(found: Assessment, window: MonitoredWindow) -> Pictures:
             for name in names[:MOST_COLUMNS]
             if name in current
         ]
-    if found.course:
-        parts.append((_course(found), _course_words(found)))
+        if stretches := course(window, found.policy):
+            parts.append((_course(found, stretches), _course_words(found, stretches)))
     if found.performance or found.estimated:
-        sentence = next((check.sentence for check in found.checks if check.name in {"performance", "estimated"}), "")
+        told = "performance" if found.performance else "estimated"
+        sentence = next((check.sentence for check in found.checks if check.name == told), "")
         parts.append((str(intervals("Performance", [*_metrics(found)])), f"{sentence}."))
     return Pictures(tuple(parts))
 
 
 def _metrics(found: Assessment) -> Iterator[Interval]:
     """Each metric: of the reference, as estimated for the window, and as realised in it."""
-    for name, (before, after) in found.performance.items():
-        expected = found.estimated.get(name)
-        yield Interval(label=f"{name}, reference", value=before.value, low=before.low, high=before.high)
-        if expected is not None:
-            yield Interval(label=f"{name}, estimated", value=expected.value, low=expected.low, high=expected.high)
-        yield Interval(label=f"{name}, realised", value=after.value, low=after.low, high=after.high)
-    if not found.performance:
-        for name, expected in list(found.estimated.items())[:MOST_METRICS]:
-            yield Interval(label=f"{name}, estimated", value=expected.value, low=expected.low, high=expected.high)
+    sides = (("reference", found.usual), ("estimated", found.estimated), ("realised", found.performance))
+    for name in found.usual:
+        for side, metrics in sides:
+            if name in metrics:
+                one = metrics[name]
+                yield Interval(label=f"{name}, {side}", value=one.value, low=one.low, high=one.high)
 
 
-def _course(found: Assessment) -> str:
-    at = [one.middle for one in found.course]
-    estimated = [one.estimated for one in found.course]
-    lines = [Series(name="realised", x=at, y=[one.realised for one in found.course])]
+def _course(found: Assessment, stretches: Sequence[Stretch]) -> str:
+    at = [one.middle for one in stretches]
+    estimated = [one.estimated for one in stretches]
+    lines = [Series(name="realised", x=at, y=[one.realised for one in stretches])]
     if any(estimated):
         lines.append(
             Series(
@@ -94,13 +93,16 @@ def _course(found: Assessment) -> str:
                 high=[one.high if one else None for one in estimated],
             )
         )
-    limits = [Limit(y=found.limit, label="worse is material")] if found.limit is not None else []
-    marks = [Mark(x=found.start, label="this window")] if len(at) > 1 and found.course[0].start < found.start else []
+    limits = []
+    if found.metric in found.usual:
+        limit = limit_of(found.usual[found.metric].value, found.metric, found.policy)
+        limits = [Limit(y=limit, label="worse is material")]
+    marks = [Mark(x=found.start, label="this window")] if len(at) > 1 and stretches[0].start < found.start else []
     return trend(f"{found.metric} over time", lines, marks=marks, limits=limits)
 
 
-def _course_words(found: Assessment) -> str:
-    known = [one for one in found.course if one.realised is not None]
+def _course_words(found: Assessment, stretches: Sequence[Stretch]) -> str:
+    known = [one for one in stretches if one.realised is not None]
     if not known:
         return f"{found.metric} as estimated; no outcomes are known yet."
     return f"{found.metric} as realised, beside what was estimated without outcomes, in quarters of a window."

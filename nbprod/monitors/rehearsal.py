@@ -18,6 +18,8 @@ from nbprod.statistics.sequential import AlarmBudget
 
 __all__ = ["Rehearsed", "calibrate", "rehearse"]
 
+HISTORY = 3  #: windows before each that are known too, as in the monitor's notebook
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rehearsed:
@@ -101,7 +103,10 @@ def rehearse(
     start, looks, standing = whole.start, list[MonitorReport](), set[tuple[str, str]]()
     while start + length <= whole.end:
         here = Window(start=start, end=start + length)
-        window = read_window(lake, deployment, reference, start=here.start, end=here.end, as_of=here.end + delay)
+        looked_at = here.end + delay
+        window = read_window(
+            lake, deployment, reference, start=here.start, end=here.end, as_of=looked_at, history=HISTORY
+        )
         found = assess(window, policy, level=look_level(here, looks, policy))
         looks.append(
             MonitorReport(
@@ -119,7 +124,7 @@ def rehearse(
         )
         failed = {(one.name, one.subject) for one in found.checks if one.outcome is CheckOutcome.FAILED}
         onsets = [found.began.get(subject, here.start) for _, subject in failed - standing]
-        spoke, began = (here.end + delay, min(onsets)) if onsets else (None, None)
+        spoke, began = (looked_at, min(onsets)) if onsets else (None, None)
         yield Rehearsed(
             start=here.start,
             end=here.end,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nbprod.clock import now, parse_utc
 from nbprod.domain.advice import Verdict
 from nbprod.domain.deployment import Deployment
-from nbprod.domain.monitor import MonitorPolicy, MonitorReport, Window, parse_length
+from nbprod.domain.monitor import SIDES, MonitorPolicy, MonitorReport, Window, parse_length
 from nbprod.domain.run import Run
 from nbprod.errors import RunFailedError, SettingsError
 from nbprod.monitors.alerts import Alerts
@@ -189,7 +189,11 @@ class Monitors:
                 "rows": report.rows,
                 "outcomes": report.outcomes,
                 "changed": report.changed,
-                **report.metrics,
+                **{
+                    SIDES[side] + name: value
+                    for name, sides in report.by_metric.items()
+                    for side, value in sides.items()
+                },
             }
             for report in reports
         ]

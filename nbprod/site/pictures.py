@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from nbprod.domain.monitor import MonitorReport
+from nbprod.domain.monitor import ESTIMATED, REFERENCE, MonitorReport
 from nbprod.pages.charts import Lane, Mark, Series, Span, lanes, trend
 from nbprod.pages.layout import figure
 from nbprod.site.facts import Held
@@ -26,11 +26,6 @@ __all__ = [
 ]
 
 MOST_METRICS = 9
-REFERENCE, ESTIMATED = (
-    "reference_",
-    "estimated_",
-)  # begin the names of a metric on the reference, and without outcomes
-SIDES = (REFERENCE, ESTIMATED)
 
 
 def middle(report: MonitorReport) -> datetime:
@@ -55,7 +50,8 @@ def metric_names(reports: Sequence[MonitorReport]) -> list[str]:
     return [
         name
         for name in dict.fromkeys([*judged, *recorded])
-        if name in known and not any(name.startswith(one) and name.removeprefix(one) in known for one in SIDES)
+        if name in known
+        and not any(name.startswith(one) and name.removeprefix(one) in known for one in (REFERENCE, ESTIMATED))
     ]
 
 

@@ -8,6 +8,7 @@ import pytest
 from nbprod.domain.check import CheckOutcome
 from nbprod.domain.monitor import MonitorPolicy, Verdict
 from nbprod.monitors.assessment import assess
+from nbprod.monitors.course import course
 from nbprod.monitors.drawing import pictures
 from tests.unit.monitors.conftest import BEGIN, days, window_of
 
@@ -166,4 +167,4 @@ def test_the_pictures_show_what_matters_first_and_both_performances(reference):
     assert "realised" in shown._repr_html_()
     assert "estimated" in shown._repr_html_()
     assert "standard deviations" in shown.parts[0][1]
-    assert len(found.course) == 8
+    assert len(course(window, POLICY)) == 8

@@ -36,13 +36,18 @@ def next_step(deployment: str, verdict: Verdict, checks: Sequence[CheckResult]) 
         Of the monitor.
     """
     failed = [check for check in checks if check.outcome is CheckOutcome.FAILED]
-    worse = [check for check in failed if check.name in {"performance", "estimated"}]
+    worse = {check.name for check in failed} & {"performance", "estimated"}
     broken = [check.subject for check in failed if check.rule == SOURCE]
     moved = [check.subject for check in failed if check.name == "drift"]
     if broken:
         return (
             f"Look at where {_few(broken)} {'come' if len(broken) > 1 else 'comes'} from before anything else: values"
             f" are missing or of another type, which retraining would learn. `nbprod alerts list {deployment}`"
+        )
+    if worse == {"estimated"}:
+        return (
+            "Ask for outcomes of these predictions: the estimate rests on the model's own confidence."
+            f" If they confirm it: `nbprod retraining start {deployment} --because REASON`"
         )
     if worse:
         return (

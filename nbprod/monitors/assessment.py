@@ -12,6 +12,8 @@ from nbprod.domain.advice import WAIT, Verdict, next_step
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.markup import card
 from nbprod.domain.monitor import ESTIMATED, REFERENCE, MonitorPolicy
+from nbprod.domain.names import nearest
+from nbprod.errors import SettingsError
 from nbprod.monitors.budget import LARGEST, budget_check
 from nbprod.monitors.explaining import agreement, concept, estimates, since, worst_segment
 from nbprod.monitors.judging import (
@@ -42,6 +44,8 @@ from nbprod.statistics import (
 from nbprod.statistics.comparison import Comparison
 
 __all__ = ["Assessment", "assess"]
+
+EVENT_TIME = "nbprod event time"  #: a name no input has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,15 +272,20 @@ def _profiles(window: MonitoredWindow, current: Any, policy: MonitorPolicy) -> t
     """The stored profile of the reference, and the window's on its grids; by blocks of time if rows depend on it."""
     reference = window.reference
     before = reference.profile(policy.block)
+    for name in policy.columns:
+        if name not in reference.inputs:
+            raise SettingsError(
+                f"The monitor of {window.deployment} is to watch {name}, which its model does not read",
+                hint=nearest(name, reference.inputs),
+            )
     names = [name for name in (policy.columns or reference.inputs) if name in current and name in before.columns]
     names += [name for name in OUTPUTS if name in current and name in before.columns]
     if before.blocks is None or not policy.block:
         # the grid's blocks would be looked for in the window too
         bare = replace(before, blocks=None)
         return bare, Profile.of(current[names], grid=bare)
-    time = before.blocks.time if before.blocks.time not in names else "at"
-    timed = current[names].assign(**{time: window.scored.times.to_numpy()})
-    return before, Profile.of(timed, grid=before, columns=names, time=time, block=policy.block)
+    timed = current[names].assign(**{EVENT_TIME: window.scored.times.to_numpy()})
+    return before, Profile.of(timed, grid=before, columns=names, time=EVENT_TIME, block=policy.block)
 
 
 def _by_blocks(profiles: tuple[Profile, Profile]) -> bool:

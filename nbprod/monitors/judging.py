@@ -126,9 +126,12 @@ def verdict_of(checks: Sequence[CheckResult], comparison: Comparison, rise: Conc
 def _watched(checks: Sequence[CheckResult], comparison: Comparison) -> list[str]:
     """What is significant without being an alarm: small, or too little evidence for the budget."""
     doubts = [column.name for column in comparison.columns.values() if _is_doubtful(column)]
-    unlike = [f"the estimate of {check.subject}" for check in checks if check.name == "agreement"]
-    failing = [check for check in checks if check.name == "agreement" and check.outcome is not CheckOutcome.PASSED]
-    return [*comparison.watch, *doubts, *(unlike if failing else [])]
+    unlike = [
+        f"the estimate of {check.subject}"
+        for check in checks
+        if check.name == "agreement" and check.outcome is not CheckOutcome.PASSED
+    ]
+    return [*comparison.watch, *doubts, *unlike]
 
 
 def verdict_sentence(verdict: Verdict, checks: Sequence[CheckResult], comparison: Comparison) -> str:

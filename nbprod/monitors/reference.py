@@ -137,7 +137,7 @@ def reference_of_package(package: str | Path) -> Reference:
         inputs=schema.names,
         task=schema.task,
         classes=schema.classes,
-        time=schema.time if schema.time in rows else None,
+        time=schema.time if schema.time in rows and _are_moments(rows[schema.time]) else None,
         reliance=read_reliance(sealed.read(FILE)) if FILE in sealed.files else {},
     )
 
@@ -166,6 +166,11 @@ def reference_of_table(reference: str, known: set[str], task: str | None, target
             hint="Predictions of the same model on known rows, with their outcomes, make a reference.",
         )
     frame = frame.rename(columns={target: "outcome"})
+    if "at" in frame and not _are_moments(frame["at"]):
+        try:
+            frame["at"] = pd.to_datetime(frame["at"], utc=True, format="ISO8601")
+        except (ValueError, TypeError) as error:
+            raise DataError(f"The times in {reference} cannot be read: {error}", hint="at holds moments.") from error
     if task is None:
         few = not pd.api.types.is_float_dtype(frame["outcome"]) and frame["outcome"].nunique() <= 20
         task = "classification" if few else "regression"
@@ -176,5 +181,10 @@ def reference_of_table(reference: str, known: set[str], task: str | None, target
         inputs=tuple(str(name) for name in frame if name in known and name not in own),
         task=task,
         classes=tuple(labels),
-        time="at" if "at" in frame else None,
+        time="at" if "at" in frame and _are_moments(frame["at"]) else None,
     )
+
+
+def _are_moments(times: pd.Series[Any]) -> bool:
+    """Whether rows can be put in order of time; with a time missing they cannot."""
+    return pd.api.types.is_datetime64_any_dtype(times) and not times.isna().any()

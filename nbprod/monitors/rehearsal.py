@@ -14,6 +14,7 @@ from nbprod.monitors.budget import LARGEST, look_level
 from nbprod.monitors.reference import OUTPUTS, Reference
 from nbprod.monitors.window import read_window
 from nbprod.statistics import FalseAlarms, calibrate_false_alarms
+from nbprod.statistics.blocks import block_length_us
 from nbprod.statistics.sequential import AlarmBudget
 
 __all__ = ["Rehearsed", "calibrate", "rehearse"]
@@ -61,13 +62,13 @@ def calibrate(
     DataError
         The reference is too short to take such windows out.
     """
-    rows = reference.rows
+    rows, length = reference.rows, block_length_us(policy.block or "1d")
     budget = AlarmBudget(per_year=per_year, looks_per_year=365.0 / days)
     return calibrate_false_alarms(
         rows,
         time=reference.time if policy.block else None,
         block=policy.block or "1d",
-        blocks=days,
+        blocks=max(round(days * timedelta(days=1) / timedelta(microseconds=length)), 1),
         alpha=min(policy.alpha, min(budget.alpha, LARGEST) / 2),
         budget=budget,
         columns=[*(policy.columns or reference.inputs), *(name for name in OUTPUTS if name in rows)],

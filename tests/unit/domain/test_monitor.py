@@ -57,7 +57,7 @@ def test_a_policy_says_when_outcomes_count():
         (Verdict.HEALTHY, [], "Nothing to do."),
         (Verdict.ALARM, [("drift", "age", FAILED, SOURCE)], "Look at where age comes from"),
         (Verdict.ALARM, [("drift", "age", FAILED, ""), ("performance", "mae", FAILED, "")], "Retrain"),
-        (Verdict.ALARM, [("estimated", "mae", FAILED, "")], "Retrain"),
+        (Verdict.ALARM, [("estimated", "mae", FAILED, "")], "Ask for outcomes"),
         (Verdict.ALARM, [("drift", "age", FAILED, "")], "Find out why age changed"),
         (Verdict.ALARM, [("prediction", "prediction", FAILED, "")], "Look at the alerts"),
         (

@@ -7,6 +7,7 @@ import pytest
 
 from nbprod.domain.check import CheckOutcome
 from nbprod.domain.monitor import MonitorPolicy, Verdict
+from nbprod.errors import SettingsError
 from nbprod.monitors.assessment import assess
 from nbprod.monitors.course import course
 from nbprod.monitors.drawing import pictures
@@ -168,3 +169,10 @@ def test_the_pictures_show_what_matters_first_and_both_performances(reference):
     assert "estimated" in shown._repr_html_()
     assert "standard deviations" in shown.parts[0][1]
     assert len(course(window, POLICY)) == 8
+
+
+def test_a_column_the_model_does_not_read_cannot_be_watched(reference):
+    with pytest.raises(SettingsError, match="is to watch sise") as caught:
+        assess(window_of(days(10, seed=2), reference), MonitorPolicy(columns=("sise",)))
+
+    assert "size" in caught.value.hint

@@ -11,6 +11,7 @@ from nbprod.domain.advice import Verdict
 from nbprod.errors import RefusedError
 
 if TYPE_CHECKING:
+    from nbprod.domain.monitor import MonitorReport
     from nbprod.workspace import Workspace
 
 app = typer.Typer(help="Hold deployments against their package's reference.", no_args_is_help=True)
@@ -30,7 +31,10 @@ def run(
 ) -> None:
     """Look at one window; exit 3 when it alarms."""
     report = _workspace().monitors.run(deployment, window=window, start=start, end=end, as_of=as_of, rich=rich)
-    emit_one(report, as_json=as_json)
+    if as_json:
+        emit_one(report, as_json=True)
+    else:
+        _tell(report)
     if report.verdict is Verdict.ALARM:
         raise RefusedError(f"{deployment} alarms: {report.sentence}", hint=f"nbprod alerts list {deployment}")
 
@@ -55,12 +59,8 @@ def show(
     report = _workspace().monitors.get(run_id)
     if as_json:
         emit_one(report, as_json=True)
-        return
-    say(f"{report.verdict.upper()}: {report.sentence}")
-    for metric, sides in report.by_metric.items():
-        say(f"{metric}: " + ", ".join(f"{value:.4g} {side}" for side, value in sides.items()))
-    say(f"Next: {report.next_step}")
-    emit(report.checks, ["name", "subject", "outcome", "value", "sentence"], as_json=False)
+    else:
+        _tell(report)
 
 
 @app.command()
@@ -86,6 +86,16 @@ def calibrate(
     if not as_json:
         say(found.sentence)
     emit_one(found, as_json=as_json)
+
+
+def _tell(report: MonitorReport) -> None:
+    """For people: the verdict, each metric, what to do; then the checks."""
+    say(f"{report.verdict.upper()}: {report.sentence}")
+    for metric, sides in report.by_metric.items():
+        say(f"{metric}: " + ", ".join(f"{value:.4g} {side}" for side, value in sides.items()))
+    say(f"Next: {report.next_step}")
+    say(f"Run {report.run_id}, {report.window}")
+    emit(report.checks, ["name", "subject", "outcome", "value", "sentence"], as_json=False)
 
 
 def _workspace() -> Workspace:

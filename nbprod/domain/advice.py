@@ -65,7 +65,7 @@ def next_step(deployment: str, verdict: Verdict, checks: Sequence[CheckResult]) 
     waits = dict.fromkeys(rule.removeprefix(WAIT) for rule in doubtful if rule.startswith(WAIT))
     if waits:
         return f"Wait for {' and '.join(waits)}, then look again."
-    if LONGER in doubtful:
+    if verdict is Verdict.INCONCLUSIVE and LONGER in doubtful:
         return (
             "Nothing for now: the reference is too short to tell a change of these columns from their usual swings,"
             " so performance decides. A model trained on a longer stretch of time brings a longer reference."

@@ -154,7 +154,7 @@ def verdict_sentence(verdict: Verdict, checks: Sequence[CheckResult], comparison
     if verdict is Verdict.WATCH:
         watched = _watched(checks, comparison)
         small = f"{listed(watched)} changed, by too little or too doubtfully for an alarm" if watched else ""
-        return "; ".join(part for part in (small or "the loss rose, not certainly by more than is material", *told) if part)
+        return "; ".join([small or "the loss rose, not certainly by more than is material", *told])
     return "nothing changed significantly"
 
 

@@ -45,14 +45,8 @@ def version_marks(reports: Sequence[MonitorReport]) -> list[Mark]:
 def metric_names(reports: Sequence[MonitorReport]) -> list[str]:
     """The metrics of the windows, those that were judged first; a reference and an estimate belong to theirs."""
     judged = [check.subject for report in reports for check in report.checks if check.name == "performance"]
-    recorded = [name for report in reports for name in report.metrics]
-    known = set(recorded)
-    return [
-        name
-        for name in dict.fromkeys([*judged, *recorded])
-        if name in known
-        and not any(name.startswith(one) and name.removeprefix(one) in known for one in (REFERENCE, ESTIMATED))
-    ]
+    recorded = [name for report in reports for name in report.by_metric]
+    return [name for name in dict.fromkeys([*judged, *recorded]) if name in recorded]
 
 
 def performance_picture(reports: Sequence[MonitorReport], *, wide: bool = True) -> Markup:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nbprod.cli.output import AsJson, Limit, emit, emit_one, say
-from nbprod.domain.monitor import Verdict
+from nbprod.domain.advice import Verdict
 from nbprod.errors import RefusedError
 
 if TYPE_CHECKING:
+    from nbprod.domain.monitor import MonitorReport
     from nbprod.workspace import Workspace
 
 app = typer.Typer(help="Hold deployments against their package's reference.", no_args_is_help=True)
@@ -30,7 +31,10 @@ def run(
 ) -> None:
     """Look at one window; exit 3 when it alarms."""
     report = _workspace().monitors.run(deployment, window=window, start=start, end=end, as_of=as_of, rich=rich)
-    emit_one(report, as_json=as_json)
+    if as_json:
+        emit_one(report, as_json=True)
+    else:
+        _tell(report)
     if report.verdict is Verdict.ALARM:
         raise RefusedError(f"{deployment} alarms: {report.sentence}", hint=f"nbprod alerts list {deployment}")
 
@@ -55,14 +59,13 @@ def show(
     report = _workspace().monitors.get(run_id)
     if as_json:
         emit_one(report, as_json=True)
-        return
-    say(f"{report.verdict.upper()}: {report.sentence}")
-    emit(report.checks, ["name", "subject", "outcome", "value", "sentence"], as_json=False)
+    else:
+        _tell(report)
 
 
 @app.command()
 def trend(deployment: Deployment, as_json: AsJson = False) -> None:
-    """One row a window, oldest first, with each metric."""
+    """One row a window, oldest first, with each metric as it was, as it was estimated, and in the reference."""
     rows = _workspace().monitors.trend(deployment)
     columns = [name for name in (rows[-1] if rows else {}) if name not in {"version", "end"}]
     emit(rows, columns, as_json=as_json)
@@ -73,8 +76,9 @@ def calibrate(
     deployment: Deployment,
     days: Annotated[int, typer.Option(min=1, help="Length of a window.")] = 1,
     per_year: Annotated[
-        float, typer.Option("--budget", min=0.01, help="False alarms a year one can live with.")
-    ] = 2.0,
+        float | None,
+        typer.Option("--budget", min=0.01, help="False alarms a year one can live with; else that of nbprod.toml."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure the false alarms of the present configuration on the reference itself."""
@@ -82,6 +86,16 @@ def calibrate(
     if not as_json:
         say(found.sentence)
     emit_one(found, as_json=as_json)
+
+
+def _tell(report: MonitorReport) -> None:
+    """For people: the verdict, each metric, what to do; then the checks."""
+    say(f"{report.verdict.upper()}: {report.sentence}")
+    for metric, sides in report.by_metric.items():
+        say(f"{metric}: " + ", ".join(f"{value:.4g} {side}" for side, value in sides.items()))
+    say(f"Next: {report.next_step}")
+    say(f"Run {report.run_id}, {report.window}")
+    emit(report.checks, ["name", "subject", "outcome", "value", "sentence"], as_json=False)
 
 
 def _workspace() -> Workspace:

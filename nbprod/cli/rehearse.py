@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nbprod.cli.output import AsJson, emit
+from nbprod.cli.output import AsJson, emit, say
 
 app = typer.Typer(help="What would have been said, had it been asked then.", no_args_is_help=True)
 
@@ -25,8 +25,14 @@ def monitor(
     delay: Annotated[str, typer.Option(help="How long after a window's end one looks.")] = "7d",
     as_json: AsJson = False,
 ) -> None:
-    """Replay past windows through the monitor; nothing is recorded."""
+    """Replay past windows through the monitor, say when it would have spoken and how late; nothing is recorded."""
     from nbprod.workspace import open_workspace  # opens the ledger
 
     found = open_workspace().monitors.rehearse(deployment, last=last, window=window, end=end, delay=delay)
-    emit(found, ["start", "end", "verdict", "rows", "outcomes", "changed", "sentence"], as_json=as_json)
+    for one in found:
+        if one.spoke_at is not None and one.began_at is not None:
+            say(
+                f"It would have spoken on {one.spoke_at:%Y-%m-%d}, {one.late_days:.3g} days after what it speaks of "
+                f"began ({one.began_at:%Y-%m-%d}): {one.sentence}"
+            )
+    emit(found, ["start", "end", "verdict", "rows", "outcomes", "changed", "late_days", "sentence"], as_json=as_json)

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
+from datetime import datetime, timedelta
 from typing import Any
 
+from nbprod.domain.advice import Verdict, next_step
 from nbprod.domain.check import CheckResult
 from nbprod.domain.length import parse_length
 from nbprod.domain.markup import card
 from nbprod.domain.names import nearest
 from nbprod.errors import SettingsError
 
-__all__ = ["MonitorPolicy", "MonitorReport", "Verdict", "Window", "parse_length"]
+__all__ = [
+    "BUDGET",
+    "ESTIMATED",
+    "REFERENCE",
+    "SIDES",
+    "MonitorPolicy",
+    "MonitorReport",
+    "Verdict",
+    "Window",
+    "parse_length",
+]
+
+#: What the names of metrics begin with.
+ESTIMATED, REFERENCE = "estimated_", "reference_"
+SIDES = {"realised": "", "estimated": ESTIMATED, "reference": REFERENCE}
+BUDGET = "budget"  #: the check that holds the level a look was judged at
+MOST_FALSE_ALARMS = 365
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +43,8 @@ class MonitorPolicy:
     min_rows: int = 100  #: fewer predictions say nothing
     alpha: float = 0.01  #: false discoveries among columns, in one window
     columns: tuple[str, ...] = ()  #: the inputs watched; empty: all
+    false_alarms_per_year: float = 2.0  #: the budget all windows share, however often one looks
+    horizon: str = ""  #: outcomes count once a prediction is this old: ``7d``; empty: as soon as they come
 
     @classmethod
     def parse(cls, name: str, content: Mapping[str, Any]) -> MonitorPolicy:
@@ -59,16 +77,19 @@ class MonitorPolicy:
             raise SettingsError(
                 f"[monitors.{name}] is out of range", hint="max_drop >= 0, min_rows >= 1, alpha between 0 and 1."
             )
+        if not 0 < policy.false_alarms_per_year <= MOST_FALSE_ALARMS:
+            raise SettingsError(
+                f"[monitors.{name}] false_alarms_per_year = {policy.false_alarms_per_year:g} is no budget",
+                hint=f"A number above 0, at most {MOST_FALSE_ALARMS}: 2 is two a year.",
+            )
+        if policy.horizon:
+            parse_length(policy.horizon)
         return policy
 
-
-class Verdict(StrEnum):
-    """What a monitor concludes."""
-
-    HEALTHY = "healthy"  #: nothing significant and material
-    WATCH = "watch"  #: significant but small
-    ALARM = "alarm"  #: significant and material
-    INCONCLUSIVE = "inconclusive"  #: too little data to say
+    @property
+    def matures_after(self) -> timedelta | None:
+        """The age from which on a prediction's outcome counts; ``None``: at once."""
+        return parse_length(self.horizon) if self.horizon else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +145,27 @@ class MonitorReport:
         """The window it speaks of."""
         return Window(start=self.start, end=self.end)
 
+    @property
+    def level(self) -> float | None:
+        """The chance of a false alarm this look was allowed; ``None`` where no budget was kept."""
+        return next((check.value for check in self.checks if check.name == BUDGET), None)
+
+    @property
+    def by_metric(self) -> dict[str, dict[str, float]]:
+        """Each metric as it was realised, as it was estimated without outcomes, and in the reference."""
+        names = dict.fromkeys(name.removeprefix(ESTIMATED).removeprefix(REFERENCE) for name in self.metrics)
+        return {
+            name: {
+                side: self.metrics[prefix + name] for side, prefix in SIDES.items() if prefix + name in self.metrics
+            }
+            for name in names
+        }
+
+    @property
+    def next_step(self) -> str:
+        """What to do about it."""
+        return next_step(self.deployment, self.verdict, self.checks)
+
     def __repr__(self) -> str:
         return f"<MonitorReport {self.deployment} {self.start:%Y-%m-%d}…{self.end:%Y-%m-%d} {self.verdict}>"
 
@@ -133,6 +175,7 @@ class MonitorReport:
             [
                 ("verdict", self.verdict),
                 ("in words", self.sentence),
+                ("next", self.next_step),
                 ("rows", f"{self.rows:,} ({self.outcomes:,} with outcome)"),
                 ("changed", ", ".join(self.changed[:6])),
                 *((name, f"{value:.4g}") for name, value in list(self.metrics.items())[:4]),

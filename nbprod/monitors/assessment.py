@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from html import escape
+from typing import Any
 
-import pandas as pd
-
+from nbprod.domain.advice import WAIT, Verdict, next_step
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.markup import card
-from nbprod.domain.monitor import MonitorPolicy, Verdict
-from nbprod.monitors.performance import Scored, judge_performance, performance
-from nbprod.monitors.window import OUTPUTS, MonitoredWindow
-from nbprod.statistics import Profile, compare
-from nbprod.statistics.comparison import ColumnComparison, ColumnVerdict, Comparison
-from nbprod.statistics.interval import Interval
+from nbprod.domain.monitor import ESTIMATED, REFERENCE, MonitorPolicy
+from nbprod.domain.names import nearest
+from nbprod.errors import SettingsError
+from nbprod.monitors.budget import LARGEST, budget_check
+from nbprod.monitors.explaining import agreement, concept, estimates, since, worst_segment
+from nbprod.monitors.judging import (
+    agreement_check,
+    agreement_sentence,
+    column_checks,
+    listed,
+    performance_checks,
+    verdict_of,
+    verdict_sentence,
+)
+from nbprod.monitors.performance import Scored, judged_metric, performance
+from nbprod.monitors.reference import OUTPUTS, Reference
+from nbprod.monitors.window import MonitoredWindow
+from nbprod.statistics import (
+    Agreement,
+    ConceptDrift,
+    Impact,
+    Interval,
+    Profile,
+    SegmentDrop,
+    compare,
+    metric,
+    outcome_delays,
+    rank_columns,
+    ranking_sentence,
+)
+from nbprod.statistics.comparison import Comparison
 
 __all__ = ["Assessment", "assess"]
+
+EVENT_TIME = "nbprod event time"  #: a name no input has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +54,40 @@ class Assessment:
 
     Attributes
     ----------
+    start
+        Of the window.
+    policy
+        What it was judged by.
+    metric
+        The one that is judged.
     comparison
         The columns side by side, as `nbprod.statistics.compare` gave them; ``None`` with too few rows.
+    usual
+        Metrics of the reference with intervals.
     performance
-        Realised metrics with intervals, of the reference and of the window.
+        Realised metrics of the window, as far as outcomes allow.
+    estimated
+        Metrics expected of the window's rows, whether their outcomes have come or not.
+    agreement
+        The judged metric as estimated and as realised, on the rows with outcomes.
+    began
+        Since when a column or the metric is different, where that can be told.
+    concept
+        Whether and since when the loss rose above the reference's.
+    segment
+        The smallest part of the rows that explains a loss.
+    ranking
+        Inputs by impact: the change, times how much the model relies on the column.
+    untested
+        Inputs of which the model has seen a single value.
+    labels
+        How many outcomes have come, in words.
     """
 
+    deployment: str
+    start: datetime
+    policy: MonitorPolicy
+    metric: str
     verdict: Verdict
     sentence: str
     rows: int
@@ -38,32 +95,86 @@ class Assessment:
     checks: tuple[CheckResult, ...]
     changed: tuple[str, ...] = ()
     comparison: Comparison | None = None
-    performance: Mapping[str, tuple[Interval, Interval]] = field(default_factory=dict)
+    usual: Mapping[str, Interval] = field(default_factory=dict)
+    performance: Mapping[str, Interval] = field(default_factory=dict)
+    estimated: Mapping[str, Interval] = field(default_factory=dict)
+    agreement: Agreement | None = None
+    began: Mapping[str, datetime] = field(default_factory=dict)
+    concept: ConceptDrift | None = None
+    segment: SegmentDrop | None = None
+    ranking: tuple[Impact, ...] = ()
+    untested: frozenset[str] = frozenset()
+    labels: str = ""
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Each metric of the window, and of the reference with ``reference_`` before its name."""
-        found = {name: after.value for name, (_, after) in self.performance.items()}
-        return found | {f"reference_{name}": before.value for name, (before, _) in self.performance.items()}
+        """Each metric of the window: realised, ``estimated_`` and ``reference_``."""
+        sides = (("", self.performance), (ESTIMATED, self.estimated), (REFERENCE, self.usual))
+        return {prefix + name: one.value for prefix, side in sides for name, one in side.items()}
+
+    @property
+    def next_step(self) -> str:
+        """What to do about it."""
+        return next_step(self.deployment, self.verdict, self.checks)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What explains the verdict, a sentence each: what matters, since when, where, and what is known."""
+        found = []
+        tested = [one for one in self.ranking if one.name not in self.untested]
+        if any(one.impact > 0 for one in tested):
+            found.append(ranking_sentence(tested))
+        if new := [name for name in self.changed if name in self.untested]:
+            found.append(f"What the model makes of {listed(new)} is not known: the reference held one value only.")
+        if self.concept is not None and self.concept.detected:
+            found.append(self.concept.sentence)
+        if self.segment is not None:
+            found.append(_located(self.segment))
+        if self.agreement is not None:
+            found.append(agreement_sentence(self.agreement))
+        return (*found, self.labels) if self.labels else tuple(found)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, the same for the same rows, policy and seed."""
+        return {
+            "format": "nbprod-verdict-1",
+            "deployment": self.deployment,
+            "verdict": self.verdict.value,
+            "sentence": self.sentence,
+            "next_step": self.next_step,
+            "reasons": list(self.reasons),
+            "rows": self.rows,
+            "outcomes": self.outcomes,
+            "changed": list(self.changed),
+            **{
+                side: {name: one.to_dict() for name, one in metrics.items()}
+                for side, metrics in (
+                    ("performance", self.performance),
+                    ("estimated", self.estimated),
+                    ("reference", self.usual),
+                )
+            },
+            "ranking": [{"name": one.name, "impact": one.impact} for one in self.ranking],
+            "columns": {} if self.comparison is None else self.comparison.to_dict()["columns"],
+        }
 
     def __repr__(self) -> str:
         return f"<Assessment {self.verdict}: {self.sentence}>"
 
     def _repr_html_(self) -> str:
-        telling = [check for check in self.checks if check.outcome is not CheckOutcome.PASSED] or self.checks
-        return card(
-            f"{self.verdict.capitalize()}: {self.sentence}",
-            [
-                ("rows", f"{self.rows:,}, {self.outcomes:,} with an outcome"),
-                *(
-                    (f"{check.name} {check.subject}".strip(), f"{check.outcome}: {check.sentence}")
-                    for check in telling
-                ),
-            ],
+        failed = [check for check in self.checks if check.outcome is CheckOutcome.FAILED]
+        reasons = "".join(f"<p>{escape(reason)}</p>" for reason in self.reasons)
+        step = "".join(
+            f"<code>{escape(part)}</code>" if n % 2 else escape(part)
+            for n, part in enumerate(self.next_step.split("`"))
         )
+        head = f"<p><strong>{escape(self.verdict.capitalize())}: {escape(self.sentence)}.</strong></p>"
+        rows = [(f"{check.name} {check.subject}".strip(), check.sentence) for check in failed]
+        told = card(f"{self.rows:,} predictions, {self.outcomes:,} with an outcome", rows) if rows else ""
+        return f"{head}{reasons}<p><strong>Next:</strong> {step}</p>{told}"
 
 
-def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0) -> Assessment:
+def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, level: float = LARGEST) -> Assessment:
     """Hold a window of predictions against its reference.
 
     Parameters
@@ -74,99 +185,135 @@ def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0) -> 
         What is material.
     seed
         The same seed gives the same numbers.
+    level
+        The chance of a false alarm this look may have, from the budget: half for columns, half for performance.
     """
-    rows, task = len(window.current), window.task
+    rows, reference = len(window), window.reference
     if rows < policy.min_rows:
         sentence = f"only {rows} predictions in this window; {policy.min_rows} are needed to say anything"
-        doubt = CheckResult(name="volume", outcome=CheckOutcome.INCONCLUSIVE, sentence=sentence, value=rows)
-        return Assessment(
-            verdict=Verdict.INCONCLUSIVE, sentence=sentence, rows=rows, outcomes=window.outcomes, checks=(doubt,)
+        doubt = CheckResult(
+            name="volume",
+            outcome=CheckOutcome.INCONCLUSIVE,
+            sentence=sentence,
+            value=rows,
+            rule=f"{WAIT}{policy.min_rows - rows:,} more predictions",
         )
-    comparison = _compared(window, policy, seed)
-    checks = [_column_check(column) for column in comparison.columns.values()]
-    classes = list(window.classes) or None
-    before = performance(_scored(window.reference, window.time), task, policy, classes=classes, seed=seed)
-    after = performance(_scored(window.current, "at"), task, policy, classes=classes, seed=seed)
-    checks.append(judge_performance(before, after, policy, task=task))
-    verdict = _verdict(checks, comparison)
+        return Assessment(
+            deployment=window.deployment,
+            start=window.start,
+            policy=policy,
+            metric=judged_metric(policy, reference.task),
+            verdict=Verdict.INCONCLUSIVE,
+            sentence=sentence,
+            rows=rows,
+            outcomes=window.outcomes,
+            checks=(doubt,),
+        )
+    scored = window.scored.matured(window.as_of, policy.matures_after)
+    current = window.current
+    profiles = _profiles(window, current, policy)
+    comparison = compare(
+        *profiles,
+        alpha=min(policy.alpha, level / 2),
+        seed=seed,
+        columns=list(profiles[1].columns),
+        blocks=_by_blocks(profiles),
+    )
+    classes = list(reference.classes) or None
+    known = Scored(frame=reference.rows, times=reference.rows[reference.time] if reference.time else None)
+    before = performance(known, reference.task, policy, classes=classes, seed=seed)
+    after = performance(scored, reference.task, policy, classes=classes, seed=seed)
+    expected = estimates(reference, current, seed=seed)
+    began = {column: at for column in comparison.changed if (at := since(column, *profiles)) is not None}
+    judged = [*performance_checks(before, after, expected, policy, reference.task, level / 2, scored.outcomes)]
+    name = judged_metric(policy, reference.task)
+    agreed = agreement(reference, current, scored, name, seed=seed)
+    rise = concept(window, scored, policy)
+    checks = [
+        budget_check(level, policy.false_alarms_per_year),
+        *column_checks(comparison, began),
+        *judged,
+        *([agreement_check(agreed, level)] if agreed is not None else []),
+    ]
+    drop = _drop(name, before, after, expected)
+    worse = judged[0].low is not None and judged[0].low > 0
+    verdict = verdict_of(checks, comparison, rise)
     return Assessment(
+        deployment=window.deployment,
+        start=window.start,
+        policy=policy,
+        metric=name,
         verdict=verdict,
-        sentence=_sentence(verdict, checks),
+        sentence=verdict_sentence(verdict, checks, comparison),
         rows=rows,
         outcomes=window.outcomes,
         checks=tuple(checks),
-        changed=tuple(name for name in comparison.changed if name not in OUTPUTS),
+        changed=tuple(column for column in comparison.changed if column not in OUTPUTS),
         comparison=comparison,
-        performance={name: (before[name], after[name]) for name in before if name in after},
+        usual=before,
+        performance={key: one for key, one in after.items() if key in before},
+        estimated={key: one for key, one in expected.items() if key in before},
+        agreement=agreed,
+        began=began | ({name: rise.began_at} if rise is not None and rise.began_at is not None else {}),
+        concept=rise,
+        segment=worst_segment(window, scored, policy) if worse else None,
+        ranking=_ranked(comparison, reference, drop),
+        untested=reference.untested,
+        labels=_labels(window, policy),
     )
 
 
-def _compared(window: MonitoredWindow, policy: MonitorPolicy, seed: int) -> Comparison:
-    """Inputs and outputs side by side; by blocks of time where the reference has times."""
-    sides = set(window.current.columns) & set(window.reference.columns)
-    names = [name for name in (policy.columns or window.inputs) if name in sides]
-    names += [name for name in OUTPUTS if name in sides]
-    if window.time and policy.block:
-        # both sides need the moments under one name
-        before = window.reference[names].assign(at=window.reference[window.time])
-        reference = Profile.of(before, columns=names, time="at", block=policy.block)
-        current = Profile.of(window.current[[*names, "at"]], grid=reference, columns=names)
-    else:
-        reference = Profile.of(window.reference[names])
-        current = Profile.of(window.current[names], grid=reference)
-    return compare(reference, current, alpha=policy.alpha, seed=seed)
+def _located(found: SegmentDrop) -> str:
+    share = "more than all" if found.explains > 1 else f"{found.explains:.0%}"
+    return f"The {found.share:.0%} of the rows where {found.segment} make {share} of the additional errors."
 
 
-def _scored(frame: pd.DataFrame, time: str | None) -> Scored:
-    columns = [name for name in ("prediction", "probability", "outcome") if name in frame]
-    return Scored(frame=frame[columns], times=frame[time] if time else None)
+def _profiles(window: MonitoredWindow, current: Any, policy: MonitorPolicy) -> tuple[Profile, Profile]:
+    """The stored profile of the reference, and the window's on its grids; by blocks of time if rows depend on it."""
+    reference = window.reference
+    before = reference.profile(policy.block)
+    for name in policy.columns:
+        if name not in reference.inputs:
+            raise SettingsError(
+                f"The monitor of {window.deployment} is to watch {name}, which its model does not read",
+                hint=nearest(name, reference.inputs),
+            )
+    names = [name for name in (policy.columns or reference.inputs) if name in current and name in before.columns]
+    names += [name for name in OUTPUTS if name in current and name in before.columns]
+    if before.blocks is None or not policy.block:
+        # the grid's blocks would be looked for in the window too
+        bare = replace(before, blocks=None)
+        return bare, Profile.of(current[names], grid=bare)
+    timed = current[names].assign(**{EVENT_TIME: window.scored.times.to_numpy()})
+    return before, Profile.of(timed, grid=before, columns=names, time=EVENT_TIME, block=policy.block)
 
 
-def _column_check(column: ColumnComparison) -> CheckResult:
-    outcome = {
-        ColumnVerdict.CHANGED: CheckOutcome.FAILED,
-        ColumnVerdict.INCONCLUSIVE: CheckOutcome.INCONCLUSIVE,
-    }.get(column.verdict, CheckOutcome.PASSED)
-    return CheckResult(
-        name="prediction" if column.name in OUTPUTS else "drift",
-        subject=column.name,
-        outcome=outcome,
-        sentence=column.sentence,
-        value=column.effect,
-        low=column.low,
-        high=column.high,
-        rule=f"below {column.threshold:.3g} {column.effect_unit}",
+def _by_blocks(profiles: tuple[Profile, Profile]) -> bool:
+    return all(profile.blocks is not None for profile in profiles)
+
+
+def _drop(
+    name: str, before: Mapping[str, Interval], after: Mapping[str, Interval], expected: Mapping[str, Interval]
+) -> float | None:
+    now = after.get(name) or expected.get(name)
+    if now is None or name not in before:
+        return None
+    off = before[name].value - now.value
+    return off if metric(name).higher_is_better else -off
+
+
+def _ranked(comparison: Comparison, reference: Reference, drop: float | None) -> tuple[Impact, ...]:
+    inputs = {name: column for name, column in comparison.columns.items() if name not in OUTPUTS}
+    loss = drop if drop is not None and drop > 0 else None
+    return tuple(rank_columns(replace(comparison, columns=inputs), reference.importances, loss=loss))
+
+
+def _labels(window: MonitoredWindow, policy: MonitorPolicy) -> str:
+    if policy.matures_after is None:
+        return f"The outcome of {window.outcomes / len(window):.0%} of the predictions is known."
+    found = outcome_delays(
+        window.scored.times, window.scored.frame["outcome_at"], now=window.as_of, horizon=policy.matures_after
     )
-
-
-def _verdict(checks: Sequence[CheckResult], comparison: Comparison) -> Verdict:
-    outcomes = {check.outcome for check in checks}
-    if CheckOutcome.FAILED in outcomes:
-        return Verdict.ALARM
-    if comparison.watch:
-        return Verdict.WATCH
-    return Verdict.HEALTHY if outcomes == {CheckOutcome.PASSED} else Verdict.INCONCLUSIVE
-
-
-def _sentence(verdict: Verdict, checks: Sequence[CheckResult]) -> str:
-    failed = [check for check in checks if check.outcome is CheckOutcome.FAILED]
-    if verdict is Verdict.ALARM:
-        drifted = [check.subject for check in failed if check.name == "drift"]
-        parts = [check.sentence for check in failed if check.name == "performance"]
-        if drifted:
-            parts.insert(0, f"{_and(drifted)} changed")
-        if any(check.name == "prediction" for check in failed):
-            parts.append("the predictions changed")
-        return "; ".join(parts)
-    if verdict is Verdict.INCONCLUSIVE:
-        doubtful = [check for check in checks if check.outcome is CheckOutcome.INCONCLUSIVE]
-        unclear = [check.subject for check in doubtful if check.name != "performance"]
-        parts = [f"too few rows to judge {_and(unclear)}"] if unclear else []
-        return "; ".join(parts + [check.sentence for check in doubtful if check.name == "performance"])
-    if verdict is Verdict.WATCH:
-        return "something changed significantly, but by less than what is material"
-    return "nothing changed significantly"
-
-
-def _and(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    usual = next((age for age, share in found.delays if share >= 0.5), None)
+    delay = f" Half of the outcomes come within {usual.total_seconds() / 86_400:.3g} days." if usual else ""
+    return found.sentence + delay

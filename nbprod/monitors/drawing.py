@@ -1,17 +1,22 @@
-"""The pictures of a monitored window: the columns that matter, reference beside window, and performance."""
+"""The pictures of a monitored window: the columns that matter, reference beside window, and performance over time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from math import isfinite
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nbprod.monitors.assessment import Assessment
+from nbprod.monitors.course import Stretch, course
+from nbprod.monitors.performance import limit_of
 from nbprod.monitors.window import MonitoredWindow
-from nbprod.pages.comparisons import Interval, histogram_pair, intervals
+from nbprod.pages.charts import Interval, Limit, Mark, Series, histogram_pair, intervals, trend
+from nbprod.statistics import ColumnComparison
 
 __all__ = ["Pictures", "pictures"]
 
@@ -40,30 +45,79 @@ class Pictures:
 
 
 def pictures(found: Assessment, window: MonitoredWindow) -> Pictures:
-    """Draw what matters of a window: columns that changed or are watched, worst first, then performance.
+    """Draw what matters of a window: the inputs with the most impact, the predictions, and performance over time.
 
     With nothing changed, the columns nearest to it are drawn, so that a reader sees what "same" looks like.
     """
     parts: list[tuple[str, str]] = []
     if found.comparison is not None:
-        columns = found.comparison.columns
-        names = found.comparison.significant or sorted(columns, key=lambda name: -columns[name].severity)[:2]
+        columns, current = found.comparison.columns, window.current
+        ranked = [one.name for one in found.ranking if columns[one.name].significant]
+        names = [*ranked, *(name for name in found.comparison.significant if name not in ranked)]
+        names = names or sorted(columns, key=lambda name: -columns[name].severity)[:2]
         parts += [
-            (_column(name, window), columns[name].sentence) for name in names[:MOST_COLUMNS] if name in window.current
+            (_column(name, window.reference.rows[name], current[name]), _told(columns[name]))
+            for name in names[:MOST_COLUMNS]
+            if name in current
         ]
-    if found.performance:
-        rows = [
-            Interval(label=f"{name}, {side}", value=one.value, low=one.low, high=one.high)
-            for name, (before, after) in found.performance.items()
-            for side, one in (("reference", before), ("window", after))
-        ]
-        sentence = next(check.sentence for check in found.checks if check.name == "performance")
-        parts.append((str(intervals("Performance", rows)), sentence))
+        if stretches := course(window, found.policy):
+            parts.append((_course(found, stretches), _course_words(found, stretches)))
+    if found.performance or found.estimated:
+        told = "performance" if found.performance else "estimated"
+        sentence = next((check.sentence for check in found.checks if check.name == told), "")
+        parts.append((str(intervals("Performance", [*_metrics(found)])), f"{sentence}."))
     return Pictures(tuple(parts))
 
 
-def _column(name: str, window: MonitoredWindow) -> str:
-    before, after = window.reference[name].dropna(), window.current[name].dropna()
+def _metrics(found: Assessment) -> Iterator[Interval]:
+    """Each metric: of the reference, as estimated for the window, and as realised in it."""
+    sides = (("reference", found.usual), ("estimated", found.estimated), ("realised", found.performance))
+    for name in found.usual:
+        for side, metrics in sides:
+            if name in metrics:
+                one = metrics[name]
+                yield Interval(label=f"{name}, {side}", value=one.value, low=one.low, high=one.high)
+
+
+def _course(found: Assessment, stretches: Sequence[Stretch]) -> str:
+    at = [one.middle for one in stretches]
+    estimated = [one.estimated for one in stretches]
+    lines = [Series(name="realised", x=at, y=[one.realised for one in stretches])]
+    if any(estimated):
+        lines.append(
+            Series(
+                name="estimated",
+                x=at,
+                y=[one.value if one else None for one in estimated],
+                low=[one.low if one else None for one in estimated],
+                high=[one.high if one else None for one in estimated],
+            )
+        )
+    limits = []
+    if found.metric in found.usual:
+        limit = limit_of(found.usual[found.metric].value, found.metric, found.policy)
+        limits = [Limit(y=limit, label="worse is material")]
+    marks = [Mark(x=found.start, label="this window")] if len(at) > 1 and stretches[0].start < found.start else []
+    return trend(f"{found.metric} over time", lines, marks=marks, limits=limits)
+
+
+def _course_words(found: Assessment, stretches: Sequence[Stretch]) -> str:
+    known = [one for one in stretches if one.realised is not None]
+    if not known:
+        return f"{found.metric} as estimated; no outcomes are known yet."
+    return f"{found.metric} as realised, beside what was estimated without outcomes, in quarters of a window."
+
+
+def _told(column: ColumnComparison) -> str:
+    """The finding with the size of the change in its unit."""
+    if not isfinite(column.effect):
+        return column.sentence
+    size = f"{column.effect:.2g} [{column.low:.2g}, {column.high:.2g}] {column.effect_unit}".strip()
+    return f"{column.sentence} Change: {size}; from {column.threshold:.2g} on it matters."
+
+
+def _column(name: str, reference: pd.Series[Any], current: pd.Series[Any]) -> str:
+    before, after = reference.dropna(), current.dropna()
     if pd.api.types.is_numeric_dtype(before.dtype) and not pd.api.types.is_bool_dtype(before.dtype):
         values = np.concatenate([before.to_numpy("float64"), after.to_numpy("float64")])
         values = values[np.isfinite(values)]

@@ -58,11 +58,12 @@ def rich_report(found: Assessment, window: MonitoredWindow, *, when: str = "auto
         return RichReport(None, "evidently's report was not drawn: the window does not alarm, or nobody asked")
     context = current_run()
     folder = context.files if context else Path(tempfile.mkdtemp(prefix="nbprod-"))
-    names = [*found.comparison.significant, *window.inputs]
-    columns = [name for name in dict.fromkeys(names) if name in window.current and name in window.reference]
+    reference, current = window.reference.rows, window.current
+    names = [*found.comparison.significant, *window.reference.inputs]
+    columns = [name for name in dict.fromkeys(names) if name in current and name in reference]
     path = draw(
-        window.reference,
-        window.current,
+        reference,
+        current,
         columns,
         folder / "evidently",
         title=f"{window.deployment}, {window.start:%Y-%m-%d} to {window.end:%Y-%m-%d}, by evidently",

@@ -1,41 +1,89 @@
-"""Realised performance in a window against the reference's, as soon as outcomes have come."""
+"""Performance in a window against the reference's: realised as outcomes come, estimated until then."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from math import hypot
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from scipy import special
 
+from nbprod.domain.advice import WAIT
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.monitor import MonitorPolicy
-from nbprod.statistics.blocks import time_blocks
-from nbprod.statistics.bootstrap import metric_interval
-from nbprod.statistics.interval import Interval
-from nbprod.statistics.metrics import metric
+from nbprod.statistics import Interval, mature, metric, metric_interval, time_blocks
 
-__all__ = ["Scored", "judge_performance", "performance"]
+__all__ = [
+    "FEWEST_OUTCOMES",
+    "Scored",
+    "answers",
+    "judge_performance",
+    "judged_metric",
+    "limit_of",
+    "metric_names",
+    "performance",
+]
 
 METRICS = {"classification": ("accuracy", "roc_auc"), "regression": ("mae", "r2")}
 #: Fewer outcomes than this say nothing about a metric, whatever the interval.
 FEWEST_OUTCOMES = 30
+NORMAL = 1.959964
+USUAL = 0.025  #: what lies outside of a 95 % interval on one side
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """Rows with their truth: of the reference, or of a window.
+    """Rows with what the model said and their truth: of the reference, or of a window.
 
     Attributes
     ----------
     frame
-        Columns ``prediction``, ``outcome``, and ``probability`` of the positive class where the model gives one.
+        Columns ``prediction``, ``outcome``, ``probability`` of the positive class or ``probability_<class>`` of each
+        where the model gives them, and perhaps ``outcome_at`` and ``version``.
     times
         The moment of each row where rows depend on time, else ``None``.
     """
 
     frame: pd.DataFrame
     times: Any = None
+
+    @property
+    def outcomes(self) -> int:
+        """How many rows have one."""
+        return int(self.frame["outcome"].notna().sum())
+
+    def rows(self, chosen: NDArray[np.bool_]) -> Scored:
+        """Those where it is true."""
+        times = None if self.times is None else pd.Series(self.times).reset_index(drop=True)[chosen]
+        return Scored(
+            frame=self.frame[chosen].reset_index(drop=True),
+            times=None if times is None else times.reset_index(drop=True),
+        )
+
+    def matured(self, as_of: datetime, horizon: timedelta | None) -> Scored:
+        """The same rows, of which those too young have no outcome yet: early ones are often of one kind."""
+        if horizon is None or self.times is None or not len(self):
+            return self
+        final = mature(self.times, self.frame["outcome_at"], now=as_of, horizon=horizon)
+        return Scored(frame=self.frame.assign(outcome=self.frame["outcome"].where(final)), times=self.times)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+def metric_names(policy: MonitorPolicy, task: str) -> tuple[str, ...]:
+    """The metrics that are told, the one that is judged first."""
+    return tuple(dict.fromkeys(([policy.metric] if policy.metric else []) + list(METRICS[task])))
+
+
+def judged_metric(policy: MonitorPolicy, task: str) -> str:
+    """The metric that may raise an alarm."""
+    return metric_names(policy, task)[0]
 
 
 def performance(
@@ -61,34 +109,72 @@ def performance(
     blocks = None
     if scored.times is not None and policy.block:
         blocks = time_blocks(pd.Series(scored.times).reset_index(drop=True)[known], policy.block)
-    names = dict.fromkeys(([policy.metric] if policy.metric else []) + list(METRICS[task]))
     found = {}
-    for name in names:
-        chosen = metric(name)
-        column = "probability" if chosen.needs == "probability" else "prediction"
-        if column in frame and not (chosen.needs == "probability" and frame["outcome"].nunique() < 2):
-            found[name] = metric_interval(
-                name, frame["outcome"], frame[column], blocks=blocks, classes=classes, seed=seed
-            )
+    for name in metric_names(policy, task):
+        said = answers(name, frame, classes)
+        if said is not None:
+            found[name] = metric_interval(name, frame["outcome"], said, blocks=blocks, classes=classes, seed=seed)
     return found
 
 
+def limit_of(reference: float, name: str, policy: MonitorPolicy) -> float:
+    """The value of a metric from which on it is materially worse than in the reference."""
+    chosen = metric(name)
+    drop = policy.max_drop if chosen.task == "classification" else policy.max_drop * abs(reference)
+    return reference - drop if chosen.higher_is_better else reference + drop
+
+
+def answers(name: str, frame: pd.DataFrame, classes: list[Any] | None) -> Any:
+    """What a metric reads of rows with outcomes; ``None`` where it cannot be had of them."""
+    if metric(name).needs != "probability":
+        return frame["prediction"]
+    columns = _probabilities(frame, classes)
+    if not columns or frame["outcome"].nunique() < 2:
+        return None
+    return frame[columns[0]] if len(columns) == 1 else frame[columns].to_numpy()
+
+
 def judge_performance(
-    before: dict[str, Interval], after: dict[str, Interval], policy: MonitorPolicy, *, task: str
+    before: Mapping[str, Interval],
+    after: Mapping[str, Interval],
+    policy: MonitorPolicy,
+    *,
+    task: str,
+    level: float = USUAL,
+    outcomes: int = 0,
+    estimated: bool = False,
 ) -> CheckResult:
     """Whether the first metric became materially worse than in the reference.
 
     The interval of the difference combines the two intervals without assuming symmetry (MOVER: Zou and Donner 2008,
     *Construction of confidence limits about effect measures*, eq. 7). Failed: the drop is larger than ``max_drop``
-    and its interval lies above zero. Passed: the interval lies below ``max_drop``. Else inconclusive.
+    and, if there were none, would be as large with a chance of at most ``level``. Passed: the interval lies below
+    ``max_drop``. Else inconclusive.
+
+    Parameters
+    ----------
+    before, after
+        Metrics of the reference and of the window.
+    policy
+        Says what is material.
+    task
+        ``classification`` or ``regression``.
+    level
+        The chance of a false alarm; what is left of the budget may make it smaller than a 95 % interval does.
+    outcomes
+        How many have come, for the sentence where there are too few.
+    estimated
+        Whether the window's metrics are estimates.
     """
-    name = policy.metric or METRICS[task][0]
+    name, kind = judged_metric(policy, task), "estimated" if estimated else "performance"
     if name not in before or name not in after:
+        missing = FEWEST_OUTCOMES - outcomes
         return CheckResult(
-            name="performance",
+            name=kind,
             subject=name,
             outcome=CheckOutcome.INCONCLUSIVE,
             sentence=f"{name} cannot be told yet: fewer than {FEWEST_OUTCOMES} outcomes have come",
+            rule=f"{WAIT}{missing} more outcomes" if missing > 0 else "",
         )
     old, new = before[name], after[name]
     drop = old.value - new.value if metric(name).higher_is_better else new.value - old.value
@@ -97,23 +183,36 @@ def judge_performance(
     if not metric(name).higher_is_better:
         worse_old, worse_new = old.high - old.value, new.value - new.low
         better_old, better_new = old.value - old.low, new.high - new.value
-    low, high = drop - hypot(worse_old, worse_new), drop + hypot(better_old, better_new)
-    limit = policy.max_drop if task == "classification" else policy.max_drop * abs(old.value)
-    if drop > limit and low > 0:
+    below = hypot(worse_old, worse_new)
+    low, high = drop - below, drop + hypot(better_old, better_new)
+    limit = abs(limit_of(old.value, name, policy) - old.value)
+    # the half-width of a 95 % interval is what 1.96 standard errors were, few blocks allowed for
+    chance = float(special.ndtr(-NORMAL * drop / below)) if below > 0 else float(drop <= 0)
+    doubt = ""
+    if drop > limit and chance <= min(level, USUAL):
         outcome = CheckOutcome.FAILED
     elif high <= limit or drop <= 0:
         outcome = CheckOutcome.PASSED
     else:
         outcome = CheckOutcome.INCONCLUSIVE
+        doubt = "; too little evidence for the budget of false alarms" if drop > limit and low > 0 else ""
     direction = "fell" if new.value < old.value else "rose"
+    verb = f"is estimated to have {'fallen' if direction == 'fell' else 'risen'}" if estimated else direction
     return CheckResult(
-        name="performance",
+        name=kind,
         subject=name,
         outcome=outcome,
-        sentence=f"{name} {direction} from {old.value:.3g} in the reference to {new.value:.3g}"
-        f" (worse by {drop:.3g}, 95 % between {low:.3g} and {high:.3g})",
+        sentence=f"{name} {verb} from {old.value:.3g} in the reference to {new.value:.3g}"
+        f" (worse by {drop:.3g}, 95 % between {low:.3g} and {high:.3g}){doubt}",
         value=drop,
         low=low,
         high=high,
         rule=f"worse by at most {limit:.3g}",
     )
+
+
+def _probabilities(frame: pd.DataFrame, classes: list[Any] | None) -> list[str]:
+    if "probability" in frame:
+        return ["probability"]
+    several = [f"probability_{name}" for name in classes or ()]
+    return several if several and set(several) <= set(frame) else []

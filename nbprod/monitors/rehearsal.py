@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from nbprod.domain.monitor import MonitorPolicy, Verdict, Window
+from nbprod.domain.advice import Verdict
+from nbprod.domain.check import CheckOutcome
+from nbprod.domain.monitor import MonitorPolicy, MonitorReport, Window
 from nbprod.monitors.assessment import assess
-from nbprod.monitors.window import OUTPUTS, load_window
+from nbprod.monitors.budget import LARGEST, look_level
+from nbprod.monitors.reference import OUTPUTS, Reference
+from nbprod.monitors.window import read_window
 from nbprod.statistics import FalseAlarms, calibrate_false_alarms
+from nbprod.statistics.blocks import block_length_us
 from nbprod.statistics.sequential import AlarmBudget
 
 __all__ = ["Rehearsed", "calibrate", "rehearse"]
+
+HISTORY = 3  #: windows before each that are known too, as in the monitor's notebook
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,28 +33,25 @@ class Rehearsed:
     outcomes: int
     changed: tuple[str, ...]
     sentence: str
+    level: float | None  #: the chance of a false alarm it would have had, of the budget
+    spoke_at: datetime | None  #: when it would have alarmed about something it did not alarm about before
+    began_at: datetime | None  #: when that began: where the window shows it, else the window's start
+    late_days: float | None  #: from the one to the other
 
 
 def calibrate(
-    lake: str,
-    deployment: str,
-    policy: MonitorPolicy,
-    against: Mapping[str, Any],
-    *,
-    days: int,
-    per_year: float,
-    seed: int = 0,
+    reference: Reference, policy: MonitorPolicy, *, days: int, per_year: float, seed: int = 0
 ) -> FalseAlarms:
     """Take windows out of the reference and count the alarms the present configuration raises on them.
 
     Parameters
     ----------
-    lake, deployment, policy
-        As for a window.
-    against
-        ``package``, or ``reference``, ``task`` and ``target``, as for `load_window`.
+    reference
+        Where nothing happened.
+    policy
+        Says what is watched.
     days
-        Length of a window.
+        Length of a window, and from one look to the next.
     per_year
         How many false alarms a year one is willing to have.
     seed
@@ -59,17 +62,16 @@ def calibrate(
     DataError
         The reference is too short to take such windows out.
     """
-    moment = datetime.fromisoformat("2000-01-01T00:00:00+00:00")  # no window is read, only the reference
-    window = load_window(lake, deployment, start=moment, end=moment + timedelta(days=1), **against)
-    columns = [*(policy.columns or window.inputs), *(name for name in OUTPUTS if name in window.reference)]
+    rows, length = reference.rows, block_length_us(policy.block or "1d")
+    budget = AlarmBudget(per_year=per_year, looks_per_year=365.0 / days)
     return calibrate_false_alarms(
-        window.reference,
-        time=window.time if policy.block else None,
+        rows,
+        time=reference.time if policy.block else None,
         block=policy.block or "1d",
-        blocks=days,
-        alpha=policy.alpha,
-        budget=AlarmBudget(per_year=per_year, looks_per_year=365.0 / days),
-        columns=columns,
+        blocks=max(round(days * timedelta(days=1) / timedelta(microseconds=length)), 1),
+        alpha=min(policy.alpha, min(budget.alpha, LARGEST) / 2),
+        budget=budget,
+        columns=[*(policy.columns or reference.inputs), *(name for name in OUTPUTS if name in rows)],
         seed=seed,
     )
 
@@ -78,37 +80,63 @@ def rehearse(
     lake: str,
     deployment: str,
     policy: MonitorPolicy,
-    against: Mapping[str, Any],
+    reference: Reference,
     whole: Window,
     *,
     length: timedelta,
     delay: timedelta,
 ) -> Iterator[Rehearsed]:
-    """Look at past windows one after the other, each with the outcomes that had come by then.
+    """Look at past windows one after the other, each with the outcomes that had come by then and its own budget.
 
     Parameters
     ----------
-    lake, deployment, policy, against
-        As for `calibrate`.
+    lake, deployment
+        Where the predictions are.
+    policy, reference
+        As for a window.
     whole
-        The past that is replayed.
+        The past that is replayed; a last window that would be cut short is left out.
     length
-        Of a window; the last one may be cut short and is left out.
+        Of a window.
     delay
         How long after a window's end the monitor looks.
     """
-    start = whole.start
+    start, looks, standing = whole.start, list[MonitorReport](), set[tuple[str, str]]()
     while start + length <= whole.end:
-        end = start + length
-        window = load_window(lake, deployment, start=start, end=end, as_of=end + delay, **against)
-        found = assess(window, policy)
+        here = Window(start=start, end=start + length)
+        looked_at = here.end + delay
+        window = read_window(
+            lake, deployment, reference, start=here.start, end=here.end, as_of=looked_at, history=HISTORY
+        )
+        found = assess(window, policy, level=look_level(here, looks, policy))
+        looks.append(
+            MonitorReport(
+                run_id="",
+                deployment=deployment,
+                version=None,
+                start=here.start,
+                end=here.end,
+                verdict=found.verdict,
+                sentence=found.sentence,
+                rows=found.rows,
+                outcomes=found.outcomes,
+                checks=found.checks,
+            )
+        )
+        failed = {(one.name, one.subject) for one in found.checks if one.outcome is CheckOutcome.FAILED}
+        onsets = [found.began.get(subject, here.start) for _, subject in failed - standing]
+        spoke, began = (looked_at, min(onsets)) if onsets else (None, None)
         yield Rehearsed(
-            start=start,
-            end=end,
+            start=here.start,
+            end=here.end,
             verdict=found.verdict,
             rows=found.rows,
             outcomes=found.outcomes,
             changed=found.changed,
             sentence=found.sentence,
+            level=looks[-1].level,
+            spoke_at=spoke,
+            began_at=began,
+            late_days=(spoke - began) / timedelta(days=1) if spoke and began else None,
         )
-        start = end
+        start, standing = here.end, failed

@@ -9,16 +9,19 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from nbprod.clock import now, parse_utc
+from nbprod.domain.advice import Verdict
 from nbprod.domain.deployment import Deployment
-from nbprod.domain.monitor import MonitorPolicy, MonitorReport, Verdict, Window, parse_length
+from nbprod.domain.monitor import SIDES, MonitorPolicy, MonitorReport, Window, parse_length
 from nbprod.domain.run import Run
 from nbprod.errors import RunFailedError, SettingsError
 from nbprod.monitors.alerts import Alerts
+from nbprod.monitors.budget import look_level
 from nbprod.runs import Runs
 from nbprod.settings import Settings
 from nbprod.store import Store
 
 if TYPE_CHECKING:
+    from nbprod.monitors.reference import Reference
     from nbprod.monitors.rehearsal import Rehearsed
     from nbprod.statistics import FalseAlarms
 
@@ -110,6 +113,8 @@ class Monitors:
         chosen = _window(window, start, end)
         policy = self.policy(deployment)
         seen_at = _moment(as_of) if as_of is not None else now()
+        looks = self.list(deployment, limit=None)
+        level = look_level(chosen, looks, policy, version=target.version)
         run = self._runs.start(
             "monitor",
             caused_by=caused_by,
@@ -128,6 +133,9 @@ class Monitors:
             min_rows=policy.min_rows,
             alpha=policy.alpha,
             columns=list(policy.columns),
+            false_alarms_per_year=policy.false_alarms_per_year,
+            horizon=policy.horizon,
+            level=level,
             rich=rich,
         )
         if not run.succeeded:
@@ -167,7 +175,10 @@ class Monitors:
             return session.get(MonitorReport, run_id)
 
     def trend(self, deployment: str) -> builtins.list[dict[str, Any]]:
-        """One row a window, oldest first: start, end, verdict, rows, outcomes, what changed, and each metric."""
+        """One row a window, oldest first: start, end, verdict, rows, outcomes, what changed, and each metric.
+
+        A metric stands beside what was ``estimated_`` for it without outcomes, and what it was in the ``reference_``.
+        """
         reports = sorted(self.list(deployment, limit=None), key=lambda report: (report.start, report.end))
         return [
             {
@@ -178,12 +189,16 @@ class Monitors:
                 "rows": report.rows,
                 "outcomes": report.outcomes,
                 "changed": report.changed,
-                **report.metrics,
+                **{
+                    SIDES[side] + name: value
+                    for name, sides in report.by_metric.items()
+                    for side, value in sides.items()
+                },
             }
             for report in reports
         ]
 
-    def calibrate(self, deployment: str, *, days: int = 1, per_year: float = 2.0) -> FalseAlarms:
+    def calibrate(self, deployment: str, *, days: int = 1, per_year: float | None = None) -> FalseAlarms:
         """Measure how often the present configuration alarms on the reference itself, where nothing happened.
 
         Parameters
@@ -193,13 +208,13 @@ class Monitors:
         days
             Length of a window.
         per_year
-            The budget it is held against: false alarms a year.
+            The budget it is held against, false alarms a year; by default the one in ``nbprod.toml``.
         """
         from nbprod.monitors.rehearsal import calibrate  # delayed: pandas
 
-        target = self._target(deployment)
-        policy, against = self.policy(deployment), _reference(target)
-        return calibrate(target.lake, deployment, policy, against, days=days, per_year=per_year)
+        policy, reference = self.policy(deployment), _reference(self._target(deployment))
+        budget = policy.false_alarms_per_year if per_year is None else per_year
+        return calibrate(reference, policy, days=days, per_year=budget)
 
     def rehearse(
         self,
@@ -258,12 +273,16 @@ class Monitors:
         )
 
 
-def _reference(target: Target) -> dict[str, str | None]:
+def _reference(target: Target) -> Reference:
     """What the windows of a deployment are held against."""
+    from nbprod.lake import Lake  # delayed: pyarrow
+    from nbprod.monitors.reference import reference_of_package, reference_of_table
+
     if target.package:
-        return {"package": target.package}
+        return reference_of_package(target.package)
     known = target.deployment
-    return {"reference": known.reference, "task": known.task, "target": known.target}
+    inputs = set(Lake(target.lake).window(known.name).inputs)
+    return reference_of_table(str(known.reference), inputs, known.task, known.target or "outcome")
 
 
 def _moment(value: datetime | str) -> datetime:

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from nbprod.datasets import read_frame
+from nbprod.clock import now
 from nbprod.domain.markup import card
-from nbprod.errors import DataError, SettingsError
+from nbprod.errors import SettingsError
 from nbprod.lake import Lake
 from nbprod.lake.columns import INPUT, input_name
-from nbprod.packages import load_package
+from nbprod.monitors.performance import Scored
+from nbprod.monitors.reference import Reference, reference_of_package, reference_of_table
 
-__all__ = ["MonitoredWindow", "load_window"]
+__all__ = ["MonitoredWindow", "load_window", "read_window"]
 
-#: What predictions are called, in a window and in the reference of an external model.
-OUTPUTS = ("prediction", "probability")
+MOMENT = "datetime64[us, UTC]"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -29,19 +29,16 @@ class MonitoredWindow:
 
     Attributes
     ----------
-    current
-        The window's rows: inputs, ``prediction``, ``probability`` where there is one, ``at``, ``outcome`` (missing
-        where it has not come).
-    reference
-        The same of the reference; its moments are in ``time``.
     inputs
-        The columns the model reads.
-    task
-        ``classification`` or ``regression``.
-    classes
-        The labels the model knows, in its order.
-    time
-        The reference's column of moments; ``None``: its rows do not depend on time.
+        The window's rows as the model saw them.
+    scored
+        The same rows with what the model said, when, by which version, and the outcome where it has come.
+    earlier
+        As ``scored``, of the windows before: what a trend is drawn from.
+    reference
+        What they are held against.
+    as_of
+        Outcomes that arrived later are not seen.
     tables
         Versions of the tables that were read.
     """
@@ -49,31 +46,43 @@ class MonitoredWindow:
     deployment: str
     start: datetime
     end: datetime
-    current: pd.DataFrame
-    reference: pd.DataFrame
-    inputs: tuple[str, ...]
-    task: str
-    classes: tuple[Any, ...] = ()
-    time: str | None = None
+    inputs: pd.DataFrame
+    scored: Scored
+    earlier: Scored
+    reference: Reference
+    as_of: datetime
     tables: Mapping[str, int]
+
+    @property
+    def current(self) -> pd.DataFrame:
+        """Inputs and what the model made of them, under the names of the reference."""
+        made = [
+            name for name in map(str, self.scored.frame) if name == "prediction" or name.startswith("probability")
+        ]
+        inputs = [name for name in self.inputs if name not in made]
+        return pd.concat([self.inputs[inputs], self.scored.frame[made]], axis=1)
 
     @property
     def outcomes(self) -> int:
         """How many predictions have an outcome."""
-        return int(self.current["outcome"].notna().sum()) if len(self.current) else 0
+        return self.scored.outcomes
+
+    def __len__(self) -> int:
+        return len(self.scored)
 
     def __repr__(self) -> str:
         days = f"{self.start:%Y-%m-%d}…{self.end:%Y-%m-%d}"
-        return f"<MonitoredWindow {self.deployment} {days} {len(self.current):,} rows>"
+        return f"<MonitoredWindow {self.deployment} {days} {len(self):,} rows>"
 
     def _repr_html_(self) -> str:
+        names = self.reference.inputs
         return card(
             f"{self.deployment}, {self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M}",
             [
-                ("predictions", f"{len(self.current):,}"),
+                ("predictions", f"{len(self):,}, {len(self.earlier):,} in the windows before"),
                 ("with an outcome", f"{self.outcomes:,}"),
                 ("reference", f"{len(self.reference):,} rows"),
-                ("inputs", ", ".join(self.inputs[:8]) + (" …" if len(self.inputs) > 8 else "")),
+                ("inputs", ", ".join(names[:8]) + (" …" if len(names) > 8 else "")),
             ],
         )
 
@@ -89,6 +98,7 @@ def load_window(
     reference: str | None = None,
     task: str | None = None,
     target: str | None = None,
+    history: int = 0,
 ) -> MonitoredWindow:
     """Read the predictions of a window and the reference they are held against.
 
@@ -102,7 +112,7 @@ def load_window(
         Event times; UTC where they name no zone; ``end`` is not included. Words in ISO 8601 do, since plain papermill
         hands over nothing else.
     as_of
-        Outcomes that arrived later are not seen.
+        Outcomes that arrived later are not seen; now by default.
     package
         The folder of the package that made the predictions.
     reference
@@ -110,6 +120,8 @@ def load_window(
         ``probability``.
     task, target
         Of such a model: ``classification`` or ``regression``, and the reference's column of outcomes.
+    history
+        How many windows before this one are read too, without their inputs.
 
     Raises
     ------
@@ -123,59 +135,61 @@ def load_window(
             "A monitor compares with a package or with a reference table: give one of the two",
             hint="package for a model nbprod serves, reference for another.",
         )
+    if package:
+        known = reference_of_package(package)
+    else:
+        kept = Lake(lake).window(deployment).inputs
+        known = reference_of_table(str(reference), set(kept), task, target or "outcome")
+    return read_window(lake, deployment, known, start=start, end=end, as_of=as_of, history=history)
+
+
+def read_window(
+    lake: str,
+    deployment: str,
+    reference: Reference,
+    *,
+    start: datetime | str,
+    end: datetime | str,
+    as_of: datetime | str | None = None,
+    history: int = 0,
+) -> MonitoredWindow:
+    """As `load_window`, with a reference that is there already."""
     first, last = _aware(start), _aware(end)
-    known = _aware(as_of) if as_of else None
-    rows = Lake(lake).window(deployment, pd.Timestamp(first), pd.Timestamp(last), as_of=known)
-    current = rows.to_table().to_pandas()
-    current = current.rename(columns={name: input_name(name) for name in current.columns if name.startswith(INPUT)})
-    if "outcome" not in current:
-        current["outcome"] = pd.Series([None] * len(current), dtype="object")
-    if "at" in current:
-        current = current.sort_values(["at", "prediction_id"], ignore_index=True)
-    found = _of_package(package) if package else _of_table(str(reference), current, task, target or "outcome")
+    seen_at = _aware(as_of) if as_of else now()
+    rows = Lake(lake).window(deployment, first, last, as_of=seen_at)
+    inputs, scored = _in_order(rows.to_table())
+    earlier = scored.rows(np.zeros(len(scored), dtype=bool))
+    if history:
+        before = Lake(lake).window(
+            deployment, first - history * (last - first), first, as_of=seen_at, tables=rows.tables
+        )
+        core = [name for name in before.columns if not name.startswith(INPUT)]
+        earlier = _in_order(before.to_table(core))[1]
     return MonitoredWindow(
         deployment=deployment,
         start=first,
         end=last,
-        current=current,
+        inputs=inputs,
+        scored=scored,
+        earlier=earlier,
+        reference=reference,
+        as_of=seen_at,
         tables=dict(rows.tables),
-        **found,
     )
 
 
-def _of_package(package: str | Path) -> dict[str, Any]:
-    loaded = load_package(package)
-    schema = loaded.schema
-    frame = loaded.reference().rename(columns={schema.target: "outcome"})
-    return {
-        "reference": frame,
-        "inputs": schema.names,
-        "task": schema.task,
-        "classes": schema.classes,
-        "time": schema.time if schema.time in frame else None,
-    }
-
-
-def _of_table(reference: str, current: pd.DataFrame, task: str | None, target: str) -> dict[str, Any]:
-    frame = read_frame(reference)
-    if missing := {"prediction", target} - set(frame.columns):
-        raise DataError(
-            f"The reference {reference} has no column {' and no column '.join(sorted(missing))}",
-            hint="Predictions of the same model on known rows, with their outcomes, make a reference.",
-        )
-    frame = frame.rename(columns={target: "outcome"})
-    known = {*OUTPUTS, "outcome", "prediction_id", "version", "at", "logged_at", "latency_ms"}
-    if task is None:
-        few = not pd.api.types.is_float_dtype(frame["outcome"]) and frame["outcome"].nunique() <= 20
-        task = "classification" if few else "regression"
-    labels = sorted(frame["outcome"].dropna().unique().tolist()) if task == "classification" else []
-    return {
-        "reference": frame,
-        "inputs": tuple(str(name) for name in frame if name in set(current) and name not in known),
-        "task": task,
-        "classes": tuple(labels),
-        "time": "at" if "at" in frame else None,
-    }
+def _in_order(table: pa.Table) -> tuple[pd.DataFrame, Scored]:
+    """Inputs and answers apart, by event time: an input may have the name of one of our columns."""
+    if {"at", "prediction_id"} <= set(table.column_names):
+        table = table.sort_by([("at", "ascending"), ("prediction_id", "ascending")])
+    names = [name for name in table.column_names if name.startswith(INPUT)]
+    inputs = table.select(names).rename_columns([input_name(name) for name in names]).to_pandas()
+    core = table.drop_columns(names).to_pandas()
+    for name, kind in (("prediction", "object"), ("outcome", "object"), ("at", MOMENT), ("outcome_at", MOMENT)):
+        if name not in core:  # nothing was ever kept, or no outcome has come
+            core[name] = pd.Series([None] * len(core), dtype=kind)
+    moments = core.pop("at")
+    return inputs, Scored(frame=core, times=moments)
 
 
 def _aware(moment: datetime | str) -> datetime:

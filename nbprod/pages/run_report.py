@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
@@ -16,9 +17,18 @@ from nbprod.pages.layout import Link, figure, render, when
 from nbprod.pages.notebook import Reader, read
 from nbprod.pages.wording import duration, run_sentence
 
-__all__ = ["run_report"]
+__all__ = ["Finding", "run_report"]
 
 MOST_TILES = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a run came to, told before how it went: it recorded ``verdict``, ``sentence`` and ``next_step``."""
+
+    verdict: str
+    sentence: str
+    next_step: str = ""
 
 
 def run_report(
@@ -27,6 +37,7 @@ def run_report(
     *,
     cells: Sequence[CellResult] = (),
     checks: Sequence[CheckResult] = (),
+    finding: Finding | None = None,
     links: Sequence[Link] = (),
     pages: Mapping[str, str] | None = None,
     nav: Sequence[Link] = (),
@@ -43,6 +54,8 @@ def run_report(
         What happened to each code cell, in order.
     checks
         Recorded checks, shown with their intervals.
+    finding
+        What the run concluded, if it did; it comes first.
     links
         The run's files, by relative address. An HTML file is linked only when it is boxed
         (:func:`nbprod.pages.box.boxed`): its scripts are driven by data.
@@ -66,6 +79,8 @@ def run_report(
         nav=list(nav),
         run=run,
         sentence=run_sentence(run),
+        finding=finding,
+        next_step=_commands(finding.next_step) if finding is not None else "",
         facts=_facts(run, known),
         metrics=list(run.metrics.items())[:MOST_TILES],
         checks=list(checks),
@@ -82,6 +97,12 @@ def run_report(
         provenance=_provenance(run),
         command=_command(run, reader),
     )
+
+
+def _commands(text: str) -> Markup:
+    """A sentence with what stands between backticks as code."""
+    parts = text.split("`")
+    return Markup().join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
 
 
 def _facts(run: Run, pages: Mapping[str, str]) -> list[tuple[str, object]]:

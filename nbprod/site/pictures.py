@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from nbprod.domain.monitor import MonitorReport
+from nbprod.domain.monitor import ESTIMATED, REFERENCE, MonitorReport
 from nbprod.pages.charts import Lane, Mark, Series, Span, lanes, trend
 from nbprod.pages.layout import figure
 from nbprod.site.facts import Held
@@ -26,7 +26,6 @@ __all__ = [
 ]
 
 MOST_METRICS = 9
-REFERENCE = "reference_"  # begins the name of a metric on the reference
 
 
 def middle(report: MonitorReport) -> datetime:
@@ -44,15 +43,10 @@ def version_marks(reports: Sequence[MonitorReport]) -> list[Mark]:
 
 
 def metric_names(reports: Sequence[MonitorReport]) -> list[str]:
-    """The metrics of the windows, those that were judged first; a reference belongs to its metric."""
+    """The metrics of the windows, those that were judged first; a reference and an estimate belong to theirs."""
     judged = [check.subject for report in reports for check in report.checks if check.name == "performance"]
-    recorded = [name for report in reports for name in report.metrics]
-    known = set(recorded)
-    return [
-        name
-        for name in dict.fromkeys([*judged, *recorded])
-        if name in known and not (name.startswith(REFERENCE) and name.removeprefix(REFERENCE) in known)
-    ]
+    recorded = [name for report in reports for name in report.by_metric]
+    return [name for name in dict.fromkeys([*judged, *recorded]) if name in recorded]
 
 
 def performance_picture(reports: Sequence[MonitorReport], *, wide: bool = True) -> Markup:
@@ -134,7 +128,7 @@ def alias_history(held: dict[str, list[Held]], *, until: datetime) -> Markup:
 
 def _metric(reports: Sequence[MonitorReport], name: str) -> list[Series]:
     at = [middle(report) for report in reports]
-    both = ((name, name), (f"{REFERENCE}{name}", "on the reference"))
+    both = ((name, name), (f"{REFERENCE}{name}", "on the reference"), (f"{ESTIMATED}{name}", "estimated"))
     return [
         Series(name=label, x=at, y=[report.metrics.get(key) for report in reports])
         for key, label in both

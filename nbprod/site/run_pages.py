@@ -18,7 +18,7 @@ from nbprod.errors import NbprodError
 from nbprod.notebook.journal import fold, read_events
 from nbprod.pages.box import BOXED, boxed, unboxed
 from nbprod.pages.layout import Link, look
-from nbprod.pages.run_report import run_report
+from nbprod.pages.run_report import Finding, run_report
 from nbprod.pages.wording import size
 from nbprod.recording.reading import read_records
 from nbprod.site.places import folder_name
@@ -58,7 +58,8 @@ def report(
     cells = fold(event for _, event in read_events(folder)).cells if (folder / "events.jsonl").is_file() else ()
     shown = _own_links(folder) if links is None else links
     notebook = _notebook(folder)
-    return run_report(run, notebook, cells=cells, checks=_checks(notebook, folder), links=shown, pages=pages, nav=nav)
+    checks, finding = _recorded(notebook, folder)
+    return run_report(run, notebook, cells=cells, checks=checks, finding=finding, links=shown, pages=pages, nav=nav)
 
 
 def fingerprint(run: Run, folder: Path) -> str:
@@ -141,12 +142,17 @@ def _copy(source: Path, target: Path) -> bool:
     return True
 
 
-def _checks(notebook: Any, folder: Path) -> Sequence[CheckResult]:
-    """The checks the notebook recorded; one that cannot be read is still in the notebook."""
+def _recorded(notebook: Any, folder: Path) -> tuple[Sequence[CheckResult], Finding | None]:
+    """The checks and the finding the notebook recorded; what cannot be read is still in the notebook."""
+    if not notebook:
+        return (), None
     try:
-        return read_records(notebook, folder).checks if notebook else ()
+        records = read_records(notebook, folder)
+        told = {name: records.get(name, "") for name in ("verdict", "sentence", "next_step")}
+        is_finding = all(isinstance(one, str) for one in told.values()) and told["verdict"] and told["sentence"]
+        return records.checks, Finding(**told) if is_finding else None
     except (NbprodError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        return ()
+        return (), None
 
 
 def _notebook(folder: Path) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from nbprod.errors import DataError, SettingsError
 
-__all__ = ["block_length_us", "block_numbers", "time_blocks", "times_us"]
+__all__ = ["block_length_us", "block_numbers", "block_start", "time_blocks", "times_us"]
 
 _UNITS_US = {"m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 7 * 86_400_000_000}
 #: Monday 5 January 1970, so that blocks of weeks begin on Mondays.
@@ -65,6 +66,12 @@ def block_numbers(seconds: NDArray[np.float64], block: str, name: str) -> NDArra
     length = block_length_us(block)
     whole = np.rint(seconds * 1e6).astype(np.int64)
     return (whole - (_FIRST_MONDAY_US if block.endswith("w") else 0)) // length
+
+
+def block_start(number: int, block: str) -> datetime:
+    """When the block of a number begins."""
+    origin = datetime(1970, 1, 5 if block.endswith("w") else 1, tzinfo=UTC)
+    return origin + timedelta(microseconds=int(number) * block_length_us(block))
 
 
 def times_us(times: Any) -> NDArray[np.int64]:

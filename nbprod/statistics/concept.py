@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from nbprod.errors import DataError
-from nbprod.statistics.blocks import time_blocks, times_us
+from nbprod.statistics.blocks import block_start, time_blocks, times_us
 from nbprod.statistics.interval import Interval
 from nbprod.statistics.sequential import AlarmBudget, confidence_sequence, detect_rise
 
@@ -163,8 +163,8 @@ def _watched(
     mean = float(after["loss"].mean()) if len(after) else float("nan")
     ids = seen.index.to_numpy()
     return ConceptDrift(
-        detected_at=None if found.at is None else _start(ids[found.at] + 1, block),
-        began_at=None if found.began is None else _start(ids[found.began], block),
+        detected_at=None if found.at is None else block_start(ids[found.at] + 1, block),
+        began_at=None if found.began is None else block_start(ids[found.began], block),
         evidence=float(found.evidence.max(initial=0.0)),
         threshold=run_length,
         level=level,
@@ -194,9 +194,3 @@ def _series(loss: Floats, at: Any, block: str) -> pd.DataFrame:
 
 def _pandas(block: str) -> str:
     return block[:-1] + {"m": "min", "h": "h", "d": "D", "w": "W"}[block[-1]]
-
-
-def _start(number: int, block: str) -> datetime:
-    length = pd.Timedelta(_pandas(block)).to_pytimedelta()
-    origin = datetime(1970, 1, 5 if block.endswith("w") else 1, tzinfo=UTC)
-    return origin + timedelta(seconds=int(number) * length.total_seconds())

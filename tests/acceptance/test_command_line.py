@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -210,11 +213,18 @@ def test_predictions_of_a_model_served_elsewhere_can_be_handed_in(used):
     )  # fmt: skip
 
     added = shell.json("predictions", "add", "elsewhere", "handed.csv")
-    looked = shell.json("monitor", "run", "elsewhere", "--start", "1996-07-15", "--end", "1996-08-15")
+    month = ("--start", "1996-07-15", "--end", "1996-08-15")
+    looked, again = (shell.json("monitor", "run", "elsewhere", *month) for _ in range(2))
 
     assert added["added"] == 744
     assert (looked["rows"], looked["changed"]) == (744, [])
+    assert spent(again) == spent(looked)
     assert {one["name"] for one in shell.json("deployments", "list")} == {"price", "elsewhere"}
+
+
+def spent(report):
+    """Of the budget of false alarms, by one look."""
+    return next(check["value"] for check in report["checks"] if check["name"] == "budget")
 
 
 def test_a_monitor_names_what_changed_and_ends_with_3(used):
@@ -227,7 +237,42 @@ def test_a_monitor_names_what_changed_and_ends_with_3(used):
     assert used.usual.json["outcomes"] == 744
     assert next(one["run_id"] for one in used.shell.json("monitor", "list", "price")) == report["run_id"]
     assert used.shell.json("monitor", "show", report["run_id"])["checks"]
-    assert len(used.shell.json("monitor", "trend", "price")) == 2
+    usual, changed = used.shell.json("monitor", "trend", "price")
+    assert {"accuracy", "estimated_accuracy", "reference_accuracy"} <= set(usual)
+    assert "estimated_accuracy" in changed
+    assert "accuracy" not in changed
+    told = used.shell("monitor", "show", report["run_id"]).err
+    assert "Next: Find out why" in told or "Next: Retrain" in told
+    assert " estimated, " in told
+
+
+def test_a_monitors_report_says_first_what_was_found_and_asks_nobody_for_anything(used):
+    run = used.shell.json("runs", "show", used.changed.json["run_id"])
+    page = (Path(run["folder"]) / "report.html").read_text()
+    words = re.sub(r"<style.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
+
+    assert len(page.encode()) < 300_000
+    assert not re.search(r"""(?:src|href|action|srcset)\s*=\s*["']?\s*(?:https?:)?//|url\(|@import|<script""", page)
+    assert 'class="drawing" alt="vicprice.' in page
+    assert 'alt="accuracy over time.' in page
+    told = [words.index(said) for said in ("alarm", "Next:", "nbprod retraining start price", "Code", "Result")]
+    assert told == sorted(told)
+
+
+def test_what_a_monitor_would_have_said_is_told_beforehand(used):
+    shell = used.shell
+    replay = ("rehearse", "monitor", "price", "--last", "30d", "--end", "1997-07-01", "--window", "15d")
+    first, second = shell.json(*replay, "--delay", "1d")
+    told = shell("monitor", "calibrate", "price", "--days", "1")
+    measured = shell.json("monitor", "calibrate", "price", "--days", "1")
+
+    assert (first["verdict"], first["spoke_at"][:10], first["began_at"][:10]) == ("alarm", "1997-06-17", "1997-06-01")
+    assert first["late_days"] == 16
+    assert second["verdict"] == "alarm"
+    assert len(shell.json("monitor", "list", "price")) == 2
+    assert "the budget is 2." in told.err
+    assert measured["budget"]["per_year"] == 2
+    assert measured["windows"] >= 10
 
 
 def test_alerts_are_acknowledged_and_resolved(used):

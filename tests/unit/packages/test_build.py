@@ -20,7 +20,8 @@ from tests.unit.packages.conftest import make_rows, targets
 
 FILES = {
     "MLmodel", "README.md", "conda.yaml", "environment.json", "golden.parquet", "input_example.json", "metrics.json",
-    "model/model.skops", "nbprod.json", "notebook.ipynb", "profile.bin", "python_env.yaml", "reference.parquet", "requirements.txt",
+    "model/model.skops", "nbprod.json", "notebook.ipynb", "profile.bin", "python_env.yaml", "reference.parquet", "reliance.json",
+    "requirements.txt",
     "schema.json", "serving_input_example.json", "code/__pycache__",
 }  # fmt: skip
 
@@ -253,3 +254,13 @@ def test_the_schema_speaks_of_all_rows_not_of_the_sample_that_is_kept(packages, 
 
 def labelled(frame):
     return frame.assign(**{"class": targets(frame, "binary")})
+
+
+def test_how_much_the_model_relies_on_each_column_is_sealed_with_it(packages, stage):
+    package = packages.build(stage())
+    found = json.loads((Path(package.folder) / "reliance.json").read_text())
+
+    assert set(found) == {"load", "hour", "place", "kind", "holiday"}
+    assert sum(value for value in found.values() if value is not None) == pytest.approx(1, abs=0.001)
+    assert max(found, key=lambda name: found[name] or 0) == "load"
+    assert found["holiday"] == 0  # the pipeline drops it

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.run import CellResult, CellStatus, EndCause, Run, RunStatus
 from nbprod.pages.layout import POLICY, Link
-from nbprod.pages.run_report import run_report
+from nbprod.pages.run_report import Finding, run_report
 from tests.unit.pages.conftest import HOSTILE, active
 
 AT = datetime(2026, 11, 20, 9, 44, 13, tzinfo=UTC)
@@ -162,3 +162,15 @@ def test_no_value_in_any_field_becomes_markup(text):
     assert active(page) == []
     assert page.count("<h1>") == 1
     page.encode()
+
+
+def test_a_finding_comes_first_and_its_story_before_its_numbers():
+    finding = Finding(verdict="alarm", sentence="age <changed>", next_step="Try `nbprod alerts list` & see.")
+    page = run_report(RUN, NOTEBOOK, finding=finding)
+    plain = run_report(RUN, NOTEBOOK)
+
+    assert "age &lt;changed&gt;" in page
+    assert "Try <code>nbprod alerts list</code> &amp; see." in page
+    assert page.index("age &lt;changed&gt;") < page.index("Every cell completed")
+    assert page.index('id="notebook"') < page.index('id="result"')
+    assert plain.index('id="notebook"') > plain.index('id="result"')

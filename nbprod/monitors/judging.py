@@ -1,0 +1,163 @@
+"""From numbers to checks, from checks to one verdict, and the verdict in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from nbprod.domain.advice import LONGER, SOURCE, WAIT, Verdict
+from nbprod.domain.check import CheckOutcome, CheckResult
+from nbprod.domain.monitor import MonitorPolicy
+from nbprod.monitors.performance import judge_performance, judged_metric
+from nbprod.monitors.reference import OUTPUTS
+from nbprod.statistics import Agreement, ColumnComparison, ColumnVerdict, Comparison, ConceptDrift, Interval
+
+__all__ = [
+    "agreement_check",
+    "agreement_sentence",
+    "column_checks",
+    "listed",
+    "performance_checks",
+    "verdict_of",
+    "verdict_sentence",
+]
+
+DOUBT = 0.05  #: what is significant at this level and not at the budget's is a doubt: it neither alarms nor settles
+MOST_WINDOWS = 12  #: more rows than this many windows have are not worth waiting for
+
+
+def performance_checks(
+    before: Mapping[str, Interval],
+    after: Mapping[str, Interval],
+    expected: Mapping[str, Interval],
+    policy: MonitorPolicy,
+    task: str,
+    level: float,
+    outcomes: int,
+) -> Sequence[CheckResult]:
+    """Performance as realised; the estimate may alarm in its place while outcomes are missing."""
+    realised = judge_performance(before, after, policy, task=task, level=level, outcomes=outcomes)
+    if judged_metric(policy, task) not in expected:
+        return [realised]
+    estimated = judge_performance(before, expected, policy, task=task, level=level, estimated=True)
+    if judged_metric(policy, task) in after:
+        # what happened is known: what was expected is told beside it and alarms no longer
+        estimated = replace(estimated, outcome=CheckOutcome.PASSED)
+    return [realised, estimated]
+
+
+def agreement_check(found: Agreement, level: float) -> CheckResult:
+    """Whether what came is what was estimated; it never alarms by itself."""
+    holds = found.p_value > min(level, DOUBT)
+    return CheckResult(
+        name="agreement",
+        subject=found.metric,
+        outcome=CheckOutcome.PASSED if holds else CheckOutcome.INCONCLUSIVE,
+        sentence=agreement_sentence(found),
+        value=found.difference.value,
+        rule="realised as estimated",
+    )
+
+
+def agreement_sentence(found: Agreement) -> str:
+    """What was estimated, what came, and what that says of the estimate's assumption."""
+    said = f"{found.metric} was estimated at {found.estimated.value:.3g} and is {found.realised:.3g}"
+    if found.holds:
+        return f"{said}: outcomes depend on the inputs as they did."
+    return f"{said}: outcomes no longer depend on the inputs as they did (p = {found.p_value:.1g})."
+
+
+def column_checks(comparison: Comparison, began: Mapping[str, datetime]) -> list[CheckResult]:
+    """A check a column; what began within the window says when."""
+    needed = [column.rows_needed or 0 for column in comparison.columns.values()]
+    most = max(needed, default=0)
+    # where windows of the reference differ so much among themselves, a longer window tells nothing
+    wait = (
+        f"{WAIT}{float(f'{most:.2g}'):,.0f} predictions" if most <= MOST_WINDOWS * comparison.current_rows else LONGER
+    )
+    return [_column_check(column, began.get(column.name), wait) for column in comparison.columns.values()]
+
+
+def _column_check(column: ColumnComparison, began: datetime | None, wait: str) -> CheckResult:
+    outcome, sentence = CheckOutcome.PASSED, column.sentence
+    rule = f"below {column.threshold:.3g} {column.effect_unit}"
+    if column.verdict is ColumnVerdict.CHANGED:
+        outcome = CheckOutcome.FAILED
+        sentence += f" It began about {began.day} {began:%B %Y}." if began else ""
+        if column.method == "schema" or abs(column.missing_change) >= DOUBT:
+            rule = SOURCE
+    elif _is_doubtful(column):
+        outcome, sentence = (
+            CheckOutcome.INCONCLUSIVE,
+            f"{sentence} Too little evidence for the budget of false alarms.",
+        )
+    elif column.verdict is ColumnVerdict.INCONCLUSIVE:
+        outcome, rule = CheckOutcome.INCONCLUSIVE, wait
+    return CheckResult(
+        name="prediction" if column.name in OUTPUTS else "drift",
+        subject=column.name,
+        outcome=outcome,
+        sentence=sentence,
+        value=column.effect,
+        low=column.low,
+        high=column.high,
+        rule=rule,
+    )
+
+
+def _is_doubtful(column: ColumnComparison) -> bool:
+    """Whether a column would have changed at five percent, and has not at the budget's level."""
+    if column.verdict in {ColumnVerdict.CHANGED, ColumnVerdict.WATCH}:
+        return False
+    return column.judged(column.p_adjusted, DOUBT).verdict is ColumnVerdict.CHANGED
+
+
+def verdict_of(checks: Sequence[CheckResult], comparison: Comparison, rise: ConceptDrift | None) -> Verdict:
+    """The worst that was found; what is small or doubtful is watched."""
+    outcomes = {check.outcome for check in checks}
+    if CheckOutcome.FAILED in outcomes:
+        return Verdict.ALARM
+    if _watched(checks, comparison) or (rise is not None and rise.detected):
+        return Verdict.WATCH
+    return Verdict.HEALTHY if outcomes == {CheckOutcome.PASSED} else Verdict.INCONCLUSIVE
+
+
+def _watched(checks: Sequence[CheckResult], comparison: Comparison) -> list[str]:
+    """What is significant without being an alarm: small, or too little evidence for the budget."""
+    doubts = [column.name for column in comparison.columns.values() if _is_doubtful(column)]
+    unlike = [
+        f"the estimate of {check.subject}"
+        for check in checks
+        if check.name == "agreement" and check.outcome is not CheckOutcome.PASSED
+    ]
+    return [*comparison.watch, *doubts, *unlike]
+
+
+def verdict_sentence(verdict: Verdict, checks: Sequence[CheckResult], comparison: Comparison) -> str:
+    """The verdict's reasons in one sentence."""
+    failed = [check for check in checks if check.outcome is CheckOutcome.FAILED]
+    if verdict is Verdict.ALARM:
+        drifted = [check.subject for check in failed if check.name == "drift"]
+        parts = [check.sentence for check in failed if check.name in {"performance", "estimated"}]
+        if drifted:
+            parts.insert(0, f"{listed(drifted)} changed")
+        if any(check.name == "prediction" for check in failed):
+            parts.append("the predictions changed")
+        return "; ".join(parts)
+    doubtful = [check for check in checks if check.outcome is CheckOutcome.INCONCLUSIVE]
+    told = [check.sentence for check in doubtful if check.name == "performance"]
+    if verdict is Verdict.INCONCLUSIVE:
+        columns = [check.subject for check in doubtful if check.name in {"drift", "prediction"}]
+        parts = [f"too few rows to judge {listed(columns)}"] if columns else []
+        return "; ".join(parts + told)
+    if verdict is Verdict.WATCH:
+        watched = _watched(checks, comparison)
+        small = f"{listed(watched)} changed, by too little or too doubtfully for an alarm" if watched else ""
+        return "; ".join([small or "the loss rose, not certainly by more than is material", *told])
+    return "nothing changed significantly"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Names as people list them."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -89,10 +89,8 @@ class Reading:
         for cell in self.cells:
             unread = [cell.source] if cell.problem else cell.own_lines
             found |= {word for text in unread for word in re.findall(r"\w+", text)}
-            for node in cell.nodes:
-                found |= (
-                    {node.id} if isinstance(node, ast.Name) else {node.arg} if isinstance(node, ast.arg) else set()
-                )
+            found |= {node.id for node in cell.nodes if isinstance(node, ast.Name)}
+            found |= {node.arg for node in cell.nodes if isinstance(node, ast.arg)}
         return frozenset(found)
 
     def statements(self) -> Iterator[tuple[Code, Statement]]:

@@ -56,7 +56,7 @@ def plots() -> nbformat.NotebookNode:
     return stranger(
         "%matplotlib inline\nimport pandas as pd\nimport matplotlib.pyplot as plt\nimport numpy as np",
         "np.random.seed(0)\nFIGSIZE = (8, 3)\nN_ROWS = 2000",
-        "bikes = pd.read_csv('bike_sharing_hourly.csv', nrows=N_ROWS)\nbikes['when'] = pd.to_datetime(bikes['dteday'])",
+        "bikes = pd.read_csv('bike_sharing_hourly.csv', nrows=N_ROWS)\nbikes['when'] = pd.to_datetime(bikes['at'])",
         "by_hour = bikes.groupby('hr')['cnt'].mean()\nprint(by_hour.round(3).head().to_dict())",
         "title = 'Rides by hour'\nfig, ax = plt.subplots(figsize=FIGSIZE)\nby_hour.plot(ax=ax)\nax.set_title(title)",
         "noise = np.random.rand(3)\nprint(noise.round(6))\ncorr = bikes[['temp', 'hum', 'cnt']].corr()\ncorr",

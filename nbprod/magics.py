@@ -133,13 +133,13 @@ def _command(words: list[str]) -> None:
     Refused
         The command was not understood, or ended with another code than 0.
     """
-    import click  # comes with typer: the command line is loaded when it is used
-
-    from nbprod.cli.application import app
+    from nbprod.cli.application import app  # the command line is loaded when it is used
 
     try:
         code = app(args=words, prog_name="nbprod", standalone_mode=False)
-    except click.ClickException as error:
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # those of click, of which newer versions of typer have a copy
+            raise
         raise Refused(f"nbprod: {error.format_message()}") from None
     if isinstance(code, int) and code:
         raise Refused(f"nbprod {' '.join(words)} ended with {code}")

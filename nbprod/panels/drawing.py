@@ -29,6 +29,7 @@ EDGES = {
     RunStatus.CANCELLED: "#9a6700",
 }
 CALM = "#2f6f8f"
+PRINTED = "font-family:monospace;white-space:pre-wrap;overflow-wrap:anywhere;padding:2px 0;margin:2px 0"
 MOST_ROWS = 12
 BAR = 24
 
@@ -38,17 +39,19 @@ def draw(standing: Standing) -> str:
     result = standing.result
     edge = EDGES.get(result.status, CALM)
     parts = [
-        f'<p style="padding:2px 0"><strong>Run {escape(standing.title)}</strong><br>{escape(sentence(standing))}</p>'
+        f'<div style="padding:2px 0"><strong>Run {escape(standing.title)}</strong><br>{escape(sentence(standing))}</div>'
     ]
     if result.cells:
         parts += [_bar(result.cells), _table(standing)]
     if standing.tail.strip():
         text = escape(plain(standing.tail).strip("\n"))
         parts.append(
-            f'<p style="opacity:.75;padding:2px 0">Printed by {escape(standing.tail_of)}</p>'
-            f'<pre style="white-space:pre-wrap;overflow-wrap:anywhere;padding:2px 0" tabindex="0">{text}</pre>'
+            f'<div style="opacity:.75;padding:2px 0">Printed by {escape(standing.tail_of)}</div>'
+            f'<pre style="{PRINTED}" tabindex="0">{text}</pre>'
         )
-    parts.append(f'<p style="opacity:.75;padding:2px 0"><small>As of {standing.at:%Y-%m-%d %H:%M:%S} UTC</small></p>')
+    parts.append(
+        f'<div style="opacity:.75;padding:2px 0"><small>As of {standing.at:%Y-%m-%d %H:%M:%S} UTC</small></div>'
+    )
     style = f"border-left:3px solid {edge};padding:2px 0 2px 10px;margin:4px 0"
     return (
         f'<div class="nbp-panel" role="group" aria-label="Progress of a run" style="{style}">{"".join(parts)}</div>'
@@ -76,7 +79,7 @@ def sentence(standing: Standing) -> str:
 def _bar(cells: tuple[CellResult, ...]) -> str:
     done = sum(cell.status is CellStatus.COMPLETED for cell in cells)
     filled = BAR * done // len(cells)
-    return f'<p style="padding:2px 0" aria-hidden="true">{"█" * filled}{"░" * (BAR - filled)}</p>'
+    return f'<div style="padding:2px 0" aria-hidden="true">{"█" * filled}{"░" * (BAR - filled)}</div>'
 
 
 def _table(standing: Standing) -> str:

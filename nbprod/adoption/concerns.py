@@ -104,14 +104,15 @@ def _hidden(reading: Reading) -> Iterator[tuple[str, str]]:
     for cell in reading.cells:
         for statement in cell.statements:
             is_plain = isinstance(statement.node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Expr)
+            is_plain &= not any(isinstance(one, ast.NamedExpr) for one in ast.walk(statement.node))
             unbound = statement.reads - (frozenset() if is_plain else statement.binds)
             missing = sorted((unbound - bound) | (statement.later - bound - everything))
             for name in missing:
                 if name in said:
                     continue
                 said.add(name)
-                below = [where.id for where, _ in reading.bindings(name)]
-                first = f"is first assigned below, in {below[0]}" if below else "is assigned nowhere in this notebook"
+                below = [where.id for where, one in reading.bindings(name) if one is not statement]
+                first = f"is first assigned below, in {below[0]}" if below else "is assigned nowhere before"
                 yield cell.id, f"{name} is used here and {first}"
             bound |= statement.binds
             if statement.is_open:
@@ -152,7 +153,7 @@ def _chance(reading: Reading) -> Iterator[tuple[str, str]]:
 
 
 def _draws(path: str, name: str, library: str) -> bool:
-    return bool(library == "sklearn" and SKLEARN_CHANCE.fullmatch(name)) or (
+    return bool(library == "sklearn" and SKLEARN_CHANCE.fullmatch(path.rpartition(".")[2])) or (
         name == "sample" and path.count(".") == 1
     )
 

@@ -38,9 +38,8 @@ def draw(standing: Standing) -> str:
     """The whole panel, everything in it escaped; nothing in it is loaded from anywhere."""
     result = standing.result
     edge = EDGES.get(result.status, CALM)
-    parts = [
-        f'<div style="padding:2px 0"><strong>Run {escape(standing.title)}</strong><br>{escape(sentence(standing))}</div>'
-    ]
+    head = f"<strong>Run {escape(standing.title)}</strong><br>{escape(sentence(standing))}"
+    parts = [f'<div style="padding:2px 0">{head}</div>']
     if result.cells:
         parts += [_bar(result.cells), _table(standing)]
     if standing.tail.strip():
@@ -49,13 +48,11 @@ def draw(standing: Standing) -> str:
             f'<div style="opacity:.75;padding:2px 0">Printed by {escape(standing.tail_of)}</div>'
             f'<pre style="{PRINTED}" tabindex="0">{text}</pre>'
         )
-    parts.append(
-        f'<div style="opacity:.75;padding:2px 0"><small>As of {standing.at:%Y-%m-%d %H:%M:%S} UTC</small></div>'
-    )
-    style = f"border-left:3px solid {edge};padding:2px 0 2px 10px;margin:4px 0"
-    return (
-        f'<div class="nbp-panel" role="group" aria-label="Progress of a run" style="{style}">{"".join(parts)}</div>'
-    )
+    moment = f"As of {standing.at:%Y-%m-%d %H:%M:%S} UTC"
+    parts.append(f'<div style="opacity:.75;padding:2px 0"><small>{moment}</small></div>')
+    style = f"border-left:3px solid {edge};padding:2px 0 2px 10px;margin:4px 0;line-height:1.45"
+    body = "".join(parts)
+    return f'<div class="nbp-panel" role="group" aria-label="Progress of a run" style="{style}">{body}</div>'
 
 
 def sentence(standing: Standing) -> str:

@@ -19,7 +19,7 @@ from nbprod.adoption.reading import Code, Reading, Statement, called, span
 from nbprod.domain.coercion import coerce
 from nbprod.domain.fault import Fault
 from nbprod.domain.parameter import is_parameter_name
-from nbprod.notebook.annotations import NotLiteralError, literal_value, rule_of_annotation
+from nbprod.notebook.annotations import rule_of_annotation
 
 __all__ = ["first_place", "parameter_edits"]
 
@@ -71,12 +71,12 @@ def parameter_edits(reading: Reading, secrets: frozenset[str]) -> tuple[list[Edi
                 kept.append(_fault(cell.id, f"{name} looks like a parameter and stays where it is: {why}"))
             continue
         value = statement.node.value  # type: ignore[attr-defined]
-        annotation = _annotation(literal_value(value))
+        annotation = _annotation(_value(value))
         declaration = Declaration(
             name=name,
             annotation=annotation,
             value=" ".join(cell.text(value).split("\n")) if "\n" not in cell.text(value) else ast.unparse(value),
-            help=_comment_behind(cell, statement.node) or _purpose(reading, name, literal_value(value), cell),
+            help=_comment_behind(cell, statement.node) or _purpose(reading, name, _value(value), cell),
         )
         edits.append(
             Edit(
@@ -125,10 +125,7 @@ def _candidates(reading: Reading) -> Iterator[tuple[int, Code, Statement]]:
                 name, value = node.target.id, node.value
             else:
                 continue
-            try:
-                literal = literal_value(value)
-            except NotLiteralError:
-                continue
+            literal = _value(value)
             if not _annotation(literal) or len(cell.text(value)) > LONGEST:
                 continue
             is_setting = name.isupper() or SEED_NAMES.fullmatch(name) or _is_file(literal)
@@ -335,9 +332,10 @@ def _settings_in(node: ast.AST) -> Iterator[tuple[str, ast.expr, str]]:
 
 
 def _value(node: ast.expr | None) -> Any:
+    """The value of a literal; ``None`` where there is none, which no setting is."""
     try:
-        return literal_value(node) if node is not None else None
-    except NotLiteralError:
+        return ast.literal_eval(node) if node is not None else None
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return None
 
 

@@ -166,7 +166,7 @@ def adopt(path: Path) -> Adoption:
     secrets = secrets_in(reading)
     edits: list[Edit] = []
     faults: list[Fault] = []
-    if not any(tagged(tidied, "parameters")):
+    if not list(tagged(tidied, "parameters")):
         found, why_not = parameter_edits(reading, frozenset(one.value for one in secrets))
         edits, faults = edits + found, faults + why_not
     for find in (record_edits, model_edits):

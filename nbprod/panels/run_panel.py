@@ -45,6 +45,7 @@ class RunPanel(VBox):
     """
 
     def __init__(self, run: Run | Path, *, poll_s: float = POLL_S) -> None:
+        self.closing = threading.Event()  # first of all: close() is called also when the rest is refused
         folder, title, created_at = _record_of(run)
         if not folder.is_dir():
             raise NotFoundError(
@@ -58,7 +59,6 @@ class RunPanel(VBox):
         self.button = Button(description="Stop the run", disabled=self.standing.has_ended)
         self.button.on_click(lambda _: self.stop())
         self.display_id = ""
-        self.closing = threading.Event()
         super().__init__([self.body, self.button])
         self.add_class("nbp-run")
         self.thread = threading.Thread(target=self._follow, name=f"nbprod panel {title}", daemon=True)

@@ -46,14 +46,16 @@ class NbprodMagics(Magics):
         ``nbprod``. Values may name variables: ``data={path}``.
         """
         try:
-            words = _split(line)
+            words = _split(line) or ["--help"]
             match words:
-                case ["run", template, *given] if not any(word.startswith("-") and word != "-p" for word in given):
+                case ["run", template, *given] if not any(_is_option(word) for word in [template, *given]):
                     self._run(template, [word for word in given if word != "-p"])
                 case ["watch", run]:
                     self._watch(_filled(run, self.variables))
                 case ["cancel", run]:
                     _command(["runs", "cancel", str(_filled(run, self.variables))])
+                case ["run", *given] if not {"-h", "--help", "--detach"} & set(given):  # with options of its own
+                    _command(["run", *(str(_filled(word, self.variables)) for word in given), "--detach"])
                 case _:
                     _command([str(_filled(word, self.variables)) for word in words])
         except NbprodError as error:
@@ -84,12 +86,17 @@ class NbprodMagics(Magics):
 def load_ipython_extension(shell: Any) -> None:
     """Called by ``%load_ext nbprod``."""
     shell.register_magics(NbprodMagics)
-    shell.set_hook("complete_command", _complete, re_key=r"%?nbprod\b")
+    shell.set_hook("complete_command", _complete, str_key="%nbprod")
 
 
 def unload_ipython_extension(shell: Any) -> None:
     """Called by ``%unload_ext nbprod``."""
     shell.magics_manager.magics["line"].pop("nbprod", None)
+
+
+def _is_option(word: str) -> bool:
+    """Whether a word is an option that only the command line knows."""
+    return word.startswith("-") and word != "-p"
 
 
 def _split(line: str) -> list[str]:

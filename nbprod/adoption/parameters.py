@@ -8,31 +8,21 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import PurePath
 from typing import Any
 
 from nbprod.adoption.edit import Declaration, Edit, EditKind, Replacement
-from nbprod.adoption.reading import Code, Reading, Statement, called, span
-from nbprod.domain.coercion import coerce
+from nbprod.adoption.lifting import lifted
+from nbprod.adoption.literals import LONGEST, SEED_NAMES, annotation_of, fits, is_file, value_of
+from nbprod.adoption.reading import GIVEN, Code, Reading, Statement, called, span
 from nbprod.domain.fault import Fault
 from nbprod.domain.parameter import is_parameter_name
-from nbprod.notebook.annotations import rule_of_annotation
+from nbprod.errors import NotebookError
+from nbprod.notebook.parameters import parse_parameters
 
-__all__ = ["first_place", "parameter_edits"]
+__all__ = ["first_place", "parameter_edits", "typed_edits"]
 
-LONGEST = 300  # characters of a literal; a longer one is data, not a setting
-READERS = re.compile(r"read_\w+|loadtxt|genfromtxt|imread|open_dataset|load_workbook")
-FILE = re.compile(r"[^\n{}<>|]*\.(?:csv|tsv|parquet|xlsx?|json|jsonl|feather|txt|dat|pkl|pickle|h5|gz|zip|db|npz?)")
-SEED_NAMES = re.compile(r"(?:.*_)?(?:seed|random_state)", re.IGNORECASE)
-SEED_KEYWORDS = {"random_state", "seed"}
-SEED_CALLS = {"numpy.random.seed", "random.seed", "numpy.random.default_rng", "numpy.random.RandomState"}
-SETTINGS_CALLS = {"Namespace", "SimpleNamespace"}
-SETTINGS_CLASS = re.compile(
-    r"(?:cfg|config|configuration|args|params|hparams|settings|hyperparameters)", re.IGNORECASE
-)
 CHANGING = {"append", "extend", "insert", "add", "update", "pop", "remove", "clear", "sort", "reverse", "setdefault"}
 
 
@@ -65,18 +55,17 @@ def parameter_edits(reading: Reading, secrets: frozenset[str]) -> tuple[list[Edi
     for number, cell, statement in _candidates(reading):
         if any(secret in cell.text(statement.node) for secret in secrets):
             continue
-        name = statement.node.targets[0].id if isinstance(statement.node, ast.Assign) else statement.node.target.id  # type: ignore[attr-defined]
+        name, value, annotation = _assignment(statement.node)
         if why := _why_not(reading, name, number, place, cell, statement):
             if why != "-":
                 kept.append(_fault(cell.id, f"{name} looks like a parameter and stays where it is: {why}"))
             continue
-        value = statement.node.value  # type: ignore[attr-defined]
-        annotation = _annotation(_value(value))
+        assert value is not None
         declaration = Declaration(
             name=name,
-            annotation=annotation,
-            value=" ".join(cell.text(value).split("\n")) if "\n" not in cell.text(value) else ast.unparse(value),
-            help=_comment_behind(cell, statement.node) or _purpose(reading, name, _value(value), cell),
+            annotation=annotation or annotation_of(value_of(value)),
+            value=ast.unparse(value) if "\n" in cell.text(value) else cell.text(value),
+            help=_comment_behind(cell, statement.node) or _purpose(reading, name, value_of(value), cell),
         )
         edits.append(
             Edit(
@@ -89,10 +78,8 @@ def parameter_edits(reading: Reading, secrets: frozenset[str]) -> tuple[list[Edi
         )
     edits = _in_place(reading, edits, place)
     taken = {edit.declaration.name for edit in edits if edit.declaration}
-    if all(
-        cell.is_readable or cell.problem for cell in reading.cells[place:]
-    ):  # nothing clears what is set at the top
-        edits = _apart([*edits, *_lifted(reading, taken, secrets)])
+    if all(cell.is_readable or cell.problem for cell in reading.cells[place:]):  # nothing clears what is above
+        edits = _apart([*edits, *lifted(reading, taken, secrets)])
     return edits, kept
 
 
@@ -118,21 +105,26 @@ def _candidates(reading: Reading) -> Iterator[tuple[int, Code, Statement]]:
     is_top = True
     for number, cell in enumerate(reading.cells):
         for statement in cell.statements:
-            node = statement.node
-            if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-                name, value = node.targets[0].id, node.value
-            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
-                name, value = node.target.id, node.value
-            else:
+            name, value, annotation = _assignment(statement.node)
+            literal = value_of(value)
+            if value is None or not annotation_of(literal) or len(cell.text(value)) > LONGEST:
                 continue
-            literal = _value(value)
-            if not _annotation(literal) or len(cell.text(value)) > LONGEST:
+            if annotation and not fits(annotation, literal):
                 continue
-            is_setting = name.isupper() or SEED_NAMES.fullmatch(name) or _is_file(literal)
+            is_setting = name.isupper() or SEED_NAMES.fullmatch(name) or is_file(literal)
             if is_parameter_name(name) and not name.startswith("_") and (is_top or is_setting):
                 yield number, cell, statement
         if any(called(node).startswith("fit") for node in cell.nodes):
             is_top = False
+
+
+def _assignment(node: ast.stmt) -> tuple[str, ast.expr | None, str]:
+    """The one name a statement assigns to, the value and the annotation; no value where it is anything else."""
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id, node.value, ""
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return node.target.id, node.value, ast.unparse(node.annotation)
+    return "", None, ""
 
 
 def _why_not(reading: Reading, name: str, number: int, place: int, cell: Code, statement: Statement) -> str:
@@ -147,6 +139,11 @@ def _why_not(reading: Reading, name: str, number: int, place: int, cell: Code, s
     behind = lines[(node.end_lineno or 1) - 1].encode()[node.end_col_offset :].decode().strip()
     if node.col_offset or (behind and not behind.startswith("#")):
         return "it shares a line with other code"
+    known = {word for above in reading.cells[:place] for one in above.statements for word in one.binds} | GIVEN
+    annotation = node.annotation if isinstance(node, ast.AnnAssign) else None
+    words = {one.id for one in ast.walk(annotation) if isinstance(one, ast.Name)} if annotation else set()
+    if unknown := words - known:
+        return f"its annotation needs {min(unknown)}, which is not imported in a cell of its own above"
     for other, earlier in reading.statements():
         if earlier is statement:
             break
@@ -182,33 +179,6 @@ def _is_changed(reading: Reading, name: str) -> bool:
 
 def _is_name(node: ast.AST, name: str) -> bool:
     return isinstance(node, ast.Name) and node.id == name
-
-
-def _annotation(value: Any) -> str:
-    """The annotation under which exactly this value is a valid default; empty where it is no setting."""
-    kind = type(value).__name__
-    if isinstance(value, list) and value:
-        kinds = {type(one).__name__ for one in value}
-        kind = f"list[{kinds.pop()}]" if len(kinds) == 1 and kinds <= {"int", "float", "str", "bool"} else "list"
-    elif (
-        isinstance(value, tuple)
-        and 0 < len(value) <= 4
-        and all(type(one) in {int, float, str, bool} for one in value)
-    ):
-        kind = f"tuple[{', '.join(type(one).__name__ for one in value)}]"
-    elif not isinstance(value, bool | int | float | str | dict) or value in ("", {}):
-        return ""
-    if isinstance(value, str) and "\n" in value:
-        return ""
-    try:
-        kept = coerce(rule_of_annotation(ast.parse(kind, mode="eval").body), value)
-    except ValueError:
-        return ""
-    return kind if type(kept) is type(value) and repr(kept) == repr(value) else ""
-
-
-def _is_file(value: Any) -> bool:
-    return isinstance(value, str) and bool(FILE.fullmatch(value))
 
 
 def _comment_behind(cell: Code, node: ast.stmt) -> str:
@@ -249,7 +219,7 @@ def _purpose(reading: Reading, name: str, value: Any, home: Code) -> str:
     """What a name is for, from the first place that uses it."""
     if SEED_NAMES.fullmatch(name):
         return "of everything random"
-    if _is_file(value):
+    if is_file(value):
         return "a file to read"
     for _, call in reading.calls():
         function = called(call) or "a call"
@@ -262,116 +232,44 @@ def _purpose(reading: Reading, name: str, value: Any, home: Code) -> str:
     return f"used in {users[0]}" if users else f"set in {home.id}, not used"
 
 
-def _lifted(reading: Reading, taken: set[str], secrets: frozenset[str]) -> Iterator[Edit]:
-    """Literals inside calls that a job wants to change: files that are read, seeds, settings given together."""
-    free = _Free(reading, taken)
-    for cell in reading.cells:
-        if cell.problem:
-            continue
-        for node in cell.nodes:
-            for wanted, literal, words in _settings_in(node):
-                text = cell.text(literal)
-                if any(secret in text for secret in secrets) or len(text) > LONGEST:
-                    continue
-                name = free.name(wanted)
-                if name and (annotation := _annotation(_value(literal))):
-                    yield _lift(
-                        cell, [literal], Declaration(name=name, annotation=annotation, value=text, help=words)
-                    )
-    yield from _seeds(reading, free)
-
-
-class _Free:
-    """Hands out names that occur nowhere in the notebook."""
-
-    def __init__(self, reading: Reading, taken: set[str]) -> None:
-        self.taken = taken | reading.names
-        self.names = taken
-
-    def name(self, wanted: str) -> str:
-        """The wanted name, or the next free one with a number; empty where it cannot be a name."""
-        wanted = re.sub(r"\W+", "_", wanted).strip("_").lower()
-        if not wanted or not is_parameter_name(wanted) or wanted[0].isdigit():
-            return ""
-        number, name = 2, wanted
-        while name in self.taken:
-            name, number = f"{wanted}_{number}", number + 1
-        self.taken = self.taken | {name}
-        self.names = self.names | {name}
-        return name
-
-
-def _settings_in(node: ast.AST) -> Iterator[tuple[str, ast.expr, str]]:
-    """The settings of one call or class: a name for each, its literal and what it is."""
-    if (
-        isinstance(node, ast.Call)
-        and READERS.fullmatch(called(node))
-        and node.args
-        and _is_file(_value(node.args[0]))
-    ):
-        yield f"{PurePath(str(_value(node.args[0]))).stem}_path", node.args[0], "a file to read"
-    elif isinstance(node, ast.Call) and called(node) in SETTINGS_CALLS:
-        for keyword in node.keywords:
-            if keyword.arg and _value(keyword.value) is not None:
-                yield keyword.arg, keyword.value, f"{keyword.arg} of {called(node)}"
-    elif isinstance(node, ast.Call) and called(node) == "add_argument" and node.args:
-        option = str(_value(node.args[-1]) or "").lstrip("-")
-        given = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
-        if "default" in given and _value(given["default"]) is not None:
-            yield (
-                option,
-                given["default"],
-                str(_value(given.get("help")) or f"the option {option}").replace("\n", " "),
-            )
-    elif isinstance(node, ast.ClassDef) and SETTINGS_CLASS.fullmatch(node.name):
-        for statement in node.body:
-            if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-                name = statement.targets[0].id
-                if _value(statement.value) is not None and len(statement.targets) == 1:
-                    yield f"{node.name}_{name}", statement.value, f"{name} of {node.name}"
-
-
-def _value(node: ast.expr | None) -> Any:
-    """The value of a literal; ``None`` where there is none, which no setting is."""
-    try:
-        return ast.literal_eval(node) if node is not None else None
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-        return None
-
-
-def _seeds(reading: Reading, free: _Free) -> Iterator[Edit]:
-    """The seed that is written most often, wherever it is written."""
-    if any(SEED_NAMES.fullmatch(name) for name in free.names):
-        return
-    found: list[tuple[Code, ast.expr, int]] = []
-    for cell, call in reading.calls():
-        literals = [one.value for one in call.keywords if one.arg in SEED_KEYWORDS]
-        if reading.path_of(call.func) in SEED_CALLS:
-            literals += call.args[:1]
-        found += [(cell, one, _value(one)) for one in literals if type(_value(one)) is int]
-    if not found:
-        return
-    seed = Counter(value for _, _, value in found).most_common(1)[0][0]
-    name = free.name("seed")
-    declaration = Declaration(name=name, annotation="int", value=str(seed), help="of everything random")
-    by_cell: dict[str, tuple[Code, list[ast.expr]]] = {}
-    for cell, literal, value in found:
-        if value == seed:
-            by_cell.setdefault(cell.id, (cell, []))[1].append(literal)
-    for cell, literals in by_cell.values():
-        yield _lift(cell, literals, declaration)
-
-
-def _lift(cell: Code, literals: list[ast.expr], declaration: Declaration) -> Edit:
-    spans = [span(cell.source, literal) for literal in literals]
-    return Edit(
-        kind=EditKind.PARAMETER,
-        cell=cell.id,
-        sentence=f"{declaration.value} becomes the parameter {declaration.name}",
-        declaration=declaration,
-        replacements=tuple(Replacement(start=start, end=end, text=declaration.name) for start, end in spans),
-    )
-
-
 def _fault(cell: str, sentence: str) -> Fault:
     return Fault(file="", cell=cell, rule="parameter", sentence=sentence)
+
+
+def typed_edits(cell: Code) -> list[Edit]:
+    """Types and comments for the lines of a parameters cell that have none, as notebooks for papermill are written.
+
+    The type is the one nbprod takes from the default anyway, so what a run accepts stays the same.
+    """
+    try:
+        declared = {one.name: one for one in parse_parameters(cell.source, cell=cell.id)}
+    except NotebookError:
+        return []  # said by nbprod notebooks check, and by each run
+    edits = []
+    for statement in cell.statements:
+        node = statement.node
+        name, value, annotation = _assignment(node)
+        wanted = annotation or annotation_of(value_of(value))
+        is_whole = annotation and declared[name].help
+        is_told = not annotation and name in declared and declared[name].annotation  # by a comment "type: …"
+        if value is None or not wanted or is_whole or is_told or "\n" in cell.text(node):
+            continue
+        start, end = span(cell.source, node)
+        behind = cell.source[end:].split("\n")[0].strip()
+        if behind and not behind.startswith("#"):
+            continue
+        said = "" if declared[name].help else f"  # {_named_words(name)}"
+        text = f"{name}: {wanted} = {cell.text(value)}{said}"
+        edits.append(
+            Edit(
+                kind=EditKind.PARAMETER,
+                cell=cell.id,
+                sentence=f"{name} gets a type" if not annotation else f"{name} gets a comment",
+                replacements=(Replacement(start=start, end=end, text=text),),
+            )
+        )
+    return edits
+
+
+def _named_words(name: str) -> str:
+    return "of everything random" if SEED_NAMES.fullmatch(name) else name.replace("_", " ").lower().strip()

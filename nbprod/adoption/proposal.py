@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell
 
 from nbprod.adoption.concerns import concerns
 from nbprod.adoption.edit import Declaration, Edit, EditKind
-from nbprod.adoption.parameters import first_place, parameter_edits
+from nbprod.adoption.parameters import first_place, parameter_edits, typed_edits
 from nbprod.adoption.reading import Reading
 from nbprod.adoption.results import model_edits, record_edits
 from nbprod.adoption.secrets import Found, secrets_in
@@ -164,11 +164,12 @@ def adopt(path: Path) -> Adoption:
     tidied = tidy(before)
     reading = Reading(tidied)
     secrets = secrets_in(reading)
-    edits: list[Edit] = []
     faults: list[Fault] = []
-    if not list(tagged(tidied, "parameters")):
-        found, why_not = parameter_edits(reading, frozenset(one.value for one in secrets))
-        edits, faults = edits + found, faults + why_not
+    homes = [tidied.cells[index].id for index in tagged(tidied, "parameters")]
+    if homes:
+        edits = [edit for cell in reading.cells if cell.id in homes for edit in typed_edits(cell)]
+    else:
+        edits, faults = parameter_edits(reading, frozenset(one.value for one in secrets))
     for find in (record_edits, model_edits):
         found, more = find(reading)
         edits, faults = edits + found, faults + more

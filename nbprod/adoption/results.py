@@ -42,6 +42,8 @@ def record_edits(reading: Reading) -> tuple[list[Edit], list[Fault]]:
     }
     taken = Counter(recorded)
     for cell in reading.cells:
+        if any(line.startswith("%%capture") for line in cell.own_lines):
+            continue  # what is recorded is an output, which such a cell throws away
         found: list[tuple[str, Statement]] = []
         shown: list[str] = []
         for statement in cell.statements:

@@ -1,6 +1,8 @@
 """What adoption sees in a notebook's code, what it proposes, and what it leaves alone."""
 
 import ast
+import contextlib
+import io
 
 import nbformat
 import pytest
@@ -131,6 +133,40 @@ def test_files_seeds_and_settings_inside_calls_become_parameters(proposed):
     assert "pd.read_csv(sales_2024_path)" in text
     assert text.count("random_state=seed") == 2
     assert "random_state=6" in text
+
+
+def test_a_literal_whose_place_python_does_not_say_is_left_alone(proposed):
+    cell = "print(f'ü {dict(random_state=3)} {dict(seed=3)}')"
+    before, after = io.StringIO(), io.StringIO()
+    for notebook, out in ((proposed(cell).before, before), (proposed(cell).notebook(), after)):
+        with contextlib.redirect_stdout(out):
+            exec("\n".join(one.source for one in notebook.cells), {})
+    assert after.getvalue() == before.getvalue()
+
+
+def test_an_author_s_annotation_is_kept_where_its_names_are_known(proposed):
+    cell = "mode: Literal['fast'] = 'fast'\nprint(mode)"
+    (mode,) = proposed("from typing import Literal", cell).parameters
+    assert mode.annotation == "Literal['fast']"
+    adoption = proposed("from typing import Literal\n" + cell)
+    assert adoption.parameters == ()
+    assert any("its annotation needs" in sentence for sentence in said(adoption, "parameter"))
+
+
+def test_a_parameters_cell_for_papermill_gets_types_and_comments_and_nothing_else(tmp_path):
+    source = (
+        "alpha = 0.1\nn = 3  # how many\nnames: list = ['a']\nbest = None\nlast = alpha * 2\nkind = 'a'  # type: str"
+    )
+    cells = [new_code_cell(source, metadata={"tags": ["parameters"]}), new_code_cell("RATE = 3\nprint(RATE)")]
+    path = tmp_path / "mine.ipynb"
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": KERNELSPEC}), path)
+    adoption = adopt(path)
+    assert sources(adoption) == [
+        "alpha: float = 0.1  # alpha\nn: int = 3  # how many\nnames: list = ['a']  # names\nbest = None\nlast = alpha * 2\nkind = 'a'  # type: str",
+        "RATE = 3\nprint(RATE)",
+    ]
+    path.write_text(nbformat.writes(adoption.notebook()))
+    assert not adopt(path).is_needed
 
 
 def test_a_new_name_never_takes_one_the_notebook_uses(proposed):

@@ -72,9 +72,18 @@ def concerns(
         yield fault(cell_id, "randomness", sentence)
     for cell in reading.cells:
         yield from (fault(cell.id, "interactive", sentence) for sentence in _own_lines(cell))
+        if any(called(node) == "parse_args" and not node.args and not node.keywords for node in _calls(cell)):
+            sentence = (
+                "parse_args() reads the command line of the kernel, which is not the notebook's; give it a list"
+            )
+            yield fault(cell.id, "interactive", sentence)
         for name in dict.fromkeys(called(node) for node in cell.nodes):
             if name in ASKS:
                 yield fault(cell.id, "interactive", f"{name}() waits for a person; in a job nobody answers")
+
+
+def _calls(cell: Code) -> Iterator[ast.Call]:
+    return (node for node in cell.nodes if isinstance(node, ast.Call))
 
 
 def _order(reading: Reading, counts: Sequence[int | None]) -> Iterator[tuple[str, str]]:

@@ -77,7 +77,7 @@ class RunPanel(VBox):
         super().close()
 
     def _follow(self) -> None:
-        while not self.closing.wait(self.poll_s):
+        while not self.closing.wait(self.poll_s) and self.folder.is_dir():  # it may be pruned meanwhile
             self.standing = self.follower.look()
             self.body.value = draw(self.standing)
             if self.standing.has_ended:

@@ -294,6 +294,7 @@ def test_the_last_estimator_becomes_the_package_and_others_have_names(proposed):
         (("%debug",), "interactive", "person"),
         (("name = input()",), "interactive", "waits for a person"),
         (("%run other.ipynb",), "interactive", "from outside"),
+        (("args = parser.parse_args()",), "interactive", "command line of the kernel"),
         (("print 'two'",), "syntax", "not Python"),
     ],
 )

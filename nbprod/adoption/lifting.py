@@ -11,6 +11,7 @@ from pathlib import PurePath
 from nbprod.adoption.edit import Declaration, Edit, EditKind, Replacement
 from nbprod.adoption.literals import LONGEST, READERS, SEED_NAMES, annotation_of, is_file, value_of
 from nbprod.adoption.reading import Code, Reading, called, span
+from nbprod.adoption.secrets import NAME as SECRET_NAME
 from nbprod.domain.parameter import is_parameter_name
 
 __all__ = ["lifted"]
@@ -35,7 +36,8 @@ def lifted(reading: Reading, taken: set[str], secrets: frozenset[str]) -> Iterat
                 text = _exact(cell, literal)
                 if not annotation or not text or any(secret in text for secret in secrets) or len(text) > LONGEST:
                     continue
-                if name := free.name(wanted):
+                name = "" if SECRET_NAME.fullmatch(wanted) else free.name(wanted)
+                if name:
                     said = Declaration(name=name, annotation=annotation, value=text, help=words)
                     yield _lift(cell, [literal], said)
     yield from _seeds(reading, free)

@@ -16,6 +16,7 @@ from nbprod.adoption.edit import Declaration, Edit, EditKind, Replacement
 from nbprod.adoption.lifting import lifted
 from nbprod.adoption.literals import LONGEST, SEED_NAMES, annotation_of, fits, is_file, value_of
 from nbprod.adoption.reading import GIVEN, Code, Reading, Statement, called, span
+from nbprod.adoption.secrets import NAME as SECRET_NAME
 from nbprod.domain.fault import Fault
 from nbprod.domain.parameter import is_parameter_name
 from nbprod.errors import NotebookError
@@ -53,9 +54,9 @@ def parameter_edits(reading: Reading, secrets: frozenset[str]) -> tuple[list[Edi
     edits: list[Edit] = []
     kept: list[Fault] = []
     for number, cell, statement in _candidates(reading):
-        if any(secret in cell.text(statement.node) for secret in secrets):
-            continue
         name, value, annotation = _assignment(statement.node)
+        if SECRET_NAME.fullmatch(name) or any(secret in cell.text(statement.node) for secret in secrets):
+            continue  # a parameter is recorded with every run
         if why := _why_not(reading, name, number, place, cell, statement):
             if why != "-":
                 kept.append(_fault(cell.id, f"{name} looks like a parameter and stays where it is: {why}"))

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from nbprod.adoption.reading import Code, Reading, called
 from nbprod.domain.markers import is_reference
 
-__all__ = ["Found", "secrets_in"]
+__all__ = ["NAME", "Found", "secrets_in"]
 
 SHORTEST = 4
 NAME = re.compile(
-    r"(?:.*[_-])?(?:password|passwd|pwd|passphrase|secret|token|api_?key|access_?key|secret_?key|private_?key|"
+    r"(?:.*[_-])?(?:password|passwd|pwd|pw|passphrase|secret|token|api_?key|access_?key|secret_?key|private_?key|"
     r"auth_?key|credentials?|connection_?string)(?:[_-]?\d+)?",
     re.IGNORECASE,
 )

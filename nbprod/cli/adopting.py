@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nbprod.cli.output import print_json, say
+from nbprod.pages.wording import plural
 
 if TYPE_CHECKING:
     from nbprod.adoption import Adoption
@@ -101,8 +102,8 @@ def _record(proposal: Adoption, written: Path | None) -> dict[str, object]:
 
 
 def _summary(proposal: Adoption, written: Path | None) -> str:
-    count = len(proposal.parameters)
-    what = f"{count} parameter{'' if count == 1 else 's'}, {len(proposal.faults)} things to know."
+    what = f"{plural(len(proposal.parameters), 'parameter')}, {plural(len(proposal.faults), 'thing')} to know."
+    what = what[0].upper() + what[1:]
     if written is None:
         return f"{what} Nothing was written; --write writes all of it, -o FILE a copy."
     return f"{what} {written} is written, without outputs as nbprod notebooks tidy leaves it."

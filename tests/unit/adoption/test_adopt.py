@@ -347,6 +347,13 @@ def test_what_only_sounds_like_a_secret_is_none(proposed, source):
     assert not said(proposed(source), "secret")
 
 
+def test_a_name_for_a_secret_becomes_no_parameter_whatever_it_holds(proposed):
+    adoption = proposed(
+        "from types import SimpleNamespace", "token = 'abc'\ndb = SimpleNamespace(password='your-password', port=5)"
+    )
+    assert {one.name for one in adoption.parameters} == {"port"}
+
+
 def test_adopting_twice_proposes_nothing(proposed, tmp_path):
     adoption = proposed(
         SKLEARN, "depth = 3\n" + SPLIT, "m = SVC()\nm.fit(X_train, y_train)\ns = m.score(X_test, y_test)"

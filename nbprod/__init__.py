@@ -24,6 +24,7 @@ if (
 ):  # for editors and mypy: at run time each name is imported on first use, so that the import stays light
     from nbprod.domain.markers import Dataset, Model, Range, Secret
     from nbprod.errors import NbprodError
+    from nbprod.panels import watch
     from nbprod.recording import record, save_model
     from nbprod.workspace import Workspace
     from nbprod.workspace import open_workspace as open  # noqa: A004 — `nbprod.open()` reads as it should
@@ -39,8 +40,12 @@ _HOMES = {
     "open": ("nbprod.workspace", "open_workspace"),
     "record": ("nbprod.recording", "record"),
     "save_model": ("nbprod.recording", "save_model"),
+    "watch": ("nbprod.panels", "watch"),
+    # looked for by %load_ext nbprod
+    "load_ipython_extension": ("nbprod.magics", "load_ipython_extension"),
+    "unload_ipython_extension": ("nbprod.magics", "unload_ipython_extension"),
 }
-__all__ = ["Dataset", "Model", "NbprodError", "Range", "Secret", "Workspace", "open", "record", "save_model"]
+__all__ = ["Dataset", "Model", "NbprodError", "Range", "Secret", "Workspace", "open", "record", "save_model", "watch"]
 
 
 def __getattr__(name: str) -> Any:

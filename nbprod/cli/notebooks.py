@@ -1,4 +1,4 @@
-"""``nbprod notebooks``: holds notebooks in the one form they have in git."""
+"""``nbprod notebooks``: makes any notebook a job, and holds notebooks in the one form they have in git."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import Annotated
 
 import typer
 
+from nbprod.cli import adopting
+
 __all__ = ["app"]
 
-app = typer.Typer(help="Check and tidy notebooks.", no_args_is_help=True)
+app = typer.Typer(help="Adopt, check and tidy notebooks.", no_args_is_help=True)
 
 Paths = Annotated[list[Path], typer.Argument(help="Notebooks, or folders of them.", show_default=False)]
 NOT_OK = 3
+
+app.command()(adopting.adopt)
 
 
 @app.command()

@@ -119,7 +119,9 @@ def _literal(node: ast.expr) -> Any:
         return NAMED_VALUES[node.attr]
     if isinstance(node, ast.Name) and node.id in {"UTC", "nan", "inf"}:
         return NAMED_VALUES[node.id]
-    if isinstance(node, ast.Call) and (make := CONSTRUCTORS.get(_last_name(node.func))):
+    name = _last_name(node.func) if isinstance(node, ast.Call) else ""
+    is_method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and name in BUILTINS
+    if isinstance(node, ast.Call) and not is_method and (make := CONSTRUCTORS.get(name)):
         arguments = [_literal(argument) for argument in node.args]
         named = {keyword.arg: _literal(keyword.value) for keyword in node.keywords if keyword.arg}
         if len(named) == len(node.keywords):
@@ -127,6 +129,7 @@ def _literal(node: ast.expr) -> Any:
     raise NotLiteralError(f"{ast.unparse(node)} is not a literal")
 
 
+BUILTINS = {"dict", "list", "tuple", "set", "float"}  # as a method, ``alerts.list("x")``, each is something else
 CONSTRUCTORS: dict[str, Callable[..., Any]] = {
     "dict": dict,
     "list": list,

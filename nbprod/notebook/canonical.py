@@ -14,8 +14,9 @@ from nbformat import NotebookNode, from_dict
 from nbprod.domain.fault import Fault
 from nbprod.errors import NotebookError
 from nbprod.notebook.document import dump, has_tag, heading, read_notebook, tagged, unused, write_notebook
+from nbprod.notebook.naming import word_for
 from nbprod.notebook.parameters import read_parameters
-from nbprod.notebook.syntax import parse_cell
+from nbprod.notebook.syntax import parsed
 
 __all__ = ["faults", "faults_in_file", "tidy", "tidy_file"]
 
@@ -29,7 +30,6 @@ METADATA = {
 WORD = re.compile(r"[a-z]{2,}[0-9]{0,2}|[a-z]|[0-9]{1,3}")
 RANDOM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8}|cell-[0-9]+")
 HOME_PATH = re.compile(r"(/home|/Users|/root|/mnt|/tmp|/opt|/var|/data|/workspace)/|[A-Za-z]:[\\/]|~[\\/]")
-FILLERS = {"", "the", "a", "an", "of", "and", "to", "it", "is", "in", "on", "with", "for", "by", "from"}
 
 
 def faults_in_file(path: Path) -> list[Fault]:
@@ -140,7 +140,7 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
             {key: value for key, value in cell.metadata.items() if key in KEPT_CELL_METADATA}
         )
         if not _is_wordlike(cell.id) or cell.id in said:
-            cell["id"] = unused(_word_for(result, position), taken)
+            cell["id"] = unused(word_for(result, position), taken)
             taken.add(cell.id)
         said.add(cell.id)
     return result
@@ -150,46 +150,8 @@ def _is_wordlike(cell_id: str) -> bool:
     return not RANDOM.fullmatch(cell_id) and all(WORD.fullmatch(word) for word in cell_id.split("-"))
 
 
-def _word_for(notebook: NotebookNode, position: int) -> str:
-    """A name for a cell, from its tag, its place, the words above it or what it assigns."""
-    cell = notebook.cells[position]
-    if has_tag(cell, "parameters"):
-        return "parameters"
-    if position == 0 and cell.cell_type == "markdown":
-        return "title"
-    if cell.cell_type == "markdown":
-        return "about-" + (_words(cell.source) or "this")
-    tree = _parsed(cell.source)
-    if tree is not None and tree.body and all(isinstance(one, ast.Import | ast.ImportFrom) for one in tree.body):
-        return "imports"
-    above = notebook.cells[position - 1] if position else None
-    if above is not None and above.cell_type == "markdown" and position > 1 and (words := _words(above.source)):
-        return words
-    names = [
-        node.id
-        for statement in (tree.body if tree else [])
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    ]
-    return (_words(names[0]) if names else "") or "step"
-
-
-def _words(text: str) -> str:
-    """The first words of a text as an id: at most three, without fillers."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    words = [word for word in re.findall(r"[a-z]+", first.lower()) if word not in FILLERS and len(word) > 1]
-    return "-".join(words[:3])[:60].strip("-")
-
-
-def _parsed(source: str) -> ast.Module | None:
-    try:
-        return parse_cell(source)[0]
-    except SyntaxError:
-        return None
-
-
 def _imports(cell: NotebookNode) -> bool:
-    tree = _parsed(cell.source) if cell.cell_type == "code" else None
+    tree = parsed(cell.source) if cell.cell_type == "code" else None
     return tree is not None and any(isinstance(one, ast.Import | ast.ImportFrom) for one in tree.body)
 
 
@@ -201,7 +163,7 @@ def _code_faults(cell: NotebookNode) -> Iterator[tuple[str, str]]:
         yield "length", "the cell is empty"
     if cell.source.startswith("%%"):
         return  # a cell in another language
-    tree = _parsed(cell.source)
+    tree = parsed(cell.source)
     if tree is None:
         yield "syntax", "the code is not Python"
         return
@@ -243,7 +205,7 @@ def _parameter_faults(notebook: NotebookNode, *, is_template: bool) -> Iterator[
             except NotebookError as error:
                 yield found[0], f"the default of {error.message}"
     cell = notebook.cells[next(tagged(notebook, "parameters"))]
-    tree = _parsed(cell.source)
+    tree = parsed(cell.source)
     for statement in tree.body if tree else []:
         if not isinstance(statement, ast.AnnAssign | ast.Assign | ast.Import | ast.ImportFrom):
             yield found[0], f"{ast.unparse(statement)[:40]!r} is no parameter"

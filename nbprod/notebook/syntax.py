@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-__all__ = ["parse_cell"]
+__all__ = ["parse_cell", "parsed"]
 
 MAGIC = re.compile(r"[ \t]*[%!?].*|.*\?[ \t]*")
 
@@ -34,3 +34,11 @@ def parse_cell(source: str) -> tuple[ast.Module, str]:
         except (ValueError, RecursionError, MemoryError) as error:  # a NUL, or brackets without end
             raise SyntaxError(str(error) or "it is nested too deeply") from None
     raise SyntaxError("it is not Python")
+
+
+def parsed(source: str) -> ast.Module | None:
+    """The syntax tree of a cell, or ``None`` where it is not Python."""
+    try:
+        return parse_cell(source)[0]
+    except SyntaxError:
+        return None

@@ -233,3 +233,8 @@ def test_two_tagged_cells_are_an_error_that_names_both():
 
 def test_a_notebook_without_the_cell_has_no_parameters():
     assert read_parameters(notebook(("a = 1", []))) == ()
+
+
+def test_a_method_that_is_called_like_a_type_is_computed():
+    (parameter,) = parse_parameters('alerts: list = ws.alerts.list("electricity")')
+    assert parameter.is_computed

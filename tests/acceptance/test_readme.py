@@ -84,3 +84,18 @@ def test_every_link_into_the_repository_leads_somewhere():
 
     assert links
     assert [link for link in links if "://" not in link and not (README.parent / link).exists()] == []
+
+
+def test_commands_named_in_sentences_exist_with_their_options(tmp_path):
+    """Those with a placeholder cannot be typed as they stand; their nouns, verbs and options can be asked about."""
+    text = README.read_text(encoding="utf-8")
+    named = {line for line in re.findall(r"`nbprod ([a-z][^`\n]*)`", text) if line.islower() or " " in line}
+    assert len(named) >= 10
+    for line in sorted(named):
+        words = shlex.split(line)
+        verbs = [word for word in words[:2] if re.fullmatch(r"[a-z-]+", word)]
+        told = Shell(tmp_path)(verbs[0], "--help").out
+        if len(verbs) == 2 and re.search(rf"^\W*{verbs[1]}\s", told, re.MULTILINE):
+            told = Shell(tmp_path)(*verbs, "--help").out
+        for option in (word for word in words if word.startswith("--")):
+            assert option in told, line

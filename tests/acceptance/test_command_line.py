@@ -83,7 +83,7 @@ def test_runs_are_listed_shown_and_compared(road):
     compared = road.shell("runs", "compare", road.guessed["id"], road.trained["id"])
 
     assert [run["id"] for run in listed] == [road.guessed["id"], road.trained["id"]]
-    assert shown == road.trained
+    assert shown == {**road.trained, "hold": None}
     assert "logreg" in compared.out
     assert "dummy" in compared.out
     assert "roc_auc" in compared.out

@@ -18,7 +18,7 @@ from statistics_daily import DAYS, ROWS, world
 from statistics_false_alarms import evidently_flags
 
 from nbprod.datasets import read_frame
-from nbprod.statistics import AlarmBudget, Profile, compare
+from nbprod.statistics import AlarmBudget, Profile, compare, compare_together
 
 DATA = Path(__file__).parents[1] / "nbprod" / "resources" / "data"
 FEATURES = ["nswprice", "nswdemand", "vicprice", "vicdemand", "transfer"]
@@ -73,7 +73,7 @@ def electricity():
 
 
 def injected(seeds=3):
-    """Daily windows of 48 rows, 180 days of history; from day 120 of the year on, one column moves."""
+    """Daily looks at 48 rows, alone and with the last 7 and 28 days; 180 days of history; one column moves on day 120."""
     changes = {
         "x0 + 1.5 std": lambda part: part.assign(x0=part["x0"] + 1.5 * std["x0"]),
         "x2 + 3 std": lambda part: part.assign(x2=part["x2"] + 3 * std["x2"]),
@@ -100,7 +100,8 @@ def injected(seeds=3):
             reference, analysis = frame[: history * ROWS], frame[history * ROWS : (history + start + 60) * ROWS]
             profile = Profile.of(reference, time="at")
             windows = [analysis[day * ROWS : (day + 1) * ROWS] for day in range(start + 60)]
-            ours = [compare(profile, window, alpha=alpha).changed for window in windows]
+            days = [Profile.of(window, grid=profile) for window in windows]
+            ours = [compare_together(profile, days[: day + 1][-28:], alpha).changed for day in range(len(days))]
             theirs = ask_nannyml(reference, analysis, "D")
             other = [
                 [name for name, where in theirs.items() if name != "error" and day in where]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import reduce
 from html import escape
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from nbprod.domain.advice import WAIT, Verdict, next_step
 from nbprod.domain.check import CheckOutcome, CheckResult
@@ -15,7 +19,7 @@ from nbprod.domain.monitor import ESTIMATED, REFERENCE, MonitorPolicy
 from nbprod.domain.names import nearest
 from nbprod.errors import SettingsError
 from nbprod.monitors.budget import LARGEST, budget_check
-from nbprod.monitors.explaining import agreement, concept, estimates, since, worst_segment
+from nbprod.monitors.explaining import agreement, concept, estimates, of_same_version, since, worst_segment
 from nbprod.monitors.judging import (
     agreement_check,
     agreement_sentence,
@@ -35,7 +39,7 @@ from nbprod.statistics import (
     Interval,
     Profile,
     SegmentDrop,
-    compare,
+    compare_together,
     metric,
     outcome_delays,
     rank_columns,
@@ -211,20 +215,22 @@ def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, lev
         )
     scored = window.scored.matured(window.as_of, policy.matures_after)
     current = window.current
-    profiles = _profiles(window, current, policy)
-    comparison = compare(
-        *profiles,
+    usual, seen = _profiles(window, policy)
+    comparison = compare_together(
+        usual,
+        seen,
         alpha=min(policy.alpha, level / 2),
         seed=seed,
-        columns=list(profiles[1].columns),
-        blocks=_by_blocks(profiles),
+        lengths=sorted({1, len(seen)}),
+        columns=list(seen[-1].columns),
+        blocks=usual.blocks is not None and seen[-1].blocks is not None,
     )
     classes = list(reference.classes) or None
     known = Scored(frame=reference.rows, times=reference.rows[reference.time] if reference.time else None)
     before = performance(known, reference.task, policy, classes=classes, seed=seed)
     after = performance(scored, reference.task, policy, classes=classes, seed=seed)
     expected = estimates(reference, current, seed=seed)
-    began = {column: at for column in comparison.changed if (at := since(column, *profiles)) is not None}
+    began = {column: at for column in comparison.changed if (at := _since(comparison, column, usual, seen))}
     judged = [*performance_checks(before, after, expected, policy, reference.task, level / 2, scored.outcomes)]
     name = judged_metric(policy, reference.task)
     agreed = agreement(reference, current, scored, name, seed=seed)
@@ -268,28 +274,49 @@ def _located(found: SegmentDrop) -> str:
     return f"The {found.share:.0%} of the rows where {found.segment} make {share} of the additional errors."
 
 
-def _profiles(window: MonitoredWindow, current: Any, policy: MonitorPolicy) -> tuple[Profile, Profile]:
-    """The stored profile of the reference, and the window's on its grids; by blocks of time if rows depend on it."""
-    reference = window.reference
-    before = reference.profile(policy.block)
+def _profiles(window: MonitoredWindow, policy: MonitorPolicy) -> tuple[Profile, list[Profile]]:
+    """The stored profile of the reference, and on its grids those of the windows before and of this one."""
+    reference, current = window.reference, window.current
+    usual = reference.profile(policy.block)
     for name in policy.columns:
         if name not in reference.inputs:
             raise SettingsError(
                 f"The monitor of {window.deployment} is to watch {name}, which its model does not read",
                 hint=nearest(name, reference.inputs),
             )
-    names = [name for name in (policy.columns or reference.inputs) if name in current and name in before.columns]
-    names += [name for name in OUTPUTS if name in current and name in before.columns]
-    if before.blocks is None or not policy.block:
-        # the grid's blocks would be looked for in the window too
-        bare = replace(before, blocks=None)
-        return bare, Profile.of(current[names], grid=bare)
-    timed = current[names].assign(**{EVENT_TIME: window.scored.times.to_numpy()})
-    return before, Profile.of(timed, grid=before, columns=names, time=EVENT_TIME, block=policy.block)
+    names = [name for name in (policy.columns or reference.inputs) if name in current and name in usual.columns]
+    names += [name for name in OUTPUTS if name in current and name in usual.columns]
+    by_blocks = usual.blocks is not None and bool(policy.block)
+    if not by_blocks:
+        usual = replace(usual, blocks=None)  # the grid's blocks would be looked for in the window too
+
+    def profiled(rows: pd.DataFrame, times: pd.Series[Any]) -> Profile:
+        if not by_blocks:
+            return Profile.of(rows[names], grid=usual)
+        timed = rows[names].assign(**{EVENT_TIME: times.to_numpy()})
+        return Profile.of(timed, grid=usual, columns=names, time=EVENT_TIME, block=policy.block)
+
+    return usual, [*(profiled(*rows) for rows in _earlier(window)), profiled(current, window.scored.times)]
 
 
-def _by_blocks(profiles: tuple[Profile, Profile]) -> bool:
-    return all(profile.blocks is not None for profile in profiles)
+def _earlier(window: MonitoredWindow) -> Iterator[tuple[pd.DataFrame, pd.Series[Any]]]:
+    """Rows of the windows before, oldest first, that the same version answered; those without a row are left out."""
+    before = window.before
+    if not len(before):
+        return
+    own = of_same_version(window.earlier, window.scored)
+    times = pd.Series(window.earlier.times)
+    ago = (pd.Timestamp(window.start) - times).dt.total_seconds().to_numpy(dtype=np.float64)
+    back = ago / (window.end - window.start).total_seconds()
+    numbers = np.ceil(back).astype(np.int64)  # of the window just before this one: 1
+    for number in sorted(set(numbers[own].tolist()), reverse=True):
+        chosen = own & (numbers == number)
+        yield before[chosen].reset_index(drop=True), times[chosen].reset_index(drop=True)
+
+
+def _since(comparison: Comparison, column: str, usual: Profile, seen: list[Profile]) -> datetime | None:
+    """When a column became different, within the windows that were taken together for its verdict."""
+    return since(column, usual, reduce(Profile.merge, seen[-comparison.columns[column].windows :]))
 
 
 def _drop(

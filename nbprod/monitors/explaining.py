@@ -26,7 +26,7 @@ from nbprod.statistics import (
 )
 from nbprod.statistics.blocks import block_length_us, block_start
 
-__all__ = ["agreement", "concept", "estimates", "same_version", "since", "worst_segment"]
+__all__ = ["agreement", "concept", "estimates", "of_same_version", "same_version", "since", "worst_segment"]
 
 FEWEST_BLOCKS = 8  #: of the reference and with outcomes, to know how its loss comes and goes
 FEWEST_DAYS = 4  #: to say on which of them something began
@@ -121,10 +121,15 @@ def since(name: str, reference: Profile, current: Profile) -> datetime | None:
 
 def same_version(earlier: Scored, scored: Scored) -> Scored:
     """The earlier rows that were answered by the version which answered most of the window's."""
+    return earlier.rows(of_same_version(earlier, scored))
+
+
+def of_same_version(earlier: Scored, scored: Scored) -> NDArray[np.bool_]:
+    """Which of the earlier rows were answered by the version which answered most of the window's."""
     if "version" not in earlier.frame or "version" not in scored.frame or scored.frame["version"].isna().all():
-        return earlier
+        return np.ones(len(earlier), dtype=bool)
     newest = scored.frame["version"].mode()[0]
-    return earlier.rows((earlier.frame["version"] == newest).to_numpy(dtype=bool))
+    return (earlier.frame["version"] == newest).to_numpy(dtype=bool)
 
 
 def _loss(task: str, frame: pd.DataFrame, largest: float | None) -> tuple[NDArray[np.float64], float | None]:

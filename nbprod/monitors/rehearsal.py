@@ -12,7 +12,7 @@ from nbprod.domain.monitor import MonitorPolicy, MonitorReport, Window
 from nbprod.monitors.assessment import assess
 from nbprod.monitors.budget import LARGEST, look_level
 from nbprod.monitors.reference import OUTPUTS, Reference
-from nbprod.monitors.window import read_window
+from nbprod.monitors.window import LONG, read_window
 from nbprod.statistics import FalseAlarms, calibrate_false_alarms
 from nbprod.statistics.blocks import block_length_us
 from nbprod.statistics.sequential import AlarmBudget
@@ -69,6 +69,7 @@ def calibrate(
         time=reference.time if policy.block else None,
         block=policy.block or "1d",
         blocks=max(round(days * timedelta(days=1) / timedelta(microseconds=length)), 1),
+        together=HISTORY + 1 if timedelta(days=days) < LONG else 1,
         alpha=min(policy.alpha, min(budget.alpha, LARGEST) / 2),
         budget=budget,
         columns=[*(policy.columns or reference.inputs), *(name for name in OUTPUTS if name in rows)],

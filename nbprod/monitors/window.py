@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from nbprod.monitors.reference import Reference, reference_of_package, reference
 __all__ = ["MonitoredWindow", "load_window", "read_window"]
 
 MOMENT = "datetime64[us, UTC]"
+LONG = timedelta(days=7)  #: a window this long has seen a week through, and enough blocks to speak for itself
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -35,6 +36,8 @@ class MonitoredWindow:
         The same rows with what the model said, when, by which version, and the outcome where it has come.
     earlier
         As ``scored``, of the windows before: what a trend is drawn from.
+    recent
+        The inputs of those rows, of a window shorter than a week; else no columns: a long window speaks for itself.
     reference
         What they are held against.
     as_of
@@ -52,15 +55,17 @@ class MonitoredWindow:
     reference: Reference
     as_of: datetime
     tables: Mapping[str, int]
+    recent: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def current(self) -> pd.DataFrame:
         """Inputs and what the model made of them, under the names of the reference."""
-        made = [
-            name for name in map(str, self.scored.frame) if name == "prediction" or name.startswith("probability")
-        ]
-        inputs = [name for name in self.inputs if name not in made]
-        return pd.concat([self.inputs[inputs], self.scored.frame[made]], axis=1)
+        return _beside(self.inputs, self.scored.frame)
+
+    @property
+    def before(self) -> pd.DataFrame:
+        """As ``current``, of the rows before; without rows where their inputs were not read."""
+        return _beside(self.recent, self.earlier.frame) if len(self.recent.columns) else self.current.iloc[:0]
 
     @property
     def outcomes(self) -> int:
@@ -121,7 +126,7 @@ def load_window(
     task, target
         Of such a model: ``classification`` or ``regression``, and the reference's column of outcomes.
     history
-        How many windows before this one are read too, without their inputs.
+        How many windows before this one are read too; of windows of a week or more without their inputs.
 
     Raises
     ------
@@ -158,13 +163,13 @@ def read_window(
     seen_at = _aware(as_of) if as_of else now()
     rows = Lake(lake).window(deployment, first, last, as_of=seen_at)
     inputs, scored = _in_order(rows.to_table())
-    earlier = scored.rows(np.zeros(len(scored), dtype=bool))
+    earlier, recent = scored.rows(np.zeros(len(scored), dtype=bool)), pd.DataFrame()
     if history:
         before = Lake(lake).window(
             deployment, first - history * (last - first), first, as_of=seen_at, tables=rows.tables
         )
-        core = [name for name in before.columns if not name.startswith(INPUT)]
-        earlier = _in_order(before.to_table(core))[1]
+        wanted = [name for name in before.columns if last - first < LONG or not name.startswith(INPUT)]
+        recent, earlier = _in_order(before.to_table(wanted))
     return MonitoredWindow(
         deployment=deployment,
         start=first,
@@ -175,7 +180,13 @@ def read_window(
         reference=reference,
         as_of=seen_at,
         tables=dict(rows.tables),
+        recent=recent,
     )
+
+
+def _beside(inputs: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
+    made = [name for name in map(str, answers) if name == "prediction" or name.startswith("probability")]
+    return pd.concat([inputs[[name for name in inputs if name not in made]], answers[made]], axis=1)
 
 
 def _in_order(table: pa.Table) -> tuple[pd.DataFrame, Scored]:

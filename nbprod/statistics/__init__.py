@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nbprod.statistics.domain_classifier import DomainDrift, domain_drift
     from nbprod.statistics.estimation import Agreement, PerformanceEstimator
     from nbprod.statistics.interval import Interval
+    from nbprod.statistics.lookback import compare_together
     from nbprod.statistics.maturity import Maturity, mature, outcome_delays
     from nbprod.statistics.metrics import METRICS, Metric, metric
     from nbprod.statistics.profile import Profile
@@ -49,6 +50,7 @@ __all__ = [
     "calibrate_false_alarms",
     "compare",
     "compare_segments",
+    "compare_together",
     "concept_drift",
     "confidence_sequence",
     "detect_rise",
@@ -87,6 +89,7 @@ _HOMES = {
     "calibrate_false_alarms": "selftest",
     "compare": "verdict",
     "compare_segments": "segments",
+    "compare_together": "lookback",
     "concept_drift": "concept",
     "confidence_sequence": "sequential",
     "detect_rise": "sequential",

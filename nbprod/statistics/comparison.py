@@ -61,6 +61,7 @@ class ColumnComparison:
     outside: float = 0.0  #: share of current values beyond the reference's range (at least)
     rows_needed: int | None = None  #: current rows that would find or exclude a material change; None: enough
     sentence: str = ""
+    windows: int = 1  #: how many were taken together; see `compare_together`
 
     @property
     def significant(self) -> bool:

@@ -61,6 +61,7 @@ def calibrate_false_alarms(
     time: str | None = None,
     block: str = "1d",
     blocks: int = 1,
+    together: int = 1,
     alpha: float | None = None,
     budget: AlarmBudget | None = None,
     columns: Sequence[str] | None = None,
@@ -78,6 +79,8 @@ def calibrate_false_alarms(
         Rows of a window, drawn at random, if there is no ``time``; by default a tenth.
     time, block, blocks
         With a column of moments, a window is so many neighbouring blocks, and the comparison rests on blocks.
+    together
+        How many such windows in a row are also looked at as one; the two looks share alpha as in `compare_together`.
     alpha
         As in `compare`; by default that of the budget.
     budget
@@ -99,22 +102,31 @@ def calibrate_false_alarms(
     frame = read_frame(reference)
     names = list(columns) if columns is not None else [str(name) for name in frame.columns if name != time]
     random = np.random.default_rng(seed)
-    windows = list(_windows(frame, rows, time, block, blocks, runs, random))
+    looks = [list(_windows(frame, rows, time, block, blocks, runs, random))]
+    if together > 1 and time is not None:
+        looks.append(list(_windows(frame, rows, time, block, blocks * together, runs, random)))
+    windows = max(len(look) for look in looks)
     significant = changed = 0
     by_column: dict[str, int] = {}
     grid = Profile.of(frame, time=time, block=block, columns=names)
-    for inside in windows:
-        rest, window = (
-            Profile.of(part, grid=grid, columns=names, time=time, block=block)
-            for part in (frame[~inside], frame[inside])
-        )
-        found = compare(rest, window, alpha=level, seed=seed, columns=names, thresholds=thresholds)
-        significant += bool(found.significant)
-        changed += bool(found.changed)
-        for name in found.changed:
+    for number in range(windows):
+        alarms: set[str] = set()
+        surprises: set[str] = set()
+        for look in looks:
+            inside = look[number % len(look)]
+            rest, window = (
+                Profile.of(part, grid=grid, columns=names, time=time, block=block)
+                for part in (frame[~inside], frame[inside])
+            )
+            found = compare(rest, window, alpha=level / len(looks), seed=seed, columns=names, thresholds=thresholds)
+            surprises |= {*found.significant}
+            alarms |= {*found.changed}
+        significant += bool(surprises)
+        changed += bool(alarms)
+        for name in alarms:
             by_column[name] = by_column.get(name, 0) + 1
     return FalseAlarms(
-        windows=len(windows),
+        windows=windows,
         significant=significant,
         changed=changed,
         by_column=dict(sorted(by_column.items())),

@@ -62,6 +62,7 @@ def window_of(frame, reference, *, length=10, delay=timedelta(days=2), as_of=Non
         reference=reference,
         as_of=as_of,
         tables={"predictions": 3},
+        recent=frame.loc[before, ["x", "size", "place"]].reset_index(drop=True) if length < 7 else pd.DataFrame(),
     )
 
 

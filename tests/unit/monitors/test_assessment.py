@@ -46,6 +46,33 @@ def test_a_harder_world_alarms_by_the_estimate_before_any_outcome_comes(referenc
     assert found.estimated["accuracy"].low < truth.metrics["accuracy"] < found.estimated["accuracy"].high
 
 
+def test_a_day_is_looked_at_with_the_days_before_it(reference):
+    """A third of the sizes is missing since four days: one day of it could be chance at the budget of daily looks."""
+    frame = days(10, seed=2)
+    since = frame["at"] >= frame["at"].iloc[-1].floor("D") - timedelta(days=3)
+    frame["size"] = frame["size"].mask(since & (frame.index % 3 == 0))
+    look = {"level": 2 / 365, "policy": replace(POLICY, columns=("size",), min_rows=50)}
+
+    alone = assess(window_of(frame, reference, length=1), **look)
+    together = assess(window_of(frame, reference, length=1, earlier_days=3), **look)
+
+    assert alone.changed == ()
+    assert together.changed == ("size",)
+    assert together.verdict is Verdict.ALARM
+    assert any("last 4 windows together" in check.sentence for check in together.checks)
+
+
+def test_days_that_another_version_answered_are_not_taken_together(reference):
+    frame = days(10, seed=2)
+    frame["size"] = frame["size"].mask(frame.index % 3 == 0)
+    window = window_of(frame, reference, length=1, earlier_days=3)
+    window.earlier.frame["version"] = "model/0"
+
+    found = assess(window, replace(POLICY, columns=("size",), min_rows=50), level=2 / 365)
+
+    assert found.changed == ()
+
+
 def test_known_outcomes_decide_and_the_estimate_is_told_beside_them(reference):
     found = assess(window_of(days(10, seed=3, spread=0.2), reference), POLICY)
 

@@ -14,7 +14,27 @@ from nbprod.errors import RefusedError, SettingsError
 if TYPE_CHECKING:
     from nbprod.workspace import Workspace
 
-app = typer.Typer(help="Notebooks that need each other's results.", no_args_is_help=True)
+# \b keeps the lines as they are
+HELP = """Notebooks that need each other's results.
+
+A pipeline is a table of nbprod.toml. A step needs what its parameters refer to: an input, or an earlier step's run,
+package, metrics.NAME or files.NAME.
+
+\b
+    [pipelines.weekly]
+    inputs = { data = "electricity" }
+    [pipelines.weekly.steps.train]
+    template = "train"
+    parameters = { data = "{data}", target = "class", end = "1997-01-01" }
+    [pipelines.weekly.steps.evaluate]
+    template = "evaluate"
+    parameters = { candidate = "{train.package}", data = "{data}", start = "1997-01-01" }
+    [pipelines.weekly.steps.register]
+    register = "electricity"
+    parameters = { package = "{train.package}", verdict = "{evaluate.run}" }
+"""
+
+app = typer.Typer(help=HELP, short_help="Notebooks that need each other's results.", no_args_is_help=True)
 
 STEPS = ("name", "status", "run_id", "version", "reason", "changes", "error")
 
@@ -73,7 +93,12 @@ def list_(
                 "status": last.status if last else None,
             }
         )
-    emit(rows, ["name", "steps", "last_run", "status"], as_json=as_json, empty="nbprod.toml has no [pipelines.NAME].")
+    emit(
+        rows,
+        ["name", "steps", "last_run", "status"],
+        as_json=as_json,
+        empty="nbprod.toml has no [pipelines.NAME]. Copy one: nbprod pipeline --help",
+    )
 
 
 @app.command()
@@ -84,9 +109,13 @@ def show(
     """One execution: each step's health, and which earlier step's change reached which later one."""
     pipelines = _workspace().pipelines
     if name in pipelines.names() and not pipelines.list(name, limit=1):
-        emit_one(pipelines.pipeline(name), as_json=as_json)
-        if not as_json:
-            say(f"It was not run yet: nbprod pipeline run {name}")
+        pipeline = pipelines.pipeline(name)
+        if as_json:
+            print_json(plain(pipeline))
+            return
+        rows = [{**plain(step), "what": step.notebook or f"a version of {step.register}"} for step in pipeline.steps]
+        emit(rows, ("name", "what", "needs", "parameters"), as_json=False)
+        say(f"It was not run yet: nbprod pipeline run {name}")
         return
     _show(pipelines.get(name), as_json=as_json)
 
@@ -103,7 +132,8 @@ def _show(run: PipelineRun, *, as_json: bool) -> None:
 
 def _tell(step: StepResult) -> None:
     if step.status is not StepStatus.WAITING:
-        say(" ".join(filter(None, (step.name, step.status, step.error or step.changes))))
+        why = step.error or "; ".join(filter(None, (step.reason, step.changes)))
+        say(f"{step.name} {step.status}" + (f": {why}" if why else ""))
 
 
 def _workspace() -> Workspace:

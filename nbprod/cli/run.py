@@ -39,7 +39,9 @@ def run(
     timeout_s: Annotated[float | None, typer.Option("--timeout", help="Limit of the whole run, in seconds.")] = None,
     hold: Annotated[
         str | None,
-        typer.Option("--hold", metavar="TIME", help="After an error, keep the kernel to look into: 30m, 2h."),
+        typer.Option(
+            "--hold", metavar="TIME", help="After an error, stay and keep the kernel to look into: 30m, 2h."
+        ),
     ] = None,
     show_help: Annotated[bool, typer.Option("--help", "-h", help="Show the template's parameters.")] = False,
     as_json: AsJson = False,

@@ -15,9 +15,28 @@ if TYPE_CHECKING:
     from nbprod.schedules import Started
     from nbprod.workspace import Workspace
 
-app = typer.Typer(help="What is started when, and files for the schedulers that start it.", no_args_is_help=True)
+SHORT = "What is started when, and files for the schedulers that start it."
+# \b keeps the lines as they are
+HELP = f"""{SHORT}
+
+A schedule is a table of nbprod.toml that starts one thing: run (a template or notebook), pipeline or monitor (of a
+deployment). Nothing starts by itself: let cron or another scheduler call `nbprod schedule run-due`; export writes its
+file.
+
+\b
+    [schedules.nightly]
+    cron = "30 2 * * *"
+    timezone = "Europe/Berlin"  # else UTC
+    run = "validate_data"
+    parameters = {{ data = "electricity" }}
+    missed = "once"  # or skip, all: what becomes of moments at which nobody looked
+    overlap = "skip"  # or queue, allow: when the start before still works
+"""
+
+app = typer.Typer(help=HELP, short_help=SHORT, no_args_is_help=True)
 
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="How many at a time.")]
+EMPTY = "nbprod.toml has no [schedules.NAME]. Copy one: nbprod schedule --help"
 COLUMNS = ("id", "status", "reason", "job_id")
 
 
@@ -42,7 +61,7 @@ def list_(as_json: AsJson = False) -> None:
             }
         )
     columns = ["name", "starts", "cron", "timezone", "next_due", "last_due", "last_status"]
-    emit(rows, columns, as_json=as_json, empty="nbprod.toml has no [schedules.NAME].")
+    emit(rows, columns, as_json=as_json, empty=EMPTY)
 
 
 @app.command()

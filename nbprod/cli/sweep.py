@@ -13,7 +13,7 @@ from nbprod.cli.run import Assignments, assignments
 
 __all__ = ["sweep"]
 
-COLUMNS = ("values", "status", "metrics", "run", "reason")
+COLUMNS = ("values", "status", "metrics", "run", "reason", "error")
 
 
 def sweep(
@@ -59,6 +59,7 @@ def row(member: Any) -> dict[str, Any]:
         "run": run.id if run else None,
         "reason": member.error or member.reason,
         "failed_cell": run.failed_cell if run else None,
+        "error": run.error if run else None,
     }
 
 
@@ -72,7 +73,8 @@ def teller(total: int) -> Callable[[int, Any], None]:
         ended.add(number)
         values = " ".join(f"{name}={value}" for name, value in member.values.items())
         what = "unchanged" if member.is_reused else str(member.run.status) if member.run else member.error
-        line = f"{len(ended)}/{total} {what} {values}"
+        error = f": {member.run.error}" if member.run and member.run.error else ""
+        line = f"{len(ended)}/{total} {what} {values}{error}"
         if sys.stderr.isatty() and (member.run and member.run.succeeded) and len(ended) < total:
             sys.stderr.write(f"\r\x1b[K{line[:100]}")
         else:

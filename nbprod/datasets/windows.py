@@ -81,7 +81,7 @@ def between(frame: pd.DataFrame, time: str, start: Any = None, end: Any = None) 
     if not chosen.any():
         raise DataError(
             f"no row lies between start and end ({start} and {end})",
-            hint=f"{time} goes from {at.min()} to {at.max()}.",
+            hint=f"The column {time} goes from {at.min()} to {at.max()}.",
         )
     return frame[chosen]
 

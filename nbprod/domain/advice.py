@@ -56,7 +56,7 @@ def next_step(deployment: str, verdict: Verdict, checks: Sequence[CheckResult]) 
         )
     if moved:
         return (
-            f"Find out why {_few(moved)} changed; performance is not known to have fallen yet."
+            f"Find out why {_few(moved)} changed; in this window performance did not certainly fall too far."
             f" If the change stays: `nbprod retraining start {deployment} --because REASON`"
         )
     if failed:

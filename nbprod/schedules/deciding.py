@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from nbprod.domain.schedule import Due, DueStatus, Missed, Overlap, Schedule
+from nbprod.pages.wording import plural
 
 __all__ = ["MOST", "decide"]
 
@@ -41,9 +42,9 @@ def decide(
     left_out = [moment for moment in moments if moment not in chosen]
     rows = []
     if left_out or more:
-        count = f"{len(left_out)}{' or more' if more else ''}"
+        count = plural(len(left_out), "moment") + (" or more" if more else "")
         covered = f"; the start of {newest:%Y-%m-%d %H:%M} UTC stands for them" if chosen == [newest] else ""
-        words = f"{count} moments were missed, the policy is {schedule.missed}{covered}"
+        words = f"missed {count}, the policy is {schedule.missed}{covered}"
         if left_out:
             rows.append(_row(schedule, left_out[-1], DueStatus.SKIPPED, words))
         elif schedule.missed is Missed.ALL:

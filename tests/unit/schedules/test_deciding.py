@@ -43,6 +43,14 @@ def test_after_three_missed_nights(missed, expected):
     )
 
 
+def test_what_was_missed_is_counted_in_words():
+    missed = [hours_ago(31, 7), hours_ago(55, 31, 7)]
+    (one, _), (several, _) = (decide(a_schedule(), ages, more=False, now=NOW, open_dues=[]) for ages in missed)
+
+    assert one.reason.startswith("missed 1 moment, ")
+    assert several.reason.startswith("missed 2 moments, ")
+
+
 def test_a_moment_of_just_now_is_started_whatever_was_missed_before():
     for missed in Missed:
         rows = decide(a_schedule(missed=missed), [NOW - timedelta(minutes=3)], more=False, now=NOW, open_dues=[])

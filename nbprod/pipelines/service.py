@@ -15,11 +15,13 @@ from nbprod.domain.names import nearest
 from nbprod.domain.pipeline import Pipeline, PipelineRun, StepResult, StepStatus
 from nbprod.domain.run import Run, RunStatus
 from nbprod.errors import ConflictError, NbprodError, NotFoundError, StaleMoveError, StoreError
+from nbprod.gates import Gates
 from nbprod.notebook.lease import Lease, is_held
 from nbprod.notebook.stopping import CANCEL
 from nbprod.packages import Packages
 from nbprod.pipelines.checking import bind_inputs, check
 from nbprod.pipelines.executing import Register, Told, execute
+from nbprod.pipelines.gating import gated
 from nbprod.runs import Runs
 from nbprod.settings import Settings
 from nbprod.store import Store
@@ -84,7 +86,7 @@ class Pipelines:
             raise NotFoundError(
                 f"There is no pipeline {name!r}", hint=f"Add [pipelines.{name}.steps.…]. {nearest(name, tables)}"
             )
-        return Pipeline.parse(name, tables[name])
+        return gated(Pipeline.parse(name, tables[name]), Gates(self._settings.tables["gates"]))
 
     def check(self, name: str, inputs: Mapping[str, Any] | None = None, *, from_text: bool = False) -> Pipeline:
         """Check everything that can be checked before a pipeline runs, and start nothing; raises as ``run`` does."""

@@ -87,6 +87,15 @@ def test_rows_whose_answer_is_missing_are_not_estimated_and_few_say_nothing(task
     assert (agreement(found.reference, found.current, found.scored, metric) is not None) is (told == 1500)
 
 
+@pytest.mark.parametrize("told", [0, 20, 3000])
+def test_an_estimator_needs_enough_rows_with_a_probability(told):
+    rows = rows_of("classification", 3000, seed=1)
+    rows.loc[told:, "probability_mid"] = np.nan
+    reference = Reference(rows=rows, inputs=("x",), task="classification", classes=("high", "mid", "low"))
+
+    assert (reference.estimator is not None) is (told == 3000)
+
+
 def test_blocks_of_another_length_are_counted_from_the_kept_rows(reference):
     weekly = reference.profile("1w")
 

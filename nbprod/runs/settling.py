@@ -20,7 +20,6 @@ __all__ = ["RUN", "ingredients", "look", "modules_of", "read_run", "run_json", "
 
 RUN = "run.json"
 START_WITHIN = timedelta(seconds=60)  # between the folder and the lease of a run in a process of its own
-AS_WRITTEN = {"created_at"}
 
 
 def run_json(run: Run, **more: Any) -> str:

@@ -173,12 +173,11 @@ class Demo:
 
     def month(self, start: datetime, end: datetime) -> tuple[str, Path]:
         """Predict a month, let its outcomes come, look at it, and retrain if the policy says so."""
-        served = self.ws.deployments.open(MODEL)
         rows = self.rows(start, end)
-        answers = served.predict(rows.drop(columns="class"), at="at")
-        outcomes = pd.DataFrame(
-            {"prediction_id": answers["prediction_id"], "outcome": rows["class"], "at": rows["at"]}
-        )
+        ids = [f"{MODEL}-{at:%Y%m%dT%H%M}" for at in pd.to_datetime(rows["at"], utc=True)]
+        if not self.ws.lake.window(MODEL, start, end).count():  # else the demo was stopped within this month
+            self.ws.deployments.open(MODEL).predict(rows.drop(columns="class"), at="at", ids=ids)
+        outcomes = pd.DataFrame({"prediction_id": ids, "outcome": rows["class"], "at": rows["at"]})
         outcomes["at"] = pd.to_datetime(outcomes["at"], utc=True) + DELAY
         self.ws.deployments.add_outcomes(MODEL, outcomes)
         report = self.ws.monitors.run(MODEL, start=start, end=end, as_of=end + DELAY)

@@ -34,7 +34,8 @@ def lifted(reading: Reading, taken: set[str], secrets: frozenset[str]) -> Iterat
             for wanted, literal, words in _settings_in(node):
                 annotation = annotation_of(value_of(literal))
                 text = _exact(cell, literal)
-                if not annotation or not text or any(secret in text for secret in secrets) or len(text) > LONGEST:
+                is_secret = any(secret in f"{text} {words}" for secret in secrets)
+                if not annotation or not text or is_secret or len(text) > LONGEST:
                     continue
                 name = "" if SECRET_NAME.fullmatch(wanted) else free.name(wanted)
                 if name:
@@ -83,7 +84,7 @@ def _settings_in(node: ast.AST) -> Iterator[tuple[str, ast.expr, str]]:
             yield (
                 option,
                 given["default"],
-                str(value_of(given.get("help")) or f"the option {option}").replace("\n", " "),
+                " ".join(str(value_of(given.get("help")) or f"the option {option}").split()),  # it becomes a comment
             )
     elif isinstance(node, ast.ClassDef) and SETTINGS_CLASS.fullmatch(node.name):
         for statement in node.body:

@@ -55,8 +55,9 @@ def parameter_edits(reading: Reading, secrets: frozenset[str]) -> tuple[list[Edi
     kept: list[Fault] = []
     for number, cell, statement in _candidates(reading):
         name, value, annotation = _assignment(statement.node)
-        if SECRET_NAME.fullmatch(name) or any(secret in cell.text(statement.node) for secret in secrets):
-            continue  # a parameter is recorded with every run
+        told = f"{cell.text(statement.node)} {_comment_behind(cell, statement.node)}"
+        if SECRET_NAME.fullmatch(name) or any(secret in told for secret in secrets):
+            continue  # a parameter is recorded with every run, and its comment is shown wherever it is
         if why := _why_not(reading, name, number, place, cell, statement):
             if why != "-":
                 kept.append(_fault(cell.id, f"{name} looks like a parameter and stays where it is: {why}"))

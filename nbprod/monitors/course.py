@@ -70,8 +70,8 @@ def _stretches(window: MonitoredWindow, policy: MonitorPolicy, seed: int) -> Ite
         if number >= 0:
             inside = (window.scored.times >= start) & (window.scored.times < end)
             expected = estimates(window.reference, window.current[inside.to_numpy()], seed=seed)
-        elif len(part := _between(own, start, end)) >= FEWEST_OUTCOMES:
-            expected = estimates(window.reference, part.frame, seed=seed)
+        else:
+            expected = estimates(window.reference, _between(own, start, end).frame, seed=seed)
         yield Stretch(
             start=start,
             end=end,

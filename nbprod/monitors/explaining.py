@@ -17,6 +17,7 @@ from nbprod.statistics import (
     AlarmBudget,
     ConceptDrift,
     Interval,
+    PerformanceEstimator,
     Profile,
     SegmentDrop,
     concept_drift,
@@ -36,9 +37,10 @@ DAY_US = 86_400_000_000
 def estimates(reference: Reference, current: pd.DataFrame, *, seed: int = 0) -> dict[str, Interval]:
     """The metrics expected on rows without outcomes; none where the reference or the rows do not allow it."""
     estimator = reference.estimator
-    if estimator is None or not len(current) or not {*estimator.features, *estimator.probability} <= set(current):
+    rows = _telling(estimator, current)
+    if estimator is None or len(rows) < FEWEST_OUTCOMES:
         return {}
-    return estimator.estimate(current, seed=seed)
+    return estimator.estimate(rows, seed=seed)
 
 
 def agreement(
@@ -46,11 +48,11 @@ def agreement(
 ) -> Agreement | None:
     """The estimate beside what outcomes say, on the rows that have one: its assumption is tested by them."""
     estimator = reference.estimator
-    if estimator is None or scored.outcomes < FEWEST_OUTCOMES or metric not in estimator.metrics:
+    rows = _telling(estimator, current.assign(outcome=scored.frame["outcome"]))
+    rows = rows[rows["outcome"].notna()]
+    if estimator is None or len(rows) < FEWEST_OUTCOMES or metric not in estimator.metrics:
         return None
-    if not {*estimator.features, *estimator.probability} <= set(current):
-        return None
-    return estimator.check(current.assign(outcome=scored.frame["outcome"]), seed=seed).get(metric)
+    return estimator.check(rows, seed=seed).get(metric)
 
 
 def concept(window: MonitoredWindow, scored: Scored, policy: MonitorPolicy) -> ConceptDrift | None:
@@ -130,6 +132,13 @@ def of_same_version(earlier: Scored, scored: Scored) -> NDArray[np.bool_]:
         return np.ones(len(earlier), dtype=bool)
     newest = scored.frame["version"].mode()[0]
     return (earlier.frame["version"] == newest).to_numpy(dtype=bool)
+
+
+def _telling(estimator: PerformanceEstimator | None, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that hold what an estimate is made of; none where a column is missing."""
+    if estimator is None or not {*estimator.features, *estimator.probability} <= set(rows):
+        return rows.iloc[:0]
+    return rows.dropna(subset=["prediction", *estimator.probability])
 
 
 def _loss(task: str, frame: pd.DataFrame, largest: float | None) -> tuple[NDArray[np.float64], float | None]:

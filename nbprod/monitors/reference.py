@@ -92,13 +92,13 @@ class Reference:
     @cached_property
     def estimator(self) -> PerformanceEstimator | None:
         """What estimates performance before outcomes come; ``None`` where the reference is too small for it."""
-        known = self.rows[self.rows["outcome"].notna() & self.rows["prediction"].notna()]
-        if len(known) < FEWEST_ROWS or (self.task == "classification" and not self.probabilities):
+        names = self.probabilities if self.task == "classification" else ()
+        known = self.rows.dropna(subset=["outcome", "prediction", *names])
+        if len(known) < FEWEST_ROWS or (self.task == "classification" and not names):
             return None
         if self.task == "classification":
             if known["outcome"].nunique() < 2:
                 return None
-            names = self.probabilities
             return PerformanceEstimator.fit(
                 known,
                 target="outcome",

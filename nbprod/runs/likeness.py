@@ -31,12 +31,12 @@ BLOB = re.compile(r"[0-9a-f]{64}\.[a-z]+")  # a large recorded value, compared a
 
 
 class Likeness(StrEnum):
-    """How much alike two outputs are."""
+    """How much alike two outputs are, from the best to the worst."""
 
     IDENTICAL = "identical"
+    IGNORED = "not compared"  #: it says how long something took, or when it was
     WITHIN = "within tolerance"
     DIFFERENT = "different"
-    IGNORED = "not compared"  #: it says how long something took, or when it was
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,6 +277,9 @@ def _arrays(a: Any, b: Any, tolerance: float) -> Likeness:
 
     if a.shape != b.shape or a.dtype != b.dtype:
         return Likeness.DIFFERENT
+    if a.dtype.kind == "O":
+        found = {_objects(one, other, tolerance) for one, other in zip(a.flat, b.flat, strict=True)}
+        return max(found, key=list(Likeness).index, default=Likeness.IDENTICAL)
     if a.dtype.kind not in "fciu":
         missing = a != a  # noqa: PLR0124 — what is missing is unlike itself
         return Likeness.IDENTICAL if bool(np.all((a == b) | (missing & (b != b)))) else Likeness.DIFFERENT  # noqa: PLR0124
@@ -284,3 +287,12 @@ def _arrays(a: Any, b: Any, tolerance: float) -> Likeness:
         return Likeness.IDENTICAL
     close = np.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)
     return Likeness.WITHIN if close else Likeness.DIFFERENT
+
+
+def _objects(a: Any, b: Any, tolerance: float) -> Likeness:
+    """Two entries of a column of objects: lists, and marks of what is missing, give no plain answer to ``==``."""
+    if a is b:
+        return Likeness.IDENTICAL
+    if isinstance(a, str):
+        return Likeness.IDENTICAL if isinstance(b, str) and a == b else Likeness.DIFFERENT
+    return alike(a, b, tolerance)

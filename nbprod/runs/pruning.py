@@ -106,8 +106,8 @@ def named(session: Session, ids: set[str]) -> set[str]:
             records: list[Any] = session.list(kind, limit=None)
             found.update(*(ids & words(record) for record in records))
     for event in session.events(limit=None):
-        # what happened to a run itself is no reference to it
-        found |= ids & words(event, without=event.subject if event.kind.startswith("run.") else "")
+        if not event.kind.startswith("run."):  # what happened to a run is no reference; what caused it is in its row
+            found |= ids & words(event)
     return found
 
 

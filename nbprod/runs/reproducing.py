@@ -17,7 +17,7 @@ from nbprod.runs.comparison import ABSENT, different, versions
 from nbprod.runs.keys import imports
 from nbprod.runs.likeness import Likeness, Output, outputs
 from nbprod.runs.preparing import Plan
-from nbprod.runs.settling import ingredients
+from nbprod.runs.settling import modules_of
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode  # nbformat takes a second to import
@@ -102,7 +102,7 @@ def obstacles(first: Run, plan: Plan) -> tuple[str, ...]:
     if not plan.cwd.is_dir():
         found.append(f"its working folder {plan.cwd} is gone")
     found += [f"the data of {name} changed since" for name in different(first.data, plan.data)]
-    modules = ingredients(first)["modules"] or {}
+    modules = modules_of(first)
     found += [
         f"the local module {name} " + ("changed since" if after else "is gone")
         for name, (before, after) in different(modules, plan.modules).items()

@@ -9,7 +9,7 @@ from nbprod.domain.run import Run
 from nbprod.errors import ConflictError
 from nbprod.notebook.document import has_tag
 from nbprod.runs.preparing import Plan, sources
-from nbprod.runs.settling import ingredients
+from nbprod.runs.settling import modules_of
 
 __all__ = ["going_on_at"]
 
@@ -31,7 +31,6 @@ def going_on_at(first: Run, plan: Plan) -> str:
     ConflictError
         Something the kernel has used was changed, and what.
     """
-    before = ingredients(first)
     executed = done_before(sources(Path(first.folder)), str(first.failed_cell))
     mended = [
         (cell.id, cell.source)
@@ -47,7 +46,7 @@ def going_on_at(first: Run, plan: Plan) -> str:
         f"{part} {name}"
         for part, old, new in (
             ("data", first.data, plan.data),
-            ("module", before["modules"] or {}, plan.modules),
+            ("module", modules_of(first), plan.modules),
         )
         for name in sorted({*old, *new})
         if name in old and old[name] != new.get(name)

@@ -16,11 +16,10 @@ from nbprod.errors import NotFoundError
 from nbprod.notebook.journal import Journal, fold, read_events
 from nbprod.notebook.lease import is_held
 
-__all__ = ["RUN", "ingredients", "look", "read_run", "run_json", "settled"]
+__all__ = ["RUN", "ingredients", "look", "modules_of", "read_run", "run_json", "settled"]
 
 RUN = "run.json"
 START_WITHIN = timedelta(seconds=60)  # between the folder and the lease of a run in a process of its own
-AS_WRITTEN = {"created_at"}
 
 
 def run_json(run: Run, **more: Any) -> str:
@@ -55,14 +54,17 @@ def read_run(folder: Path) -> Run:
     )
 
 
+def modules_of(run: Run) -> dict[str, str]:
+    """Digests of the local modules a run started with; none where its folder does not say."""
+    found: dict[str, str] = _told(run).get("modules", {})
+    return found
+
+
 def ingredients(run: Run) -> dict[str, Any]:
     """What the results of a run depend on; local modules are in its folder alone."""
-    try:
-        kept = json.loads((Path(run.folder) / RUN).read_bytes())
-        modules = None if "resumes" in kept else kept.get("modules", {})
-    except (OSError, ValueError):
-        modules = None
+    told = _told(run)
     # None is unlike any other: a run in parts, or one whose folder is gone, is never taken for a new one
+    modules = modules_of(run) if told and "resumes" not in told else None
     return {
         "code": run.template_digest,
         "parameters": dict(run.parameters),
@@ -70,6 +72,14 @@ def ingredients(run: Run) -> dict[str, Any]:
         "modules": modules,
         "environment": run.environment,
     }
+
+
+def _told(run: Run) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((Path(run.folder) / RUN).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found
 
 
 def look(folder: Path, *, created_at: Any = None) -> ExecutionResult:

@@ -336,6 +336,8 @@ class Schedules:
             return self._jobs.start(self.schedule(due.schedule), due.id)
         except NbprodError as error:
             return error
+        except Exception as error:  # noqa: BLE001 — the others go on, and their claims are renewed meanwhile
+            return NbprodError(f"{type(error).__name__}: {error}")
 
     def __repr__(self) -> str:
         return f"<Schedules {', '.join(self.names())}>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from types import SimpleNamespace
 
@@ -131,6 +132,22 @@ def test_a_second_walk_is_quick_and_changes_nothing(demo):
     assert demo.shell.json("runs", "list", "--limit", "999") == runs
     assert {path: path.stat().st_mtime_ns for path in (demo.folder / "site").rglob("*")} == site
     assert seconds < 10
+
+
+def test_a_month_the_demo_was_stopped_in_is_not_predicted_twice(demo):
+    memory = demo.folder / ".nbprod" / "demo.json"
+    steps = json.loads(memory.read_text())
+    memory.write_text(
+        json.dumps([step for step in steps if step["name"] != "1997-02"])
+    )  # as if stopped before its end
+
+    Shell(demo.folder.parent)("demo", "market")
+
+    months = [
+        one for one in demo.shell.json("monitor", "list", "electricity", "--limit", "99") if one["start"][5:7] == "02"
+    ]
+    assert len(months) == 2
+    assert {one["rows"] for one in months} == {one["outcomes"] for one in months} == {demo.reports["02"]["rows"]}
 
 
 def test_the_demo_leaves_other_workspaces_alone(tmp_path):

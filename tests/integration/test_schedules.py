@@ -139,6 +139,31 @@ def test_a_process_killed_at_work_is_recorded_as_lost(place):
     assert ws.schedules.run_due().dues == ()
 
 
+def test_a_start_that_breaks_is_recorded_and_keeps_nothing_else_from_starting(place):
+    """A claim that is left behind would be taken over while what waits for its turn here is started too."""
+    toml = (place / "nbprod.toml").read_text()
+    (place / "nbprod.toml").write_text(
+        toml + toml.partition("[schedules.nightly]")[2].join(["[schedules.other]", ""])
+    )
+    ws = nbprod.open(place)
+    seen(ws)
+    at = clock.now() - timedelta(hours=1)
+    with ws.store.write() as session:
+        session.add(Due(id=Due.id_of("other", at), schedule="other", due_at=at, status=DueStatus.NOTED))
+    start = ws.schedules._jobs.start
+
+    def broken(schedule, cause):
+        if schedule.name == "nightly":
+            raise RuntimeError("out of everything")
+        return start(schedule, cause)
+
+    ws.schedules._jobs.start = broken
+    found = {due.schedule: due for due in ws.schedules.run_due(jobs=1).dues}
+    assert (found["nightly"].status, found["nightly"].lease_until) == (DueStatus.FAILED, None)
+    assert "RuntimeError: out of everything" in found["nightly"].reason
+    assert found["other"].status is DueStatus.SUCCEEDED
+
+
 def test_what_waits_is_started_when_its_turn_comes(place):
     content = (place / "nbprod.toml").read_text()
     lines = [

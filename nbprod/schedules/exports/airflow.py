@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nbprod.domain.schedule import Missed, Overlap
+from nbprod.domain.schedule import Overlap
 from nbprod.schedules.exports.entry import Entry, Place, standard_cron
 
 __all__ = ["files"]
@@ -26,7 +26,7 @@ with DAG(
     description={words!r},
     schedule={cron!r},
     start_date=pendulum.datetime({year}, {month}, {day}, tz={timezone!r}),
-    catchup={catchup!r},
+    catchup=False,  # the schedule's own policy for missed moments holds: a start brings them along
     max_active_runs={at_once},
     tags=["nbprod"],
 ):
@@ -59,7 +59,6 @@ def files(entries: Sequence[Entry], place: Place) -> dict[str, str]:
             year=place.today.year,
             month=place.today.month,
             day=place.today.day,
-            catchup=schedule is not None and schedule.missed is Missed.ALL,
             at_once=16 if schedule is None or schedule.overlap is not Overlap.SKIP else 1,
             command=place.command(entry),
         )

@@ -135,6 +135,13 @@ def test_files_seeds_and_settings_inside_calls_become_parameters(proposed):
     assert "random_state=6" in text
 
 
+@pytest.mark.parametrize("end", ["\\n", "\\r", "\\r\\n", "\\x0c"])
+def test_a_help_text_of_several_lines_stays_one_comment(proposed, end):
+    adoption = proposed(f"parser.add_argument('--rate', default=0.5, help='the rate{end}import os')")
+    (only,) = adoption.parameters
+    assert str(only) == "rate: float = 0.5  # the rate import os"
+
+
 def test_a_literal_whose_place_python_does_not_say_is_left_alone(proposed):
     cell = "print(f'ü {dict(random_state=3)} {dict(seed=3)}')"
     before, after = io.StringIO(), io.StringIO()
@@ -330,6 +337,8 @@ def test_a_clean_notebook_raises_no_concern(proposed, cells):
         "url = 'postgresql://ada:VALUE@db/x'",
         "!curl -H x --token VALUE http://h",
         "x = 'ghp_VALUEVALUEVALUEVALUE12'",
+        "depth = 3  # postgresql://ada:VALUE@db/x",
+        "parser.add_argument('--depth', default=3, help='of postgresql://ada:VALUE@db/x')",
     ],
 )
 def test_a_secret_is_named_by_its_place_and_never_shown(proposed, source):
@@ -338,7 +347,7 @@ def test_a_secret_is_named_by_its_place_and_never_shown(proposed, source):
     assert said(adoption, "secret")
     shown = "\n".join([*map(str, adoption.faults), *map(str, adoption.changes()), repr(adoption.secrets)])
     assert value not in shown
-    assert not any(value in one.value for one in adoption.parameters)
+    assert not any(value in str(one) for one in adoption.parameters)
     assert any(value in source for source in sources(adoption))  # it is for its owner to take it out
 
 

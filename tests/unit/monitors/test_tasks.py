@@ -12,6 +12,7 @@ from nbprod.domain.monitor import MonitorPolicy, Verdict
 from nbprod.lake import Lake
 from nbprod.monitors.assessment import assess
 from nbprod.monitors.drawing import pictures
+from nbprod.monitors.explaining import agreement, estimates
 from nbprod.monitors.performance import Scored
 from nbprod.monitors.reference import Reference
 from nbprod.monitors.window import MonitoredWindow, load_window
@@ -70,6 +71,29 @@ def test_an_estimate_foresees_what_outcomes_confirm(task, metric, wide):
     assert blind.estimated[metric].value == pytest.approx(seeing.metrics[metric], rel=0.25)
     assert seeing.concept is None
     assert len(pictures(seeing, held(task, current, outcomes=True)).parts) >= 3
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+@pytest.mark.parametrize("told", [0, 20, 1500])
+def test_rows_whose_answer_is_missing_are_not_estimated_and_few_say_nothing(task, told):
+    current = rows_of(task, 1500, seed=2)
+    made = [name for name in current if name.startswith("prob")] or ["prediction"]
+    current.loc[told:, made] = np.nan
+
+    found = held(task, current, outcomes=True)
+
+    assert bool(estimates(found.reference, found.current)) is (told == 1500)
+    metric = "mae" if task == "regression" else "accuracy"
+    assert (agreement(found.reference, found.current, found.scored, metric) is not None) is (told == 1500)
+
+
+@pytest.mark.parametrize("told", [0, 20, 3000])
+def test_an_estimator_needs_enough_rows_with_a_probability(told):
+    rows = rows_of("classification", 3000, seed=1)
+    rows.loc[told:, "probability_mid"] = np.nan
+    reference = Reference(rows=rows, inputs=("x",), task="classification", classes=("high", "mid", "low"))
+
+    assert (reference.estimator is not None) is (told == 3000)
 
 
 def test_blocks_of_another_length_are_counted_from_the_kept_rows(reference):

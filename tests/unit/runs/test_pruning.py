@@ -56,7 +56,7 @@ def add(kept, number, at=LONG_AGO, status=RunStatus.SUCCEEDED, caused_by=None, *
     )
     with kept.store.write() as session:
         session.add(run)
-        session.event("run.started", id_, data={"caused_by": None})
+        session.event("run.started", id_, data={"template": "train", "caused_by": caused_by})
         session.event(f"run.{status}", id_, data={})
     return run
 
@@ -166,6 +166,14 @@ def test_a_version_holds_its_run_back_and_that_run_its_cause(kept):
         )
     done = kept.prune(timedelta(days=30))
     assert (done.runs, done.kept) == ((), 3)
+
+
+def test_a_run_that_goes_does_not_hold_back_the_one_that_caused_it(kept):
+    cause = add(kept, 1, status=RunStatus.FAILED)
+    again = add(kept, 2, caused_by=cause.id)
+    with kept.store.write() as session:
+        session.event("run.resumed", again.id, data={"of": cause.id, "cell": "fit"})
+    assert kept.prune(timedelta(days=30)).runs == (cause.id, again.id)
 
 
 @pytest.mark.parametrize(

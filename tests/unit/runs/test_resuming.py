@@ -1,0 +1,47 @@
+"""A run goes on in a kernel only while everything that kernel has used is unchanged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from nbprod import clock
+from nbprod.domain.run import Run, RunStatus
+from nbprod.errors import ConflictError
+from nbprod.runs.preparing import Plan, Source
+from nbprod.runs.reproducing import obstacles
+from nbprod.runs.resuming import going_on_at
+from nbprod.runs.settling import RUN, ingredients, run_json
+
+NOTEBOOK = new_notebook(cells=[new_code_cell("import local", id="load"), new_code_cell("local.x", id="fit")])
+
+
+@pytest.mark.parametrize("told", [{}, {"resumes": "an earlier run"}])
+def test_a_local_module_that_changed_is_said_also_of_a_run_that_itself_went_on_in_a_kernel(tmp_path, told):
+    (tmp_path / "local.py").write_text("one = 1")
+    source = Source(name="tee", path=tmp_path / "tee.ipynb", notebook=NOTEBOOK, parameters=(), is_template=True)
+    plan = Plan(source=source, given={}, resolved={}, data={}, kernel="python3", secrets=(), cwd=tmp_path)
+    first = Run(
+        id="first",
+        template="tee",
+        source=str(source.path),
+        template_digest=plan.ingredients["code"],
+        status=RunStatus.FAILED,
+        failed_cell="fit",
+        folder=str(tmp_path / "first"),
+        created_at=clock.now(),
+    )
+    (tmp_path / "first").mkdir()
+    nbformat.write(NOTEBOOK, tmp_path / "first" / "notebook.ipynb")
+    (tmp_path / "first" / RUN).write_text(run_json(first, modules=plan.modules, **told))
+    assert going_on_at(first, plan) == "fit"
+    assert (ingredients(first)["modules"] is None) is bool(told)  # a run in parts is never taken for a new one
+
+    (tmp_path / "local.py").write_text("one = 2")
+    now = replace(plan)  # its modules are looked at once
+    with pytest.raises(ConflictError, match="module local"):
+        going_on_at(first, now)
+    assert "the local module local changed since" in obstacles(first, now)

@@ -41,7 +41,11 @@ def desk(tmp_path_factory):
     (folder / "nbprod.toml").write_text("")
     (folder / "templates").mkdir()
     slow(folder / "templates" / "slow.ipynb")
-    return folder
+    yield folder
+    runs = nbprod.open(folder).runs  # those of a test that failed would wait for their file for ever
+    for run in runs.list():
+        if not run.is_finished:
+            runs.ask_to_stop(run)
 
 
 @pytest.fixture(scope="module")

@@ -118,18 +118,19 @@ class Evaluations:
             events = session.events(version.ref, "version.evaluated", limit=1)
             champion = session.find(Alias, version.model, "champion")
             holder = session.get(ModelVersion, version.model, champion.number).package if champion else None
+        again = f"nbprod models evaluate {version} --data …"
         if not events:
-            return _doubt(f"{version} has not been evaluated", f"nbprod models evaluate {version} --data …")
+            return _doubt(f"{version} has not been evaluated", again)
         found = self.read(self._runs.get(events[0].evidence[0]))
         if found.candidate != version.package:
-            return _doubt(f"run {found.run_id} judged another package", "evaluate it again")
+            return _doubt(f"run {found.run_id} judged another package", again)
         gates = self._gates.policy(version.model)
         if gates.metric == "auto":  # the verdict names the metric that was meant
             gates = replace(gates, metric=found.metric)
         if found.policy != gates.digest:
-            return _doubt(f"the gates of {version.model} have changed since run {found.run_id}", "evaluate it again")
+            return _doubt(f"the gates of {version.model} have changed since run {found.run_id}", again)
         if found.champion != holder:
-            return _doubt(f"run {found.run_id} compared with another champion than today's", "evaluate it again")
+            return _doubt(f"run {found.run_id} compared with another champion than today's", again)
         return CheckResult(name="gates", outcome=found.outcome, sentence=found.sentence)
 
     def read(self, run: Run) -> Evaluation:

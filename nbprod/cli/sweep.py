@@ -26,7 +26,7 @@ def sweep(
     timeout_s: Annotated[float | None, typer.Option("--timeout", help="Limit of each run, in seconds.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Execute a notebook for every combination of -p a=1,2 -p seed=0:5; members that fail do not stop the rest."""
+    """Execute a notebook for every combination of -p a=1,2 -p seed=0:5 (0 to 4); failures do not stop it."""
     from nbprod.runs.sweeping import combinations, values_of  # reads notebooks
     from nbprod.runs.sweeping import sweep as execute
     from nbprod.workspace import open_workspace

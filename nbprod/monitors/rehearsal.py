@@ -102,7 +102,8 @@ def rehearse(
     delay
         How long after a window's end the monitor looks.
     """
-    start, looks, standing = whole.start, list[MonitorReport](), set[tuple[str, str]]()
+    start, looks = whole.start, list[MonitorReport]()
+    told: dict[tuple[str, str], datetime] = {}  # when it last spoke of what
     while start + length <= whole.end:
         here = Window(start=start, end=start + length)
         looked_at = here.end + delay
@@ -125,7 +126,10 @@ def rehearse(
             )
         )
         failed = {(one.name, one.subject) for one in found.checks if one.outcome is CheckOutcome.FAILED}
-        onsets = [found.began.get(subject, here.start) for _, subject in failed - standing]
+        begun = {one: found.began.get(one[1], here.start) for one in failed}
+        # what began before it last spoke of the same thing was told then
+        onsets = [at for one, at in begun.items() if one not in told or at > told[one]]
+        told |= dict.fromkeys(failed, looked_at)
         spoke, began = (looked_at, min(onsets)) if onsets else (None, None)
         yield Rehearsed(
             start=here.start,
@@ -140,4 +144,4 @@ def rehearse(
             began_at=began,
             late_days=(spoke - began) / timedelta(days=1) if spoke and began else None,
         )
-        start, standing = here.end, failed
+        start = here.end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -44,10 +45,13 @@ class FalseAlarms:
     @property
     def sentence(self) -> str:
         """The finding in words."""
+        # by the rule of three: without an alarm in n windows, the rate is below 3 / n with 95 %
+        needed = ceil(3 * self.budget.looks_per_year / self.budget.per_year)
+        few = f" It takes about {needed:,} windows to confirm the budget." if self.windows < needed else ""
         return (
             f"{self.changed} of {self.windows} windows of the reference would have raised an alarm: "
             f"{self.per_year:.2g} a year expected (at most {self.per_year_bound:.2g} with 95 %), "
-            f"the budget is {self.budget.per_year:g}."
+            f"the budget is {self.budget.per_year:g}.{few}"
         )
 
     def __repr__(self) -> str:

@@ -84,7 +84,8 @@ def calibrate_false_alarms(
     time, block, blocks
         With a column of moments, a window is so many neighbouring blocks, and the comparison rests on blocks.
     together
-        How many such windows in a row are also looked at as one; the two looks share alpha as in `compare_together`.
+        How many such windows in a row are also looked at as one, as far as the reference is four times as long; the
+        two looks share alpha as in `compare_together`.
     alpha
         As in `compare`; by default that of the budget.
     budget
@@ -107,6 +108,8 @@ def calibrate_false_alarms(
     names = list(columns) if columns is not None else [str(name) for name in frame.columns if name != time]
     random = np.random.default_rng(seed)
     looks = [list(_windows(frame, rows, time, block, blocks, runs, random))]
+    if time is not None:  # of a short reference, fewer can be taken out as one
+        together = min(together, len(np.unique(time_blocks(frame[time], block))) // (4 * blocks))
     if together > 1 and time is not None:
         looks.append(list(_windows(frame, rows, time, block, blocks * together, runs, random)))
     windows = max(len(look) for look in looks)

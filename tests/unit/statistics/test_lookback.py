@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 
 from nbprod.errors import SettingsError
-from nbprod.statistics import ColumnVerdict, Profile, compare, compare_together
+from nbprod.statistics import (
+    AlarmBudget,
+    ColumnVerdict,
+    Profile,
+    calibrate_false_alarms,
+    compare,
+    compare_together,
+)
 
 ROWS = 40
 
@@ -75,3 +82,12 @@ def test_looking_back_ends_where_columns_were_of_another_kind(reference):
 def test_lengths_that_make_no_sense_are_refused(reference, lengths):
     with pytest.raises(SettingsError, match="1 first"):
         compare_together(reference, profiles(reference, [days(1)]), lengths=lengths)
+
+
+def test_the_self_test_looks_at_windows_together_too_where_the_reference_is_long_enough():
+    budget = AlarmBudget(per_year=2)
+    for count in (14, 80):
+        found = calibrate_false_alarms(days(count), time="at", together=4, budget=budget, runs=20)
+        assert found.windows == min(count, 20)
+        assert found.changed <= 2
+        assert "windows to confirm the budget" in found.sentence

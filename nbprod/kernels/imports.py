@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-__all__ = ["imported"]
+__all__ = ["imported", "names_in"]
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -27,7 +27,7 @@ def imported(sources: Iterable[str], allowed: Iterable[str]) -> list[str]:
     roots = set(allowed)
     found: set[str] = set()
     for source in sources:
-        found |= names_in("\n".join("pass" if line.startswith(("%", "!")) else line for line in source.splitlines()))
+        found |= names_in(source)
     waiting = [name for name in found if name.startswith("nbprod.")]
     seen: set[str] = set()
     while waiting and "nbprod" in roots:
@@ -53,9 +53,9 @@ def names_below(module: str) -> frozenset[str]:
 
 
 def names_in(source: str) -> set[str]:
-    """The names that stand in the import statements of some code."""
+    """The names that stand in the import statements of some code, IPython's own lines left aside."""
     try:
-        tree = ast.parse(source)
+        tree = ast.parse("\n".join("pass" if line.startswith(("%", "!")) else line for line in source.splitlines()))
     except SyntaxError:
         return set()
     found: set[str] = set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import sys
@@ -11,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from nbprod.kernels.imports import names_in
 
 __all__ = ["changed", "local_modules", "run_key"]
 
@@ -66,18 +67,7 @@ def local_modules(sources: Iterable[str], folders: Iterable[Path]) -> dict[str, 
 
 def imports(source: str) -> set[str]:
     """Every module some code may import, and the packages they are in."""
-    plain = "\n".join("pass" if line.startswith(("%", "!")) else line for line in source.splitlines())
-    try:
-        tree = ast.parse(plain)
-    except SyntaxError:
-        return set()
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    names = names_in(source)
     return names | {name.rpartition(".")[0] for name in names if "." in name}
 
 

@@ -27,11 +27,16 @@ CELLS = {
 }
 
 
-def write(path, **changed):
-    cells = [new_code_cell(source, id=id_) for id_, source in {**CELLS, **changed}.items()]
+def write_cells(path, sources):
+    """A notebook of code cells by id, the first of them its parameters."""
+    cells = [new_code_cell(source, id=id_) for id_, source in sources.items()]
     cells[0].metadata["tags"] = ["parameters"]
     spec = {"name": "python3", "language": "python", "display_name": "Python 3"}
     nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": spec}), path)
+
+
+def write(path, **changed):
+    write_cells(path, {**CELLS, **changed})
 
 
 @pytest.fixture

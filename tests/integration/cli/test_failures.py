@@ -10,11 +10,10 @@ import sys
 import time
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
 
 from nbprod.cli import main
+from tests.integration.test_holding import write_cells
 
 pytestmark = pytest.mark.kernel
 CELLS = {
@@ -26,10 +25,7 @@ CELLS = {
 
 
 def write(path, **changed):
-    cells = [new_code_cell(source, id=id_) for id_, source in {**CELLS, **changed}.items()]
-    cells[0].metadata["tags"] = ["parameters"]
-    spec = {"name": "python3", "language": "python", "display_name": "Python 3"}
-    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": spec}), path)
+    write_cells(path, {**CELLS, **changed})
 
 
 @pytest.fixture

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from nbprod.datasets import read_frame
 from nbprod.errors import DataError
 from nbprod.statistics.blocks import time_blocks
+from nbprod.statistics.lookback import compare_together
 from nbprod.statistics.profile import Profile
 from nbprod.statistics.sequential import AlarmBudget
 from nbprod.statistics.significance import upper_share
-from nbprod.statistics.verdict import compare
 
 __all__ = ["FalseAlarms", "calibrate_false_alarms"]
 
@@ -107,33 +108,27 @@ def calibrate_false_alarms(
     frame = read_frame(reference)
     names = list(columns) if columns is not None else [str(name) for name in frame.columns if name != time]
     random = np.random.default_rng(seed)
-    looks = [list(_windows(frame, rows, time, block, blocks, runs, random))]
-    if time is not None:  # of a short reference, fewer can be taken out as one
-        together = min(together, len(np.unique(time_blocks(frame[time], block))) // (4 * blocks))
-    if together > 1 and time is not None:
-        looks.append(list(_windows(frame, rows, time, block, blocks * together, runs, random)))
-    windows = max(len(look) for look in looks)
+    if time is None:
+        windows = [[inside] for inside in _rows_at_random(frame, rows, runs, random)]
+    else:
+        windows = _neighbouring(time_blocks(frame[time], block), blocks, together, runs, random)
     significant = changed = 0
     by_column: dict[str, int] = {}
     grid = Profile.of(frame, time=time, block=block, columns=names)
-    for number in range(windows):
-        alarms: set[str] = set()
-        surprises: set[str] = set()
-        for look in looks:
-            inside = look[number % len(look)]
-            rest, window = (
-                Profile.of(part, grid=grid, columns=names, time=time, block=block)
-                for part in (frame[~inside], frame[inside])
-            )
-            found = compare(rest, window, alpha=level / len(looks), seed=seed, columns=names, thresholds=thresholds)
-            surprises |= {*found.significant}
-            alarms |= {*found.changed}
-        significant += bool(surprises)
-        changed += bool(alarms)
-        for name in alarms:
+    how = {"columns": names, "thresholds": thresholds}
+    for parts in windows:
+        outside = ~np.logical_or.reduce(parts)
+        rest, *seen = (
+            Profile.of(frame[chosen], grid=grid, columns=names, time=time, block=block)
+            for chosen in (outside, *parts)
+        )
+        found = compare_together(rest, seen, level, seed, lengths=sorted({1, len(seen)}), **how)
+        significant += bool(found.significant)
+        changed += bool(found.changed)
+        for name in found.changed:
             by_column[name] = by_column.get(name, 0) + 1
     return FalseAlarms(
-        windows=windows,
+        windows=len(windows),
         significant=significant,
         changed=changed,
         by_column=dict(sorted(by_column.items())),
@@ -142,33 +137,36 @@ def calibrate_false_alarms(
     )
 
 
-def _windows(
-    frame: pd.DataFrame,
-    rows: int | None,
-    time: str | None,
-    block: str,
-    blocks: int,
-    runs: int,
-    random: np.random.Generator,
-) -> list[Any]:
-    if time is None:
-        size = rows or max(len(frame) // 10, 1)
-        if size >= len(frame):
-            raise DataError(f"a window of {size} rows cannot be taken out of {len(frame)}")
-        masks = []
-        for _ in range(runs):
-            inside = np.zeros(len(frame), dtype=bool)
-            inside[random.permutation(len(frame))[:size]] = True
-            masks.append(inside)
-        return masks
-    number = np.unique(time_blocks(frame[time], block), return_inverse=True)[1]
+def _rows_at_random(
+    frame: pd.DataFrame, rows: int | None, runs: int, random: np.random.Generator
+) -> list[NDArray[np.bool_]]:
+    size = rows or max(len(frame) // 10, 1)
+    if size >= len(frame):
+        raise DataError(f"a window of {size} rows cannot be taken out of {len(frame)}")
+    masks = []
+    for _ in range(runs):
+        inside = np.zeros(len(frame), dtype=bool)
+        inside[random.permutation(len(frame))[:size]] = True
+        masks.append(inside)
+    return masks
+
+
+def _neighbouring(
+    ids: NDArray[np.int64], blocks: int, together: int, runs: int, random: np.random.Generator
+) -> list[list[NDArray[np.bool_]]]:
+    """Windows of so many blocks, each with those before it that are looked at together with it, oldest first."""
+    number = np.unique(ids, return_inverse=True)[1]
     count = int(number.max()) + 1
-    starts = np.arange(count - blocks + 1)
     if count < 4 * blocks:
         raise DataError(
             f"a window of {blocks} blocks cannot be taken out of {count}",
             hint="Use a longer reference, or less blocks.",
         )
+    together = max(min(together, count // (4 * blocks)), 1)
+    starts = np.arange(count - blocks * together + 1)
     if len(starts) > runs:
         starts = np.sort(random.choice(starts, runs, replace=False))
-    return [(number >= start) & (number < start + blocks) for start in starts]
+    return [
+        [(number >= first) & (number < first + blocks) for first in range(start, start + blocks * together, blocks)]
+        for start in starts.tolist()
+    ]

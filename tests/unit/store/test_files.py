@@ -121,7 +121,7 @@ def test_no_name_that_is_let_in_leaves_the_root(name):
         checked(name)
     except StoreError:
         return
-    assert os.path.normpath(f"/root/{name}") == f"/root/{name}"
+    assert os.path.normpath(f"/store/{name}") == f"/store/{name}"
 
 
 def test_one_flipped_bit_changes_the_digest_of_its_file_alone(tmp_path):

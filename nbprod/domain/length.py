@@ -9,7 +9,7 @@ from nbprod.errors import SettingsError
 
 __all__ = ["parse_length"]
 
-UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def parse_length(text: str) -> timedelta:
@@ -18,16 +18,16 @@ def parse_length(text: str) -> timedelta:
     Raises
     ------
     SettingsError
-        The text is not a whole number followed by m, h, d or w.
+        The text is not a whole number followed by s, m, h, d or w.
 
     Examples
     --------
     >>> parse_length("30m")
     datetime.timedelta(seconds=1800)
     """
-    match = re.fullmatch(r"([1-9][0-9]{0,4})([mhdw])", text)
+    match = re.fullmatch(r"([1-9][0-9]{0,4})([smhdw])", text)
     if not match:
         raise SettingsError(
-            f"{text!r} is no length of time", hint="Write a number and m, h, d or w: 30m, 24h, 30d, 4w."
+            f"{text!r} is no length of time", hint="Write a number and s, m, h, d or w: 30m, 24h, 30d, 4w."
         )
     return timedelta(**{UNITS[match[2]]: int(match[1])})

@@ -9,9 +9,11 @@
     for batch in rows.batches(): …
 
 Predictions have the columns ``prediction_id``, ``version``, ``at`` (when it happened), ``logged_at``, ``latency_ms``,
-``prediction``, ``probability`` and ``probability_<class>``, and each input as ``input_<name>``; outcomes have
-``prediction_id``, ``outcome``, ``at`` (when it arrived) and ``logged_at``. Flat and typed, so that Spark, DuckDB,
-Polars and Trino read them as they are.
+``prediction``, ``probability`` and ``probability_<class>``, those of a rollout (``arm``, ``share``, ``stratum``,
+``unit``), and each input as ``input_<name>``; outcomes have ``prediction_id`` or ``unit``, ``outcome``, ``at`` (when it
+arrived) and ``logged_at``. Flat and typed, so that Spark, DuckDB, Polars and Trino read them as they are.
+
+An outcome told by its unit is that of the unit's predictions from before it arrived that have none of their own.
 """
 
 from __future__ import annotations

@@ -97,11 +97,12 @@ class DeltaFolder:
 
     def has_seen(self, transaction: Transaction) -> bool:
         """Whether an append of this transaction, or a later one of its name, was made."""
+        return self.reached(transaction.name) >= transaction.number
+
+    def reached(self, name: str) -> int:
+        """The number of the last transaction of a name, 0 before the first."""
         table = self.open()
-        if table is None:
-            return False
-        seen = table.transaction_version(transaction.name)
-        return seen is not None and seen >= transaction.number
+        return int(table.transaction_version(name) or 0) if table is not None else 0
 
     def append(self, rows: pa.Table, transaction: Transaction | None = None) -> int:
         """Append rows whose types are those of ``columns.py``; return the table's new version. Call it ``alone``.

@@ -21,10 +21,20 @@ from nbprod.lake.kept import KeptRows, folded
 
 __all__ = ["OutcomeTable", "PredictionTable", "Transaction", "window_with_outcomes"]
 
+#: Of a rollout: the arm, its share at that moment (0 to 1), the stratum, and the unit arms are assigned by.
+ROLLOUT = {"arm": TEXT, "share": NUMBER, "stratum": TEXT, "unit": TEXT}
 PREDICTIONS = pa.schema(
-    [("prediction_id", TEXT), ("version", TEXT), ("at", MOMENT), ("logged_at", MOMENT), ("latency_ms", NUMBER)]
+    [
+        ("prediction_id", TEXT),
+        ("version", TEXT),
+        ("at", MOMENT),
+        ("logged_at", MOMENT),
+        ("latency_ms", NUMBER),
+        *ROLLOUT.items(),
+    ]
 )
-OUTCOMES = pa.schema([("prediction_id", TEXT), ("at", MOMENT), ("logged_at", MOMENT)])
+OUTCOMES = pa.schema([("prediction_id", TEXT), ("at", MOMENT), ("logged_at", MOMENT), ("unit", TEXT)])
+#: Columns of a file of predictions that are no inputs; those of a rollout are written by the server alone.
 ALLOWED = re.compile(r"prediction_id|version|at|logged_at|latency_ms|prediction|probability(_.+)?")
 
 
@@ -85,16 +95,16 @@ class PredictionTable:
             deployment=self._deployment, added=rows.num_rows, repeated=given - rows.num_rows, table_version=version
         )
 
-    def known(self, ids: pa.ChunkedArray) -> pa.Array:
-        """Those of some ids that are kept."""
+    def known(self, ids: pa.ChunkedArray | pa.Array | Sequence[str], column: str = "prediction_id") -> pa.Array:
+        """Those of some ids, or units, that are kept."""
         table = self._delta.open()
-        if table is None or not len(ids):
+        values = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else pa.array(ids, TEXT)
+        if table is None or not len(values) - values.null_count:
             return pa.array([], TEXT)
-        values = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
-        found = table.to_pyarrow_dataset().to_table(
-            columns=["prediction_id"], filter=pc.field("prediction_id").isin(values)
-        )
-        return pc.unique(found["prediction_id"])
+        rows = table.to_pyarrow_dataset()
+        if column not in rows.schema.names:
+            return pa.array([], TEXT)
+        return pc.unique(rows.to_table(columns=[column], filter=pc.field(column).isin(values.drop_null()))[column])
 
     def at(self, prediction_id: str) -> dict[str, Any] | None:
         """One prediction with its ``inputs``, or ``None``."""
@@ -123,6 +133,10 @@ class PredictionTable:
         """Merge small parts, and remove parts no version of the last ``keep`` needs."""
         return self._delta.compact(keep=keep)
 
+    def reached(self, name: str) -> int:
+        """The number of the last append of a transaction's name; 0 before the first."""
+        return self._delta.reached(name)
+
     def __repr__(self) -> str:
         return f"<PredictionTable {self._delta.uri}>"
 
@@ -141,7 +155,8 @@ class OutcomeTable:
         Parameters
         ----------
         frame
-            Columns ``prediction_id``, ``outcome`` and perhaps ``at``, when it arrived (now where missing).
+            Columns ``prediction_id``, ``outcome`` and perhaps ``at``, when it arrived (now where missing), and
+            ``unit``, by which an outcome is told that has no ``prediction_id``.
         transaction
             The same hand-in again adds nothing.
 
@@ -152,16 +167,18 @@ class OutcomeTable:
             the predictions kept before.
         """
         rows = as_table(frame, "outcomes")
-        _check_columns(rows, {"prediction_id", "outcome"}, {"at"})
+        _check_columns(rows, {"prediction_id", "outcome"}, {"at", "unit"})
         given = rows.num_rows
         rows = rows.set_column(rows.column_names.index("outcome"), "outcome", kept(rows["outcome"]))
         rows = rows.filter(pc.is_valid(rows["outcome"]))
+        ids, units = _keys(rows)
         rows = pa.table(
             {
-                "prediction_id": _ids(rows["prediction_id"]),
+                "prediction_id": ids,
                 "at": _moments(rows, "at"),
                 "logged_at": pa.array([now()] * rows.num_rows, MOMENT),
                 "outcome": rows["outcome"],
+                "unit": units,
             }
         )
         with self._delta.alone():
@@ -170,7 +187,10 @@ class OutcomeTable:
             if kind := self._predictions.prediction_type():
                 rows = rows.set_column(3, "outcome", alike(rows["outcome"], kind, "outcome"))
             matched = pc.sum(
-                pc.is_in(rows["prediction_id"], value_set=self._predictions.known(rows["prediction_id"]))
+                pc.or_(
+                    pc.is_in(ids, value_set=self._predictions.known(ids)),
+                    pc.is_in(units, value_set=self._predictions.known(units, "unit"), skip_nulls=True),
+                )
             ).as_py()
             version = None
             if rows.num_rows:
@@ -180,7 +200,7 @@ class OutcomeTable:
             added=rows.num_rows,
             matched=matched or 0,
             unknown=rows.num_rows - (matched or 0),
-            repeated=rows.num_rows - pc.count_distinct(rows["prediction_id"]).as_py(),
+            repeated=rows.num_rows - pc.count_distinct(ids).as_py() - pc.count_distinct(units).as_py(),
             blank=given - rows.num_rows,
             table_version=version,
         )
@@ -188,7 +208,7 @@ class OutcomeTable:
     def latest(
         self, as_of: datetime | None = None, *, table_version: int | None = None
     ) -> tuple[pa.Table, int | None]:
-        """The latest outcome of each id, as known at a moment, and the version of the table that was read.
+        """The latest outcome of each id and each unit, as known at a moment, and the version of the table read.
 
         Parameters
         ----------
@@ -199,20 +219,25 @@ class OutcomeTable:
         """
         table = self._delta.open(table_version)
         if table is None:
-            return pa.table(
-                {"prediction_id": pa.array([], TEXT), "outcome": pa.array([], NUMBER), "at": pa.array([], MOMENT)}
-            ), None
+            nothing = {"prediction_id": TEXT, "outcome": NUMBER, "at": MOMENT, "unit": TEXT}
+            return pa.table({name: pa.array([], kind) for name, kind in nothing.items()}), None
         seen = pc.field("at") <= pa.scalar(as_of, MOMENT) if as_of is not None else None
         rows = table.to_pyarrow_dataset().to_table(filter=seen)
         rows = rows.append_column("row", pa.array(np.arange(rows.num_rows)))
         rows = rows.sort_by([("at", "ascending"), ("logged_at", "ascending"), ("row", "ascending")])
         rows = rows.set_column(rows.column_names.index("row"), "row", pa.array(np.arange(rows.num_rows)))
-        last = rows.group_by("prediction_id").aggregate([("row", "max")])["row_max"]
-        return rows.take(last).select(["prediction_id", "outcome", "at"]), table.version()
+        if "unit" not in rows.column_names:  # of before there were any
+            rows = rows.append_column("unit", pa.nulls(rows.num_rows, TEXT))
+        last = rows.group_by(["prediction_id", "unit"]).aggregate([("row", "max")])["row_max"]
+        return rows.take(last).select(["prediction_id", "outcome", "at", "unit"]), table.version()
 
     def compact(self, *, keep: timedelta = timedelta(days=30)) -> Mapping[str, int]:
         """Merge small parts, and remove parts no version of the last ``keep`` needs."""
         return self._delta.compact(keep=keep)
+
+    def reached(self, name: str) -> int:
+        """The number of the last append of a transaction's name; 0 before the first."""
+        return self._delta.reached(name)
 
     def __repr__(self) -> str:
         return f"<OutcomeTable {self._delta.uri}>"
@@ -239,7 +264,7 @@ def window_with_outcomes(
 
 
 def _core(rows: pa.Table) -> pa.Table:
-    unknown = {name for name in rows.column_names if not ALLOWED.fullmatch(name)}
+    unknown = {name for name in rows.column_names if not ALLOWED.fullmatch(name) and name not in ROLLOUT}
     _check_columns(rows.drop_columns(list(unknown)) if unknown else rows, {"prediction_id", "prediction"}, None)
     if unknown:
         raise SchemaError(
@@ -260,7 +285,7 @@ def _core(rows: pa.Table) -> pa.Table:
             column = kept(rows[name])
             if name.startswith(("probability", "latency")):
                 column = alike(column, NUMBER, name)
-            columns[name] = cast(column, TEXT) if name == "version" else column
+            columns[name] = cast(column, ROLLOUT.get(name, TEXT)) if name == "version" or name in ROLLOUT else column
     return pa.table(columns)
 
 
@@ -315,6 +340,16 @@ def _check_columns(rows: pa.Table, needed: set[str], optional: set[str] | None) 
             columns=[problem.split(":")[0] for problem in problems],
             hint=f"Columns found: {', '.join(rows.column_names)}.",
         )
+
+
+def _keys(rows: pa.Table) -> tuple[pa.Array, pa.Array]:
+    """Ids, and units where there is no id."""
+    if "unit" not in rows.column_names:
+        return _ids(rows["prediction_id"]).combine_chunks(), pa.nulls(rows.num_rows, TEXT)
+    ids = cast(kept(rows["prediction_id"]), TEXT)
+    units = pc.if_else(pc.is_valid(ids), pa.scalar(None, TEXT), cast(kept(rows["unit"]), TEXT))
+    _ids(pc.coalesce(ids, units))
+    return ids.combine_chunks(), units.combine_chunks()
 
 
 def _ids(column: pa.ChunkedArray) -> pa.ChunkedArray:

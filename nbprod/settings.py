@@ -40,7 +40,7 @@ KNOWN: Mapping[str, tuple[Any, str]] = MappingProxyType(
     }
 )
 #: Tables whose entries are named by the user, and the first words of their entries' help.
-TABLES = ("data", "gates", "monitors", "retraining", "pipelines", "schedules")
+TABLES = ("data", "gates", "monitors", "retraining", "rollouts", "pipelines", "schedules")
 
 
 def actor() -> str:

@@ -23,6 +23,7 @@ from nbprod.packages import Packages
 from nbprod.pages.pipeline_report import pipeline_report
 from nbprod.pipelines import Pipelines
 from nbprod.retraining import Retraining
+from nbprod.rollouts.service import Rollouts
 from nbprod.runs import Runs
 from nbprod.schedules import Schedules
 from nbprod.schedules.starting import Jobs
@@ -150,6 +151,11 @@ class Workspace:
             evaluations=self.evaluations,
             alerts=self.alerts,
         )
+
+    @cached_property
+    def rollouts(self) -> Rollouts:
+        """Candidates that meet traffic step by step."""
+        return Rollouts(self.store, self.settings, lake=self.lake, runs=self.runs, models=self.models)
 
     @cached_property
     def pipelines(self) -> Pipelines:

@@ -6,9 +6,11 @@ Shares are leases: `Rollout.share_at` is what routers obey, and it is zero once 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from nbprod.domain.length import parse_length
 from nbprod.domain.markup import card
@@ -197,6 +199,8 @@ class RolloutAnalysis:
     step: int
     decision: RolloutDecision  #: ``hold`` where the notebook raised, was stopped, or recorded none
     failure: str = ""  #: why the notebook was not clean; only a clean one renews a lease
+    evidence: Mapping[str, Any] = field(default_factory=dict)  #: by metric: evidence of each side, the estimate
+    tables: Mapping[str, Any] = field(default_factory=dict)  #: versions of the tables it read
     sentence: str
     acted: str = ""  #: what was done with it: ``advanced``, ``promoted``, ``rolled back``; empty: nothing
 

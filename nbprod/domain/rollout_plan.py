@@ -70,7 +70,7 @@ class RolloutPolicy:
     """``[rollouts.DEPLOYMENT]`` of ``nbprod.toml``: what a rollout is judged by unless it says otherwise."""
 
     plan: tuple[RolloutStep, ...] = field(default_factory=lambda: parse_plan("shadow,canary:5:25:50:100"))
-    metrics: tuple[MetricRule, ...] = (MetricRule(name="errors"), MetricRule(name="slow"))
+    metrics: tuple[MetricRule, ...] = (MetricRule(name="errors"), MetricRule(name="slow"), MetricRule(name="wrong"))
     alpha: float = 0.05  #: the chance of a false roll back, over all looks; and of a false promotion
     slow_ms: float = 100.0  #: an answer that takes longer counts as slow
     horizon: str = ""  #: outcomes count once a prediction is this old: ``7d``; empty: as soon as they come

@@ -27,6 +27,7 @@ from nbprod.domain.names import check_name
 
 if TYPE_CHECKING:
     from nbprod.lake.kept import KeptRows
+    from nbprod.lake.rollout_tables import FailureTable, ShadowTable
     from nbprod.lake.tables import OutcomeTable, PredictionTable
 
 __all__ = ["Lake"]
@@ -60,6 +61,18 @@ class Lake:
         return OutcomeTable(
             self._folder(deployment, "outcomes"), self._storage_options, predictions=self.predictions(deployment)
         )
+
+    def failures(self, deployment: str) -> FailureTable:
+        """The table of what arms of a deployment's rollouts failed to answer, which need not exist yet."""
+        from nbprod.lake.rollout_tables import FailureTable  # delayed: pyarrow
+
+        return FailureTable(self._folder(deployment, "failures"), self._storage_options)
+
+    def shadows(self, deployment: str) -> ShadowTable:
+        """The table of what shadows of a deployment answered, which need not exist yet."""
+        from nbprod.lake.rollout_tables import ShadowTable  # delayed: pyarrow
+
+        return ShadowTable(self._folder(deployment, "shadows"), self._storage_options)
 
     def window(
         self,

@@ -18,6 +18,7 @@ from nbprod.domain.event import Event
 from nbprod.domain.monitor import MonitorReport
 from nbprod.domain.package import ModelPackage
 from nbprod.domain.pipeline import PipelineRun
+from nbprod.domain.rollout import Rollout, RolloutAnalysis
 from nbprod.domain.run import Run
 from nbprod.domain.schedule import Due
 from nbprod.domain.version import Alias, ModelVersion, RegisteredModel
@@ -143,6 +144,22 @@ KINDS: Mapping[type, Kind] = {
             Index("dues_due", "schedule", "due_at", "id"),
             Index("dues_status", "status", "due_at", "id"),
         ),
+        _kind(
+            Rollout,
+            "rollout",
+            "rollouts",
+            ("id",),
+            "started_at",
+            Index("rollouts_started", "deployment", "started_at", "id"),
+        ),
+        _kind(
+            RolloutAnalysis,
+            "rollout analysis",
+            "rollout_analyses",
+            ("run_id",),
+            "at",
+            Index("rollout_analyses_at", "rollout", "at", "run_id"),
+        ),
     )
 }
 
@@ -157,6 +174,10 @@ Index(
     sqlite_where=_is_unresolved,
     postgresql_where=_is_unresolved,
 )
+
+_rollouts = KINDS[Rollout].table
+_is_open = _rollouts.c.status.in_(("running", "paused"))
+Index("rollouts_one_open", _rollouts.c.deployment, unique=True, sqlite_where=_is_open, postgresql_where=_is_open)
 
 events = _table(
     "events",

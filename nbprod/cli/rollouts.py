@@ -1,0 +1,134 @@
+"""``nbprod rollouts``: bring a version to traffic step by step, look at the evidence, decide."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nbprod.cli.output import AsJson, Limit, emit, emit_one, say
+from nbprod.domain.rollout_plan import Automation
+
+if TYPE_CHECKING:
+    from nbprod.domain.rollout import Rollout
+    from nbprod.workspace import Workspace
+
+app = typer.Typer(
+    help="A new version meets traffic step by step, and an executed notebook decides.", no_args_is_help=True
+)
+
+Which = Annotated[str, typer.Argument(help="A deployment, whose newest rollout is meant, or a rollout's id.")]
+Note = Annotated[str, typer.Option("--note", help="Why, for those who read it later.")]
+REFUSED = 3
+
+
+@app.command()
+def start(
+    deployment: Annotated[str, typer.Argument(help="Name of the deployment.")],
+    to: Annotated[str, typer.Option("--to", help="The candidate: MODEL/N.")],
+    plan: Annotated[
+        str | None, typer.Option(help="Steps: shadow,canary:5:25:50:100, ab:50, blue-green, replay.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why, kept with the rollout.")] = "",
+    automation: Annotated[Automation | None, typer.Option(help="What happens without a person.")] = None,
+    lease: Annotated[str | None, typer.Option(help="How long a share lasts without a clean analysis: 1h.")] = None,
+    longest: Annotated[str | None, typer.Option(help="When it ends undecided: 14d.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Begin; the rules it is judged by are fixed now."""
+    given: dict[str, Any] = {"automation": automation, "lease": lease, "longest": longest}
+    rules = {name: value for name, value in given.items() if value is not None}
+    rollout = _workspace().rollouts.start(deployment, to, plan=plan, reason=reason, **rules)
+    say(
+        f"{rollout.candidate} meets the traffic of {deployment}: {rollout.current}; look with nbprod rollouts analyse"
+    )
+    emit_one(rollout, as_json=as_json)
+
+
+@app.command("list")
+def list_(
+    deployment: Annotated[str | None, typer.Argument(help="Only of this deployment.")] = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Rollouts, newest first."""
+    found = _workspace().rollouts.list(deployment, limit=limit)
+    emit(found, ["id", "status", "deployment", "candidate", "plan", "step", "started_at"], as_json=as_json)
+
+
+@app.command()
+def show(which: Which, as_json: AsJson = False) -> None:
+    """One rollout: its rules, where it is, and how it ended."""
+    emit_one(_workspace().rollouts.get(which), as_json=as_json)
+
+
+@app.command()
+def analyses(which: Which, limit: Limit = 50, as_json: AsJson = False) -> None:
+    """What its notebooks concluded, newest first."""
+    found = _workspace().rollouts.analyses(which, limit=limit)
+    emit(found, ["at", "step", "decision", "acted", "sentence", "run_id"], as_json=as_json)
+
+
+@app.command()
+def analyse(
+    which: Which,
+    notebook: Annotated[str, typer.Option(help="The template, or your copy of it.")] = "rollout",
+    as_json: AsJson = False,
+) -> None:
+    """Execute the notebook that decides, and do what the rollout's automation lets it do.
+
+    Exit code 3 where it rolls back or is blocked, 1 where the notebook was not clean.
+    """
+    found = _workspace().rollouts.analyse(which, notebook=notebook)
+    emit_one(found, as_json=as_json)
+    if not found.is_clean:
+        raise typer.Exit(1)
+    if found.decision in {"roll back", "blocked"}:
+        raise typer.Exit(REFUSED)
+
+
+@app.command()
+def advance(which: Which, note: Note, as_json: AsJson = False) -> None:
+    """Go on with the next step."""
+    _moved(_workspace().rollouts.advance(which, note=note), as_json=as_json)
+
+
+@app.command()
+def pause(which: Which, note: Note, as_json: AsJson = False) -> None:
+    """Keep the step; nothing moves by itself but a roll back."""
+    _moved(_workspace().rollouts.pause(which, note=note), as_json=as_json)
+
+
+@app.command()
+def resume(which: Which, note: Note, as_json: AsJson = False) -> None:
+    """Go on after a pause."""
+    _moved(_workspace().rollouts.resume(which, note=note), as_json=as_json)
+
+
+@app.command()
+def promote(which: Which, note: Note, as_json: AsJson = False) -> None:
+    """Make the candidate the stable version; the previous one stays loaded for a while."""
+    _moved(_workspace().rollouts.promote(which, note=note), as_json=as_json)
+
+
+@app.command()
+def rollback(which: Which, note: Note, as_json: AsJson = False) -> None:
+    """Take the candidate out, also after its promotion."""
+    _moved(_workspace().rollouts.roll_back(which, note=note), as_json=as_json)
+
+
+@app.command()
+def abort(which: Which, note: Note, as_json: AsJson = False) -> None:
+    """End it; traffic is the stable version's."""
+    _moved(_workspace().rollouts.abort(which, note=note), as_json=as_json)
+
+
+def _moved(rollout: Rollout, *, as_json: bool) -> None:
+    say(f"{rollout.id} is {rollout.status}, {rollout.current}")
+    emit_one(rollout, as_json=as_json)
+
+
+def _workspace() -> Workspace:
+    from nbprod.workspace import open_workspace  # opens the ledger: SQLAlchemy takes a quarter of a second
+
+    return open_workspace()

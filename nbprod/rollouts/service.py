@@ -1,0 +1,425 @@
+"""The service over rollouts: started, analysed by a notebook, moved by its verdict or by people; all recorded."""
+
+from __future__ import annotations
+
+import builtins
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from nbprod.clock import now, time_id
+from nbprod.domain.deployment import Deployment
+from nbprod.domain.names import nearest
+from nbprod.domain.rollout import (
+    Rollout,
+    RolloutAnalysis,
+    RolloutDecision,
+    RolloutStatus,
+    obeyed,
+)
+from nbprod.domain.rollout_plan import Automation, RolloutPolicy, StepKind, plan_text
+from nbprod.domain.run import Run
+from nbprod.domain.version import ModelVersion
+from nbprod.errors import ConflictError, IllegalMoveError, NbprodError, NotFoundError, SettingsError
+from nbprod.lake import Lake
+from nbprod.models import Models
+from nbprod.rollouts.starting import check_candidate, fixed_rules
+from nbprod.runs import Runs
+from nbprod.settings import Settings
+from nbprod.store import Session, Store
+
+__all__ = ["Rollouts"]
+
+OPEN = (RolloutStatus.RUNNING, RolloutStatus.PAUSED)
+
+
+class Rollouts:
+    """Brings candidates to the traffic of deployments.
+
+    Parameters
+    ----------
+    store
+        The ledger.
+    settings
+        Holds the ``[rollouts.DEPLOYMENT]`` tables.
+    lake
+        Where predictions, failures and shadows are.
+    runs
+        Executes the analysis notebook.
+    models
+        Moves aliases.
+    """
+
+    def __init__(self, store: Store, settings: Settings, *, lake: Lake, runs: Runs, models: Models) -> None:
+        self._store = store
+        self._settings = settings
+        self._lake = lake
+        self._runs = runs
+        self._models = models
+
+    def policy(self, deployment: str) -> RolloutPolicy:
+        """What a rollout of a deployment is judged by; the defaults where ``nbprod.toml`` says nothing."""
+        return RolloutPolicy.parse(deployment, self._settings.tables["rollouts"].get(deployment, {}))
+
+    def start(
+        self,
+        deployment: str,
+        to: ModelVersion | str,
+        *,
+        plan: str | None = None,
+        reason: str = "",
+        actor: str | None = None,
+        **rules: Any,
+    ) -> Rollout:
+        """Begin to bring a version to the traffic of a deployment.
+
+        Parameters
+        ----------
+        deployment
+            Its name.
+        to
+            The candidate: approved, blessed, of the same model, and not in use there.
+        plan
+            Steps: ``shadow,canary:5:25:50:100``, ``ab:50``, ``blue-green``, ``replay``; else that of ``nbprod.toml``.
+        reason
+            Why, kept with it.
+        actor
+            Who, if not the store's actor.
+        **rules
+            Of `RolloutPolicy`, for this rollout alone: ``metrics``, ``alpha``, ``lease``, ``automation`` …
+
+        Raises
+        ------
+        ConflictError
+            The deployment has an open rollout.
+        RefusedError
+            The version is not approved, not blessed, or in use already.
+        SettingsError
+            The plan or a rule cannot be used.
+        """
+        policy = self.policy(deployment)
+        if plan is not None or rules:
+            table = {**self._settings.tables["rollouts"].get(deployment, {}), **rules}
+            policy = RolloutPolicy.parse(deployment, {**table, **({"plan": plan} if plan else {})})
+        candidate = self._models.resolve(to)
+        who, at = actor or self._store.actor, now()
+        with self._store.write() as session:
+            target = session.get(Deployment, deployment)
+            if (running := _open_of(session, deployment)) is not None:
+                raise ConflictError(
+                    f"{deployment} has a rollout already: {running.id} of {running.candidate}, {running.status}",
+                    hint=f"End it first: nbprod rollouts abort {deployment} --note WHY.",
+                )
+            stable = self._stable(target)
+            check_candidate(candidate, stable, target, policy)
+            rollout = Rollout(
+                id=time_id("rollout", at),
+                deployment=deployment,
+                candidate=candidate.ref,
+                stable=stable.ref,
+                alias=_alias_of(target),
+                status=RolloutStatus.RUNNING,
+                plan=plan_text(policy.plan),
+                salt=secrets.token_hex(8),
+                started_at=at,
+                started_by=who,
+                reason=reason,
+                step_since=at,
+                lease_until=at,
+                **fixed_rules(policy, has_outcomes=self._has_outcomes(deployment)),
+            ).renewed(at)
+            session.add(rollout)
+            _note(session, rollout, "started", reason, actor=who, data={"plan": rollout.plan, "stable": stable.ref})
+        if rollout.current.kind is StepKind.BLUE_GREEN:
+            return self.promote(rollout.id, note=reason or "blue-green: all at once", actor=who)
+        return rollout
+
+    def list(self, deployment: str | None = None, *, limit: int | None = 50) -> builtins.list[Rollout]:
+        """Rollouts, newest first."""
+        with self._store.read() as session:
+            return [*session.list(Rollout, {"deployment": deployment} if deployment else {}, limit=limit)]
+
+    def get(self, name: str) -> Rollout:
+        """A rollout by its id, or the newest of a deployment by the deployment's name.
+
+        Raises
+        ------
+        NotFoundError
+            There is none.
+        """
+        with self._store.read() as session:
+            found = session.find(Rollout, name)
+            if found is not None:
+                return found
+            newest = session.list(Rollout, {"deployment": name}, limit=1)
+            if newest:
+                return newest[0]
+            known = [one.name for one in session.list(Deployment, limit=None)]
+        raise NotFoundError(f"{name} is no rollout, and no deployment that had one", hint=nearest(name, known))
+
+    def analyses(self, rollout: Rollout | str, *, limit: int | None = None) -> builtins.list[RolloutAnalysis]:
+        """What was concluded about a rollout, newest first."""
+        found = self.get(rollout) if isinstance(rollout, str) else rollout
+        with self._store.read() as session:
+            return [*session.list(RolloutAnalysis, {"rollout": found.id}, limit=limit)]
+
+    def analyse(
+        self,
+        name: str,
+        *,
+        notebook: str = "rollout",
+        as_of: datetime | None = None,
+        tables: Mapping[str, int] | None = None,
+        caused_by: str | None = None,
+    ) -> RolloutAnalysis:
+        """Execute the analysis notebook, keep what it records, and do what the rollout's automation lets it do.
+
+        A notebook that raises, is stopped, or records no decision means hold, and renews nothing.
+
+        Parameters
+        ----------
+        name
+            A rollout's id, or its deployment.
+        notebook
+            A template or a copy of one; it may add metrics of its own to the log.
+        as_of
+            Until when things are known; now by default. With it, or with ``tables``, nothing is kept or moved.
+        tables
+            Versions of the tables, as an earlier analysis recorded them: it sees exactly what that one saw.
+        caused_by
+            The schedule or pipeline behind this.
+        """
+        rollout = self.get(name)
+        at = as_of or now()
+        run = self._runs.start(
+            notebook,
+            caused_by=caused_by or rollout.id,
+            deployment=rollout.deployment,
+            lake=self._lake.root,
+            rollout=_facts(rollout),
+            as_of=at,
+            tables=dict(tables or {}),
+        )
+        analysis = self._read(run, rollout, at)
+        return analysis if as_of or tables else self._obey(analysis)
+
+    def advance(self, name: str, *, note: str, actor: str | None = None) -> Rollout:
+        """Go on with the next step, as a person's decision.
+
+        Raises
+        ------
+        IllegalMoveError
+            It is over, or in its last step.
+        """
+        return self._by_hand(name, "advanced", lambda one, at: one.advanced(at), note, actor)
+
+    def pause(self, name: str, *, note: str, actor: str | None = None) -> Rollout:
+        """Keep the step and its share; nothing moves by itself but a roll back, and the share still needs renewal."""
+        return self._by_hand(name, "paused", _paused, note, actor)
+
+    def resume(self, name: str, *, note: str, actor: str | None = None) -> Rollout:
+        """Go on after a pause."""
+        return self._by_hand(name, "resumed", _resumed, note, actor)
+
+    def abort(self, name: str, *, note: str, actor: str | None = None) -> Rollout:
+        """End it; traffic is the stable version's."""
+        return self._by_hand(name, "aborted", lambda one, at: one.ended(RolloutStatus.ABORTED, at, note), note, actor)
+
+    def promote(self, name: str, *, note: str, evidence: Sequence[str] = (), actor: str | None = None) -> Rollout:
+        """Make the candidate the stable version; the previous one stays loaded for a while.
+
+        Raises
+        ------
+        IllegalMoveError
+            It is over.
+        RefusedError
+            The gates do not say yes.
+        """
+        rollout = self._by_hand(
+            name, "promoted", lambda one, at: one.ended(RolloutStatus.PROMOTED, at, note), note, actor, evidence
+        )
+        return self._carried_out(rollout, note, evidence, actor)
+
+    def roll_back(self, name: str, *, note: str, evidence: Sequence[str] = (), actor: str | None = None) -> Rollout:
+        """Take the candidate out, also after it was promoted while the previous version is kept."""
+        rollout = self._by_hand(
+            name, "rolled-back", lambda one, at: one.ended(RolloutStatus.ROLLED_BACK, at, note), note, actor, evidence
+        )
+        return self._carried_out(rollout, note, evidence, actor)
+
+    def reconcile(self, name: str) -> Rollout:
+        """Move the alias where the rollout's end says it belongs, if a kill came between the two; else do nothing."""
+        rollout = self.get(name)
+        return self._carried_out(rollout, rollout.ended_because, (), None)
+
+    def _obey(self, analysis: RolloutAnalysis) -> RolloutAnalysis:
+        at = now()
+        with self._store.write() as session:
+            before = session.get(Rollout, analysis.rollout)
+            after = before
+            if analysis.is_clean and before.step == analysis.step:
+                after = _as_far_as_possible(before, analysis, at)
+            acted = _acted(before, after)
+            kept = replace(analysis, acted=acted)
+            session.add(kept)
+            if after is not before:
+                session.replace(after, expecting={"status": before.status, "step": before.step})
+            data = {"decision": analysis.decision, "acted": acted, "failure": analysis.failure}
+            _note(session, after, "analysed", analysis.sentence, evidence=(analysis.run_id,), data=data)
+        self._carried_out(after, analysis.sentence, (analysis.run_id,), None)
+        return kept
+
+    def _by_hand(
+        self,
+        name: str,
+        what: str,
+        move: Callable[[Rollout, datetime], Rollout],
+        note: str,
+        actor: str | None,
+        evidence: Sequence[str] = (),
+    ) -> Rollout:
+        if not note.strip():
+            raise SettingsError("a decision needs a note", hint="Say why in a sentence; it is kept with the rollout.")
+        found = self.get(name)
+        with self._store.write() as session:
+            before = session.get(Rollout, found.id)
+            after = move(before, now())
+            session.replace(after, expecting={"status": before.status, "step": before.step})
+            newest = session.list(RolloutAnalysis, {"rollout": before.id}, limit=1)
+            shown = evidence or tuple(one.run_id for one in newest)
+            _note(session, after, what, note, actor=actor, evidence=shown, data={"step": after.step})
+        return after
+
+    def _carried_out(self, rollout: Rollout, reason: str, evidence: Sequence[str], actor: str | None) -> Rollout:
+        """Let the deployment follow what the rollout came to."""
+        if rollout.status not in {RolloutStatus.PROMOTED, RolloutStatus.ROLLED_BACK}:
+            return rollout
+        wanted = rollout.candidate if rollout.status is RolloutStatus.PROMOTED else rollout.stable
+        with self._store.read() as session:
+            target = session.get(Deployment, rollout.deployment)
+        if self._stable(target).ref == wanted:
+            return rollout
+        if rollout.alias is None:
+            with self._store.write() as session:
+                target = session.get(Deployment, rollout.deployment)
+                session.replace(replace(target, model=wanted), expecting={"model": target.model})
+            return rollout
+        model, _, alias = rollout.alias.partition("@")
+        if rollout.status is RolloutStatus.PROMOTED:
+            self._models.promote(wanted, alias, expect=rollout.stable, reason=reason, evidence=evidence, actor=actor)
+        else:
+            self._models.rollback(
+                model, alias, expect=rollout.candidate, reason=reason, evidence=evidence, actor=actor
+            )
+        return rollout
+
+    def _read(self, run: Run, rollout: Rollout, at: datetime) -> RolloutAnalysis:
+        failure, decision, sentence = "", RolloutDecision.HOLD, ""
+        evidence: Mapping[str, Any] = {}
+        tables: Mapping[str, Any] = {}
+        if not run.succeeded:
+            failure = f"the notebook ended as {run.status}: {run.error or 'no reason was given'}"
+        else:
+            try:
+                records = self._runs.results(run)
+                decision = RolloutDecision(records["decision"])
+                sentence = str(records["sentence"])
+                evidence, tables = dict(records["evidence"]), dict(records["tables"])
+            except (NbprodError, KeyError, ValueError, TypeError) as error:
+                failure = f"the notebook recorded no decision: {error}"
+        return RolloutAnalysis(
+            run_id=run.id,
+            rollout=rollout.id,
+            at=at,
+            step=rollout.step,
+            decision=decision if not failure else RolloutDecision.HOLD,
+            sentence=sentence if not failure else f"hold: {failure}",
+            failure=failure,
+            evidence=evidence,
+            tables=tables,
+        )
+
+    def _stable(self, deployment: Deployment) -> ModelVersion:
+        if deployment.model is None:
+            raise SettingsError(
+                f"{deployment.name} is external: nbprod gives none of its answers",
+                hint="Roll out a deployment of a registered model.",
+            )
+        return self._models.resolve(deployment.model)
+
+    def _has_outcomes(self, deployment: str) -> bool:
+        return self._lake.outcomes(deployment).latest()[0].num_rows > 0
+
+    def __repr__(self) -> str:
+        return f"<Rollouts of {self._store!r}>"
+
+
+def _paused(rollout: Rollout, at: datetime) -> Rollout:
+    if rollout.status is not RolloutStatus.RUNNING:
+        raise IllegalMoveError(f"rollout {rollout.id} is {rollout.status} and cannot be paused")
+    return replace(rollout.renewed(at), status=RolloutStatus.PAUSED)
+
+
+def _resumed(rollout: Rollout, at: datetime) -> Rollout:
+    if rollout.status is not RolloutStatus.PAUSED:
+        raise IllegalMoveError(f"rollout {rollout.id} is {rollout.status} and cannot be resumed")
+    return replace(rollout.renewed(at), status=RolloutStatus.RUNNING)
+
+
+def _as_far_as_possible(before: Rollout, analysis: RolloutAnalysis, at: datetime) -> Rollout:
+    if before.status is RolloutStatus.PROMOTED:  # a holdback goes on with the test
+        worse = analysis.decision is RolloutDecision.ROLL_BACK and before.keeps_previous_at(at)
+        acts = before.automation in {Automation.GUARD, Automation.AUTO}
+        return before.ended(RolloutStatus.ROLLED_BACK, at, analysis.sentence) if worse and acts else before
+    return obeyed(before, analysis.decision, at, analysis.sentence)
+
+
+def _acted(before: Rollout, after: Rollout) -> str:
+    if after.status is not before.status:
+        return str(after.status)
+    if after.step != before.step:
+        return "advanced"
+    return "renewed" if after.lease_until != before.lease_until else ""
+
+
+def _open_of(session: Session, deployment: str) -> Rollout | None:
+    newest = session.list(Rollout, {"deployment": deployment}, limit=1)
+    return newest[0] if newest and newest[0].is_open else None
+
+
+def _alias_of(deployment: Deployment) -> str | None:
+    return deployment.model if deployment.model and "@" in deployment.model else None
+
+
+def _facts(rollout: Rollout) -> dict[str, Any]:
+    """What the notebook needs to know, as plain data."""
+    return {
+        "id": rollout.id,
+        "started_at": rollout.started_at.isoformat(),
+        "step": rollout.step,
+        "plan": rollout.plan,
+        "status": str(rollout.status),
+        "candidate": rollout.candidate,
+        "stable": rollout.stable,
+        "metrics": [{"name": one.name, "margin": one.margin, "better": one.better} for one in rollout.metrics],
+        "alpha": rollout.alpha,
+        "slow_ms": rollout.slow_ms,
+        "horizon": rollout.horizon,
+        "step_units": rollout.step_units,
+    }
+
+
+def _note(
+    session: Session,
+    rollout: Rollout,
+    what: str,
+    reason: str,
+    *,
+    actor: str | None = None,
+    evidence: Sequence[str] = (),
+    data: Mapping[str, Any] | None = None,
+) -> None:
+    facts = {"rollout": rollout.id, "candidate": rollout.candidate, **(data or {})}
+    session.event(f"rollout.{what}", rollout.deployment, reason=reason, evidence=evidence, data=facts, actor=actor)

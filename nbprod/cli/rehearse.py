@@ -1,8 +1,8 @@
-"""Commands that replay the past: ``rehearse monitor``."""
+"""Commands that replay the past: ``rehearse monitor``, ``rehearse rollout``."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,3 +36,28 @@ def monitor(
                 f"began ({one.began_at:%Y-%m-%d}): {one.sentence}"
             )
     emit(found, ["start", "end", "verdict", "rows", "outcomes", "changed", "late_days", "sentence"], as_json=as_json)
+
+
+@app.command()
+def rollout(
+    deployment: Annotated[str, typer.Argument(help="Name of the deployment.")],
+    plan: Annotated[str | None, typer.Option(help="Steps, as of rollouts start; else those of nbprod.toml.")] = None,
+    last: Annotated[str, typer.Option(help="How much of the past is drawn from: 30d, 8w.")] = "30d",
+    runs: Annotated[int, typer.Option(min=20, help="Rehearsals of each rate ratio.")] = 400,
+    aa: Annotated[bool, typer.Option("--aa", help="Run the stable version against itself instead.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say how a rollout would end on traffic like that of the past, and how many would meet a bad candidate."""
+    from nbprod.workspace import open_workspace  # opens the ledger
+
+    rollouts = open_workspace().rollouts
+    if aa:
+        found = rollouts.self_test(deployment, last=last)
+        say(found.sentence)
+        emit([found], ["runs", "rolled_back", "blocked"], as_json=as_json)
+        return
+    rules: dict[str, Any] = {"plan": plan} if plan else {}
+    ends = rollouts.rehearse(deployment, last=last, runs=runs, **rules)
+    for sentence in rollouts.advice(deployment, ends, **rules):
+        say(sentence)
+    emit(ends, ["rate_ratio", "rolled_back", "promoted", "undecided", "days", "exposed"], as_json=as_json)

@@ -7,28 +7,33 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbprod.clock import now, time_id
 from nbprod.domain.deployment import Deployment
+from nbprod.domain.length import parse_length
 from nbprod.domain.names import nearest
 from nbprod.domain.rollout import (
     Rollout,
     RolloutAnalysis,
-    RolloutDecision,
     RolloutStatus,
-    obeyed,
 )
-from nbprod.domain.rollout_plan import Automation, RolloutPolicy, StepKind, plan_text
-from nbprod.domain.run import Run
+from nbprod.domain.rollout_plan import RolloutPolicy, StepKind, plan_text
 from nbprod.domain.version import ModelVersion
-from nbprod.errors import ConflictError, IllegalMoveError, NbprodError, NotFoundError, SettingsError
+from nbprod.errors import ConflictError, NotFoundError, SettingsError
 from nbprod.lake import Lake
 from nbprod.models import Models
+from nbprod.rollouts.moves import obey_analysis, paused, resumed, what_moved
+from nbprod.rollouts.recorded import facts_of, read_analysis
 from nbprod.rollouts.starting import check_candidate, fixed_rules
 from nbprod.runs import Runs
 from nbprod.settings import Settings
 from nbprod.store import Session, Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nbprod.rollouts.rehearsal import RehearsedRollout, SelfTest
 
 __all__ = ["Rollouts"]
 
@@ -198,30 +203,71 @@ class Rollouts:
             caused_by=caused_by or rollout.id,
             deployment=rollout.deployment,
             lake=self._lake.root,
-            rollout=_facts(rollout),
+            rollout=facts_of(rollout),
             as_of=at,
             tables=dict(tables or {}),
         )
-        analysis = self._read(run, rollout, at)
+        analysis = read_analysis(self._runs, run, rollout, at)
         return analysis if as_of or tables else self._obey(analysis)
 
-    def advance(self, name: str, *, note: str, actor: str | None = None) -> Rollout:
-        """Go on with the next step, as a person's decision.
+    def rehearse(
+        self, deployment: str, *, last: str = "30d", ratios: Sequence[float] = (), runs: int = 400, **rules: Any
+    ) -> builtins.list[RehearsedRollout]:
+        """How a rollout would end on traffic like that of the past; nothing is recorded.
 
-        Raises
-        ------
-        IllegalMoveError
-            It is over, or in its last step.
+        Parameters
+        ----------
+        deployment
+            Its name.
+        last
+            How much of the past is drawn from.
+        ratios
+            How many times the events a candidate has; equal, 1.25, 2 and 4 times by default.
+        runs
+            Rehearsals of each.
+        **rules
+            Of `RolloutPolicy`, to try others: ``plan``, ``metrics``, ``longest`` …
         """
+        from nbprod.rollouts.rehearsal import RATIOS, rehearse  # delayed: pandas
+
+        policy = self._tried(deployment, rules)
+        return rehearse(self._past(deployment, policy, last), policy, ratios=ratios or RATIOS, runs=runs)
+
+    def advice(self, deployment: str, found: Sequence[RehearsedRollout], **rules: Any) -> builtins.list[str]:
+        """What would help where rehearsals mostly end undecided."""
+        from nbprod.rollouts.rehearsal import advice  # delayed: pandas
+
+        return advice(found, self._tried(deployment, rules))
+
+    def self_test(self, deployment: str, *, last: str = "30d", share: float = 0.1, runs: int = 40) -> SelfTest:
+        """The stable version against itself, on its own past: a test of log, assignment and statistics."""
+        from nbprod.rollouts.rehearsal import self_test  # delayed: pandas
+
+        policy = self.policy(deployment)
+        return self_test(self._past(deployment, policy, last), policy, share=share, runs=runs)
+
+    def _tried(self, deployment: str, rules: Mapping[str, Any]) -> RolloutPolicy:
+        with self._store.read() as session:
+            session.get(Deployment, deployment)
+        return RolloutPolicy.parse(deployment, {**self._settings.tables["rollouts"].get(deployment, {}), **rules})
+
+    def _past(self, deployment: str, policy: RolloutPolicy, last: str) -> pd.DataFrame:
+        from nbprod.rollouts.log import read_log  # delayed: pandas
+
+        end = now()
+        return read_log(self._lake, deployment, policy, start=end - parse_length(last), end=end).requests
+
+    def advance(self, name: str, *, note: str, actor: str | None = None) -> Rollout:
+        """Go on with the next step, as a person's decision; refused in the last one."""
         return self._by_hand(name, "advanced", lambda one, at: one.advanced(at), note, actor)
 
     def pause(self, name: str, *, note: str, actor: str | None = None) -> Rollout:
         """Keep the step and its share; nothing moves by itself but a roll back, and the share still needs renewal."""
-        return self._by_hand(name, "paused", _paused, note, actor)
+        return self._by_hand(name, "paused", paused, note, actor)
 
     def resume(self, name: str, *, note: str, actor: str | None = None) -> Rollout:
         """Go on after a pause."""
-        return self._by_hand(name, "resumed", _resumed, note, actor)
+        return self._by_hand(name, "resumed", resumed, note, actor)
 
     def abort(self, name: str, *, note: str, actor: str | None = None) -> Rollout:
         """End it; traffic is the stable version's."""
@@ -234,8 +280,6 @@ class Rollouts:
         ------
         IllegalMoveError
             It is over.
-        RefusedError
-            The gates do not say yes.
         """
         rollout = self._by_hand(
             name, "promoted", lambda one, at: one.ended(RolloutStatus.PROMOTED, at, note), note, actor, evidence
@@ -260,8 +304,8 @@ class Rollouts:
             before = session.get(Rollout, analysis.rollout)
             after = before
             if analysis.is_clean and before.step == analysis.step:
-                after = _as_far_as_possible(before, analysis, at)
-            acted = _acted(before, after)
+                after = obey_analysis(before, analysis, at)
+            acted = what_moved(before, after)
             kept = replace(analysis, acted=acted)
             session.add(kept)
             if after is not before:
@@ -315,32 +359,6 @@ class Rollouts:
             )
         return rollout
 
-    def _read(self, run: Run, rollout: Rollout, at: datetime) -> RolloutAnalysis:
-        failure, decision, sentence = "", RolloutDecision.HOLD, ""
-        evidence: Mapping[str, Any] = {}
-        tables: Mapping[str, Any] = {}
-        if not run.succeeded:
-            failure = f"the notebook ended as {run.status}: {run.error or 'no reason was given'}"
-        else:
-            try:
-                records = self._runs.results(run)
-                decision = RolloutDecision(records["decision"])
-                sentence = str(records["sentence"])
-                evidence, tables = dict(records["evidence"]), dict(records["tables"])
-            except (NbprodError, KeyError, ValueError, TypeError) as error:
-                failure = f"the notebook recorded no decision: {error}"
-        return RolloutAnalysis(
-            run_id=run.id,
-            rollout=rollout.id,
-            at=at,
-            step=rollout.step,
-            decision=decision if not failure else RolloutDecision.HOLD,
-            sentence=sentence if not failure else f"hold: {failure}",
-            failure=failure,
-            evidence=evidence,
-            tables=tables,
-        )
-
     def _stable(self, deployment: Deployment) -> ModelVersion:
         if deployment.model is None:
             raise SettingsError(
@@ -356,34 +374,6 @@ class Rollouts:
         return f"<Rollouts of {self._store!r}>"
 
 
-def _paused(rollout: Rollout, at: datetime) -> Rollout:
-    if rollout.status is not RolloutStatus.RUNNING:
-        raise IllegalMoveError(f"rollout {rollout.id} is {rollout.status} and cannot be paused")
-    return replace(rollout.renewed(at), status=RolloutStatus.PAUSED)
-
-
-def _resumed(rollout: Rollout, at: datetime) -> Rollout:
-    if rollout.status is not RolloutStatus.PAUSED:
-        raise IllegalMoveError(f"rollout {rollout.id} is {rollout.status} and cannot be resumed")
-    return replace(rollout.renewed(at), status=RolloutStatus.RUNNING)
-
-
-def _as_far_as_possible(before: Rollout, analysis: RolloutAnalysis, at: datetime) -> Rollout:
-    if before.status is RolloutStatus.PROMOTED:  # a holdback goes on with the test
-        worse = analysis.decision is RolloutDecision.ROLL_BACK and before.keeps_previous_at(at)
-        acts = before.automation in {Automation.GUARD, Automation.AUTO}
-        return before.ended(RolloutStatus.ROLLED_BACK, at, analysis.sentence) if worse and acts else before
-    return obeyed(before, analysis.decision, at, analysis.sentence)
-
-
-def _acted(before: Rollout, after: Rollout) -> str:
-    if after.status is not before.status:
-        return str(after.status)
-    if after.step != before.step:
-        return "advanced"
-    return "renewed" if after.lease_until != before.lease_until else ""
-
-
 def _open_of(session: Session, deployment: str) -> Rollout | None:
     newest = session.list(Rollout, {"deployment": deployment}, limit=1)
     return newest[0] if newest and newest[0].is_open else None
@@ -391,24 +381,6 @@ def _open_of(session: Session, deployment: str) -> Rollout | None:
 
 def _alias_of(deployment: Deployment) -> str | None:
     return deployment.model if deployment.model and "@" in deployment.model else None
-
-
-def _facts(rollout: Rollout) -> dict[str, Any]:
-    """What the notebook needs to know, as plain data."""
-    return {
-        "id": rollout.id,
-        "started_at": rollout.started_at.isoformat(),
-        "step": rollout.step,
-        "plan": rollout.plan,
-        "status": str(rollout.status),
-        "candidate": rollout.candidate,
-        "stable": rollout.stable,
-        "metrics": [{"name": one.name, "margin": one.margin, "better": one.better} for one in rollout.metrics],
-        "alpha": rollout.alpha,
-        "slow_ms": rollout.slow_ms,
-        "horizon": rollout.horizon,
-        "step_units": rollout.step_units,
-    }
 
 
 def _note(

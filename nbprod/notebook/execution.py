@@ -14,7 +14,6 @@ from nbformat import NotebookNode
 from nbprod import clock
 from nbprod.domain.execution import ExecutionResult, Limits
 from nbprod.domain.run import CellStatus, EndCause, RunStatus
-from nbprod.kernels.imports import imported
 from nbprod.kernels.live import KernelGone, LiveKernel
 from nbprod.kernels.sampling import Sampler, oom_kills
 from nbprod.notebook.endings import End, of_kernel, of_reply
@@ -57,8 +56,8 @@ class Execution:
     limits
         Deadlines, memory and sizes.
     preload
-        Libraries that a kernel forked from a warm process may find imported, if the notebook imports them; ``None``
-        for a kernel started in the usual way.
+        Modules that a kernel forked from a warm process finds imported; ``None`` for a kernel started in the usual
+        way.
     secrets
         Values by reference; they are handed to the kernel, and taken out of all that is written.
     progress
@@ -192,13 +191,12 @@ class Execution:
 
     def start_kernel(self) -> LiveKernel:
         """A fresh kernel."""
-        preload = self.preload
         return LiveKernel(
             self.kernel_name,
             cwd=self.cwd,
             env=self.env,
             memory_mb=self.limits.memory_mb,
-            preload=None if preload is None else imported([cell.source for _, cell in self.code], preload),
+            preload=self.preload,
             log=self.folder / "kernel.log",
             secrets=self.secrets,
             start_timeout_s=min(self.limits.start_timeout_s, self.limits.run_timeout_s or 3600),

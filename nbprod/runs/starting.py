@@ -16,6 +16,7 @@ from nbprod.domain.sweep import Sweep
 from nbprod.errors import RunFailedError, StoreError
 from nbprod.executors import Executor
 from nbprod.executors.local import Detached, Local
+from nbprod.kernels.preloading import preloadable
 from nbprod.runs.kept import KeptRuns, Render
 from nbprod.runs.preparing import Plan, Resolve, Source, make_plan, prepare, read_source
 from nbprod.runs.sweeping import combinations, sweep
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from nbprod.store import Store
 
 __all__ = ["StartedRuns"]
-
-BASIS = ("nbprod", "numpy", "scipy", "pyarrow", "skops")  # what nbprod itself works with inside a kernel
 
 
 class Shelf(Protocol):
@@ -231,7 +230,7 @@ class StartedRuns(KeptRuns):
             folder="",
             kernel=plan.kernel,
             cwd=str(plan.cwd),
-            preload=(*BASIS, *self.settings["kernels.preload"]) if self.settings["kernels.warm"] else None,
+            preload=self._preload(plan) if self.settings["kernels.warm"] else None,
             secrets=plan.secrets,
             finish=self.finish,
             **how,
@@ -255,6 +254,16 @@ class StartedRuns(KeptRuns):
             shutil.rmtree(run.folder, ignore_errors=True)
             raise
         return run, request
+
+    def _preload(self, plan: Plan) -> tuple[str, ...]:
+        return tuple(
+            preloadable(
+                [cell.source for cell in plan.source.notebook.cells if cell.cell_type == "code"],
+                folder=plan.cwd,
+                also=self.settings["kernels.preload"],
+                never=self.settings["kernels.not_preloaded"],
+            )
+        )
 
     def _carry_out(self, run: Run, request: RunRequest, *, progress: Callable[[Any], None] | None) -> Run:
         """Execute, and bring the row up to what came of it."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Detached", "Local", "execute"]
 
-NATIVE = {"python3", "python"}  # the kernel of this interpreter
+NATIVE = "python3"  # the kernel of this interpreter
 
 
 def execute(
@@ -51,7 +51,7 @@ def execute(
     KeyboardInterrupt, SystemExit
         As the signal that stopped the run asked; the record is complete by then.
     """
-    if request.preload is not None and request.kernel in NATIVE and not request.secrets and resumes is None:
+    if request.preload is not None and request.kernel == NATIVE and not request.secrets and resumes is None:
         warm_up(request)
     # papermill and nbclient take a second to import
     from papermill.exceptions import PapermillExecutionError

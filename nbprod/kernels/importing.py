@@ -10,7 +10,6 @@ import builtins
 import contextlib
 import importlib
 import importlib.util
-import io
 import os
 import sys
 import threading
@@ -95,7 +94,7 @@ class Importer:
             raise BadImport(name, f"prints {text!r}")
 
 
-class Following(io.TextIOBase):
+class Following:
     """A standard stream that leads to whatever is the standard stream when it is written to.
 
     What was imported before the fork (a logger, a progress bar) may have kept it; in the kernel it then leads to the
@@ -111,17 +110,7 @@ class Following(io.TextIOBase):
         found = getattr(sys, self.called)
         return self.own if found is self or found is None else found
 
-    def write(self, text: str) -> int:
-        """Write where it leads."""
-        return int(self.now().write(text) or 0)
-
-    def flush(self) -> None:
-        """Flush where it leads."""
-        self.now().flush()
-
-    def __getattribute__(self, name: str) -> Any:
-        if name in {"write", "flush", "now", "own", "called", "__class__", "__dict__"}:
-            return super().__getattribute__(name)
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.now(), name)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
-from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager, NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
 
 from nbprod.domain.markers import HANDED_OVER
@@ -37,8 +37,8 @@ class KernelGone(Exception):  # noqa: N818 — a fact, caught by the engine
     """The kernel ended, or never came up."""
 
 
-def check_kernel(name: str) -> None:
-    """Refuse a kernel name nothing is installed for.
+def check_kernel(name: str) -> str:
+    """The name a kernel is installed under; ``python`` is the one of this interpreter, as Jupyter has it.
 
     Raises
     ------
@@ -49,9 +49,12 @@ def check_kernel(name: str) -> None:
     try:
         specs.get_kernel_spec(name)
     except NoSuchKernel:
+        if name == "python":
+            return check_kernel(NATIVE_KERNEL_NAME)
         raise EnvironmentProblem(
             f"No Jupyter kernel is named {name!r}", hint=nearest(name, specs.find_kernel_specs())
         ) from None
+    return name
 
 
 class LiveKernel:

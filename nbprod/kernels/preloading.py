@@ -1,4 +1,4 @@
-"""What a kernel may find imported: what its notebook imports from installed distributions, less what a fork breaks."""
+"""What a kernel may find imported: what its notebook imports from distributions, less what a fork breaks."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ class Reading:
             if root in self.also or root in OURS:
                 self.take(name)
             elif local := self.local(name):
-                if not all([self.read(file, module) for file, module in local if file not in self.files]):
+                if not all(self.read(*one) for one in local if one[0] not in self.files):
                     return False
             elif root not in sys.stdlib_module_names and is_installed(root):
                 self.found.add(name)
         return True
 
     def take(self, name: str) -> None:
-        """Take a name; with one of nbprod's modules also what that imports when it is used: the work is done there."""
+        """Take a name; with one of nbprod's modules also what its functions import: the work is done there."""
         if name in self.found:
             return
         self.found.add(name)

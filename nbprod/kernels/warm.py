@@ -31,7 +31,7 @@ SERVER = "nbprod.kernels.fork_server"
 
 
 def binding(env: Mapping[str, str]) -> dict[str, str]:
-    """The part of an environment that a library may read when it is imported; what sounds like a secret is none of it.
+    """The part of an environment that a library may read when it is imported; what sounds like a secret is left out.
 
     A kernel that wants it otherwise cannot be forked from a process that was started with this one.
     """

@@ -172,6 +172,9 @@ class Execution:
                     continue
                 end = None if cell.id in self.kept else self.run_cell(cell, number)
                 number += 1
+                if end and end.is_wanted:
+                    self.skip_rest(number, cell.id)
+                    break
                 if end:
                     self.hold(end, cell.id)
                     return end, cell.id
@@ -231,19 +234,20 @@ class Execution:
             end = self.follow(cell)
             used = self.sampler.end()
             cpu_s, peak_mb = used.cpu_s, used.peak_memory_mb
-        status = CellStatus.FAILED if end else CellStatus.COMPLETED
+        is_failed = end is not None and not end.is_wanted
+        status = CellStatus.FAILED if is_failed else CellStatus.COMPLETED
         ended_at = clock.now()
         took = max(ended_at - started_at, timedelta())
         about.update(
             status=status.value,
             end_time=ended_at.isoformat(),
             duration=took.total_seconds(),
-            exception=end is not None,
+            exception=is_failed,
         )
         numbers: dict[str, Any] = {
             "cpu_s": cpu_s,
             "peak_memory_mb": peak_mb,
-            "cause": end.cause.value if end else None,
+            "cause": end.cause.value if end and is_failed else None,
         }
         cell.metadata["nbprod"] = NotebookNode({name: value for name, value in numbers.items() if value is not None})
         self.messages.flush(cell.id)
@@ -253,6 +257,16 @@ class Execution:
         if end is None and self.saver.due():
             self.save()
         return end
+
+    def skip_rest(self, number: int, at: str) -> None:
+        """Say of the cells behind one that ended the run on purpose that they were not executed."""
+        for _, cell in self.code[number:]:
+            cell.metadata["papermill"]["status"] = CellStatus.SKIPPED.value
+            self.journal.append("cell.skipped", cell=cell.id)
+        self.nb.metadata["nbprod"]["ended_by"] = at
+        for cell in self.nb.cells[(self.code[number - 1][0]) :]:
+            if cell.cell_type != "code":
+                cell.metadata["papermill"]["status"] = CellStatus.COMPLETED.value
 
     def report(self, cell: str, number: int, status: CellStatus) -> None:
         """Tell the progress bar."""
@@ -276,7 +290,8 @@ class Execution:
                 elif parent == request:
                     reply = message["content"]
             if reply is not None and (request in self.messages.idle or (probe and probe in self.messages.idle)):
-                end = of_reply(reply, stop=self.stop, may_raise="raises-exception" in tags, redactor=self.redactor)
+                self.messages.outputs[cell.id].settle()
+                end = of_reply(reply, stop=self.stop, tags=tags, outputs=cell.outputs, redactor=self.redactor)
                 return self.shown(cell, end)
             now = time.monotonic()
             if reply is not None and probe is None and now - heard_at > QUIET_S:
@@ -329,7 +344,11 @@ class Execution:
 
     def shown(self, cell: NotebookNode, end: End | None) -> End | None:
         """Put a fault no traceback tells of into the cell's outputs."""
-        if end and not end.is_shown:
+        if (
+            end
+            and not end.is_wanted
+            and (not end.raised or not any(one.output_type == "error" for one in cell.outputs))
+        ):
             self.messages.outputs[cell.id].add(end.output)
         return end
 

@@ -134,6 +134,8 @@ def fold(events: Iterable[Mapping[str, Any]]) -> ExecutionResult:
                     "cpu_s": event.get("cpu_s"),
                     "peak_memory_mb": event.get("peak_memory_mb"),
                 }
+            case "cell.skipped":
+                cells[event["cell"]]["status"] = CellStatus.SKIPPED
             case "run.ended":
                 status, ended_at = RunStatus(event["status"]), at
                 cause = EndCause(event["cause"]) if "cause" in event else None

@@ -105,7 +105,7 @@ def make_plan(
     """
     given = bind(source.parameters, values, text=from_text)
     kernel = kernel or source.notebook.metadata.get("kernelspec", {}).get("name") or "python3"
-    check_installed(kernel)
+    kernel = check_installed(kernel)
     secrets = references(list(given.values()))
     for reference in secrets:
         Secret(reference).reveal()  # one that cannot be read is a fault before anything starts
@@ -242,8 +242,8 @@ def references(value: Any) -> tuple[str, ...]:
     return ()
 
 
-def check_installed(kernel: str) -> None:
-    """Refuse a notebook whose kernel is not here."""
+def check_installed(kernel: str) -> str:
+    """The name a kernel is installed under; a notebook whose kernel is not here is refused."""
     from nbprod.kernels.live import check_kernel  # pulls in zmq
 
-    check_kernel(kernel)
+    return check_kernel(kernel)

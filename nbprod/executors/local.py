@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbprod.disk import private_opener
 from nbprod.domain.execution import ExecutionResult
 from nbprod.domain.markers import Secret
 from nbprod.domain.request import RunRequest
@@ -169,7 +170,7 @@ class Detached:
     def submit(self, request: RunRequest, *, progress: Callable[[Any], None] | None = None) -> Started:  # noqa: ARG002
         """Start a process for the run; its progress is in the journal."""
         folder = Path(request.folder)
-        with (folder / "job.log").open("ab") as words:
+        with open(folder / "job.log", "ab", opener=private_opener) as words:
             process = subprocess.Popen(  # noqa: S603 — our own module and a folder of ours
                 [sys.executable, "-m", "nbprod.executors.job", str(folder)],
                 stdin=subprocess.DEVNULL,

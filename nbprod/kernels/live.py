@@ -20,6 +20,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager, NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
 
+from nbprod.disk import private_opener
 from nbprod.domain.markers import HANDED_OVER
 from nbprod.domain.names import nearest
 from nbprod.errors import EnvironmentProblem
@@ -119,7 +120,7 @@ class LiveKernel:
                 self.manager.provisioner = chosen(
                     kernel_id=self.manager.kernel_id, kernel_spec=spec, parent=self.manager
                 )
-            with log.open("ab") as words:
+            with open(log, "ab", opener=private_opener) as words:
                 start = self.manager.start_kernel(
                     cwd=str(cwd),
                     env=waiting_politely({name: value for name, value in env.items() if not name.startswith("JPY_")}),

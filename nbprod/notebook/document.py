@@ -215,6 +215,8 @@ def _faults_of_shape(document: dict[str, Any]) -> Iterator[str]:
     """What nbformat's converters would stumble over, or name by a schema; of notebooks of format 4."""
     if not isinstance(document.get("metadata", {}), dict):
         yield "metadata: it is no JSON object"
+    if document.get("nbformat", 3) < 4 and "worksheets" not in document:
+        yield "it has cells as format 4 has them, and does not say nbformat 4"
     cells = document.get("cells", [])
     for number, cell in enumerate(cells if isinstance(cells, list) else []):
         at = _place(document, ("cells", number))
@@ -232,8 +234,8 @@ def _faults_of_shape(document: dict[str, Any]) -> Iterator[str]:
         for inner, output in enumerate(outputs):
             kind = output.get("output_type") if isinstance(output, dict) else None
             if kind not in OUTPUT_TYPES:
-                kinds = ", ".join(OUTPUT_TYPES)
-                yield f"{_place(document, ('cells', number, 'outputs', inner))}its output_type is {kind!r}, not one of {kinds}"
+                at = _place(document, ("cells", number, "outputs", inner))
+                yield f"{at}its output_type is {kind!r}, not one of {', '.join(OUTPUT_TYPES)}"
 
 
 def _place(document: dict[str, Any], path: Iterable[str | int]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 from nbprod import clock
+from nbprod.disk import make_private
 from nbprod.domain.execution import ExecutionResult, Limits
 from nbprod.domain.run import CellStatus, EndCause, RunStatus
 from nbprod.kernels.live import KernelGone, LiveKernel
@@ -373,6 +374,7 @@ class Execution:
         )
         label(self.nb, status, end, failed)
         self.saver.save(self.nb)
+        make_private(self.folder)  # what the notebook has written there too
         self.journal.append(
             "run.ended",
             durable=True,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nbprod import clock
-from nbprod.disk import make_folder, publish_folder, telling
+from nbprod.disk import make_folder, private_opener, publish_folder, telling
 from nbprod.domain.markers import Secret
 from nbprod.domain.parameter import Parameter, bind, plain
 from nbprod.domain.request import REQUEST, RunRequest
@@ -189,7 +189,8 @@ def prepare(
         with telling(f"writing the run folder {folder}"):
             (staging / "files").mkdir(mode=0o700)
             for name, raw in content.items():
-                (staging / name).write_bytes(raw)
+                with open(staging / name, "wb", opener=private_opener) as file:
+                    file.write(raw)
         publish_folder(staging, folder)
     finally:
         shutil.rmtree(staging, ignore_errors=True)

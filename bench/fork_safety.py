@@ -101,6 +101,7 @@ import os, sys, signal
 {imports}
 from pathlib import Path
 names = [(task / 'comm').read_text().strip() for task in Path('/proc/self/task').iterdir()]
+names = [name for name in names if name != 'jemalloc_bg_thd']
 try:
     from threadpoolctl import threadpool_info
     blas = sum(one['num_threads'] - 1 for one in threadpool_info() if one['internal_api'] == 'openblas')
@@ -118,6 +119,9 @@ try:
 except BaseException as error:
     print(type(error).__name__, error)
 sys.stdout.flush()
+os.dup2(2, 1)
+import atexit
+atexit._run_exitfuncs()  # as the warm process's forks do
 os._exit(code)
 """
 

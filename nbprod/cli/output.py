@@ -56,7 +56,7 @@ def emit(records: Sequence[Any], columns: Sequence[str], *, as_json: bool, empty
     records
         Frozen values or dictionaries.
     columns
-        The fields a person sees; JSON has them all.
+        The fields a person sees, each by its ``…_name`` where there is one; JSON has them all.
     as_json
         Whether a program reads.
     empty
@@ -76,7 +76,7 @@ def emit(records: Sequence[Any], columns: Sequence[str], *, as_json: bool, empty
     for column in columns:
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
+        table.add_row(*(_cell(row.get(f"{column}_name") or row.get(column)) for column in columns))
     # a pipe gets one line a record, whatever the terminal's width
     Console(width=None if sys.stdout.isatty() else 400, highlight=False, markup=False).print(table)
 
@@ -89,7 +89,7 @@ def emit_one(record: Any, *, as_json: bool) -> None:
         return
     width = max((len(name) for name in content), default=0)
     for name, value in content.items():
-        if value not in (None, "", [], {}):
+        if value not in (None, "", [], {}) and not content.get(f"{name}_name"):
             sys.stdout.write(f"{name.replace('_', ' '):<{width}}  {_cell(value)}\n")
 
 

@@ -77,7 +77,7 @@ def run(
     if detach:
         say(f"Follow it with nbprod runs watch {done.id}")
     elif not done.succeeded:
-        at = f" in cell {done.failed_cell}" if done.failed_cell else ""
+        at = f" in cell {done.failed_at}" if done.failed_at else ""
         say(f"nbprod: run {done.id} {done.status}{at} ({done.cause}): {done.error}")
         stay(runs, done)
         raise typer.Exit(1)

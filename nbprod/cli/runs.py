@@ -109,7 +109,7 @@ def resume(
     done = runs.resume(run, from_top=from_top, told=say)
     emit_one(done, as_json=as_json)
     if not done.succeeded:
-        say(f"nbprod: run {done.id} {done.status} in cell {done.failed_cell} ({done.cause}): {done.error}")
+        say(f"nbprod: run {done.id} {done.status} in cell {done.failed_at} ({done.cause}): {done.error}")
         stay(runs, done)
         raise typer.Exit(1)
 

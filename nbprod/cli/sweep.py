@@ -59,6 +59,7 @@ def row(member: Any) -> dict[str, Any]:
         "run": run.id if run else None,
         "reason": member.error or member.reason,
         "failed_cell": run.failed_cell if run else None,
+        "failed_cell_name": run.failed_cell_name if run else None,
         "error": run.error if run else None,
     }
 

@@ -61,6 +61,12 @@ class CellResult:
     cause: EndCause | None = None
     cpu_s: float | None = None
     peak_memory_mb: float | None = None
+    name: str = ""  #: what people call it, where its id is no word
+
+    @property
+    def called(self) -> str:
+        """Its name for people."""
+        return self.name or self.id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +93,7 @@ class Run:
     git: str | None = None  #: commit, with ``+`` after it when the tree had changes
     environment: str | None = None  #: digest of the installed distributions
     files: str | None = None  #: ``pruned`` when its folder was removed to save space; this record stays
+    failed_cell_name: str | None = None  #: what people call the cell that did not finish, where its id is no word
 
     @property
     def is_finished(self) -> bool:
@@ -104,12 +111,17 @@ class Run:
         return self.status is RunStatus.SUCCEEDED
 
     @property
+    def failed_at(self) -> str | None:
+        """What people call the cell that did not finish."""
+        return self.failed_cell_name or self.failed_cell
+
+    @property
     def duration(self) -> timedelta | None:
         """From the kernel's start to the end."""
         return self.ended_at - self.started_at if self.started_at and self.ended_at else None
 
     def __repr__(self) -> str:
-        at = f" in cell {self.failed_cell}" if self.failed_cell else ""
+        at = f" in cell {self.failed_at}" if self.failed_at else ""
         return f"<Run {self.id} {self.status}{at}>"
 
     def _repr_html_(self) -> str:
@@ -119,7 +131,7 @@ class Run:
             [
                 (
                     "status",
-                    f"{self.status}" + (f" ({self.cause} in {self.failed_cell})" if self.failed_cell else ""),
+                    f"{self.status}" + (f" ({self.cause} in {self.failed_at})" if self.failed_at else ""),
                 ),
                 ("took", seconds),
                 *((name, value) for name, value in list(self.parameters.items())[:6]),

@@ -139,7 +139,7 @@ def unclean() -> str:
 
 
 def unexplained_threads() -> int:
-    """Native threads that are neither ours, an allocator's, nor of a linear algebra pool that survives a fork."""
+    """Native threads that are neither ours, an allocator's, nor of a pool that starts anew in a fork."""
     tasks = Path("/proc/self/task")
     if not tasks.is_dir():
         return 0
@@ -150,6 +150,9 @@ def unexplained_threads() -> int:
 
         # OpenBLAS starts its threads when it is loaded, and starts them anew in a fork
         extra -= sum(pool["num_threads"] - 1 for pool in threadpool_info() if pool["internal_api"] == "openblas")
+    if (numexpr := sys.modules.get("numexpr")) is not None and extra > 0:
+        # pandas imports it where it is; it looks at its process id, and starts its threads anew in a fork
+        extra -= numexpr.nthreads if getattr(numexpr, "nthreads", 1) > 1 else 0
     return max(extra, 0)
 
 

@@ -23,6 +23,7 @@ from nbprod.notebook.journal import JOURNAL, Journal, fold, read_events
 from nbprod.notebook.lease import Lease
 from nbprod.notebook.marking import forget, give_ids, keep, label
 from nbprod.notebook.messages import Messages
+from nbprod.notebook.naming import names_for_people
 from nbprod.notebook.redaction import Redactor
 from nbprod.notebook.saving import Saver
 from nbprod.notebook.stopping import Caught, Stop, asked_to_stop
@@ -37,7 +38,7 @@ QUIET_S = 5.0  # after the reply, without the idle message: time to ask whether 
 class Progress:
     """Where an execution stands, for a progress bar."""
 
-    cell: str
+    cell: str  #: what people call it
     index: int  #: among the code cells, from 0
     total: int  #: number of code cells
     status: CellStatus
@@ -101,6 +102,7 @@ class Execution:
         """Take the notebook to execute (papermill hands on a copy of its own)."""
         give_ids(nb)
         self.nb = nb
+        self.names = names_for_people(nb)
         self.code = [(index, cell) for index, cell in enumerate(nb.cells) if cell.cell_type == "code"]
 
     def run(self) -> ExecutionResult:
@@ -114,7 +116,7 @@ class Execution:
             with self.caught, Journal(self.folder) as journal:
                 self.journal = journal
                 self.prepare()
-                cells = [(cell.id, index) for index, cell in self.code]
+                cells = [(cell.id, index, *self.names.get(cell.id, "").splitlines()) for index, cell in self.code]
                 journal.append("run.started", durable=True, cells=cells, kept=self.kept or None)
                 self.deadline = time.monotonic() + self.limits.run_timeout_s if self.limits.run_timeout_s else None
                 try:
@@ -272,7 +274,9 @@ class Execution:
     def report(self, cell: str, number: int, status: CellStatus) -> None:
         """Tell the progress bar."""
         if self.progress:
-            self.progress(Progress(cell=cell, index=number, total=len(self.code), status=status))
+            self.progress(
+                Progress(cell=self.names.get(cell, cell), index=number, total=len(self.code), status=status)
+            )
 
     def follow(self, cell: NotebookNode) -> End | None:
         """Send a cell and follow it to its idle message, a stop, or the kernel's end."""

@@ -118,7 +118,7 @@ def run_sentence(run: Run) -> str:
         return "It waits to be started."
     if run.status is RunStatus.RUNNING:
         return "It is running; this page was written while it did."
-    where = f" in cell {run.failed_cell}" if run.failed_cell else ""
+    where = f" in cell {run.failed_at}" if run.failed_at else ""
     why = f": {CAUSES[run.cause]}" if run.cause else ""
     verb = {RunStatus.CANCELLED: "It was stopped", RunStatus.LOST: "It was lost"}.get(run.status, "It failed")
     if run.status in {RunStatus.CANCELLED, RunStatus.LOST} and run.cause in {EndCause.CANCELLED, EndCause.LOST}:

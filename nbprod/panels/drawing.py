@@ -68,7 +68,7 @@ def sentence(standing: Standing) -> str:
         facts.append(duration(((result.ended_at or standing.at) - result.started_at).total_seconds()))
     words = " · ".join(facts)
     if result.cause:
-        where = f" in {result.failed_cell}" if result.failed_cell else ""
+        where = f" in {result.failed_at}" if result.failed_at else ""
         words += f". Ended{where}: {CAUSES[result.cause]}" + (f" ({plain(result.error)})" if result.error else "")
     return words
 
@@ -104,7 +104,7 @@ def _row(cell: CellResult, standing: Standing) -> str:
         "<tr>"
         + "".join(
             f'<td style="{style}">{escape(text)}</td>'
-            for text in (f"{SIGNS[cell.status]} {cell.id}", took, words.replace("pending", "not yet"))
+            for text in (f"{SIGNS[cell.status]} {cell.called}", took, words.replace("pending", "not yet"))
         )
         + "</tr>"
     )

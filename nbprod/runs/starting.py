@@ -207,7 +207,7 @@ class StartedRuns(KeptRuns):
             return run
         run = self._carry_out(run, request, progress=progress)
         if check and not run.succeeded:
-            at = f" in cell {run.failed_cell}" if run.failed_cell else ""
+            at = f" in cell {run.failed_at}" if run.failed_at else ""
             raise RunFailedError(
                 f"Run {run.id} ended early{at} ({run.cause}): {run.error}",
                 run_id=run.id,

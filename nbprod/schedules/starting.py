@@ -100,7 +100,7 @@ class Jobs:
 
 
 def _of_run(run: Run) -> Job:
-    at = f" in cell {run.failed_cell}" if run.failed_cell else ""
+    at = f" in cell {run.failed_at}" if run.failed_at else ""
     return Job(id=run.id, status=run.status, words="" if run.succeeded or not run.is_finished else f"{run.error}{at}")
 
 

@@ -15,7 +15,11 @@ from nbprod.kernels.imports import UNKNOWN, imports_in_order, names_below
 
 __all__ = ["UNSAFE", "preloadable", "unsafe"]
 
-UNSAFE: dict[str, str] = {}
+#: What must not be imported before a fork, found by ``bench/fork_safety.py``, which imports each library, forks and
+#: works in the fork. All else it tried works there. What starts threads, prints or fails is noticed when imported.
+UNSAFE = {
+    "polars": "it starts a thread that removes what it wrote to the disk, and no thread survives a fork",  # 2.1
+}
 #: What nbprod itself works with inside a kernel; its own distribution may be one that is being worked on.
 OURS = ("nbprod", "numpy", "scipy", "pyarrow", "skops")
 #: What nbprod's functions import when they are called and nearly always need; others (evidently) are needed rarely.

@@ -63,14 +63,15 @@ def run(
         from nbprod.notebook.progress import progress_bar  # rich takes 0.1 s
 
         bar = progress_bar(template)
+    plan = runs.plan(template, assignments(parameters), from_text=True)
+    for name, how in plan.read_as.items():
+        say(f"{name} is read as {how}.")
     with bar as progress:
-        done = runs.start(
-            template,
-            assignments(parameters),
+        done = runs.execute(
+            plan,
             detach=detach,
             progress=progress,
             timeout_s=timeout_s,
-            from_text=True,
             hold_s=parse_length(hold).total_seconds() if hold else None,
         )
     emit_one(done, as_json=as_json)

@@ -86,7 +86,9 @@ class CsvFile:
             self._readings[name](column) if name in self._readings else column
             for name, column in zip(batch.schema.names, batch.columns, strict=True)
         ]
-        return pa.RecordBatch.from_arrays(arrays, schema=pa.schema([self.schema.field(n) for n in batch.schema.names]))
+        return pa.RecordBatch.from_arrays(
+            arrays, schema=pa.schema([self.schema.field(n) for n in batch.schema.names])
+        )
 
 
 def open_csv(
@@ -122,7 +124,9 @@ def open_csv(
     found = _found(name, opener, dialect, said, types, kept)
     if any(not pa.types.is_string(types[column]) for column in found):
         types, rows, kept = _typed(name, opener, dialect, types | dict.fromkeys(found, pa.string()))
-    schema = pa.schema([(column, found[column].type if column in found else type_) for column, type_ in types.items()])
+    schema = pa.schema(
+        [(column, found[column].type if column in found else type_) for column, type_ in types.items()]
+    )
     return CsvFile(
         name=name,
         schema=schema,

@@ -169,7 +169,7 @@ def open_dataset(source: Source, *, allow_empty: bool = False, **form: str) -> D
 
 def read_frame(source: Source, **form: str) -> pd.DataFrame:
     """The rows of any source as a pandas frame; see `open_dataset`."""
-    return open_dataset(source, **form).frame()
+    return open_dataset(source, allow_empty=False, **form).frame()
 
 
 def _of_opened(name: str, opened: Opened) -> Dataset:

@@ -40,6 +40,8 @@ class Deployments:
         Finds the version a reference names now: ``Models.resolve``.
     private
         Columns the workspace never keeps, beside each deployment's own.
+    locate
+        Makes the name of a registered data set its path or URL, and leaves everything else as it is.
     """
 
     def __init__(
@@ -50,12 +52,14 @@ class Deployments:
         resolve: Callable[[str], ModelVersion],
         *,
         private: Sequence[str] = (),
+        locate: Callable[[Any], Any] = lambda source: source,
     ) -> None:
         self._store = store
         self._lake = lake
         self._packages = packages
         self._resolve = resolve
         self._private = tuple(private)
+        self._locate = locate
 
     def create(
         self,
@@ -169,7 +173,7 @@ class Deployments:
         name
             The deployment.
         source
-            A file, a URL or a frame with the columns ``at`` and ``prediction``, perhaps ``prediction_id``,
+            A registered data set, a file, a URL or a frame with the columns ``at`` and ``prediction``, perhaps ``prediction_id``,
             ``version``, ``latency_ms``, ``probability`` and ``probability_<class>``, and the inputs.
 
         Raises
@@ -180,7 +184,7 @@ class Deployments:
         from nbprod.deployments.adding import predictions_of  # delayed: pyarrow
 
         deployment = self.get(name)
-        core, inputs, transaction, is_given = predictions_of(source, deployment, self._resolve)
+        core, inputs, transaction, is_given = predictions_of(self._locate(source), deployment, self._resolve)
         added = self._lake.predictions(name).append(
             core, inputs, private=self._never_kept(deployment), transaction=transaction, unique=is_given
         )
@@ -195,7 +199,7 @@ class Deployments:
         name
             The deployment.
         source
-            A file, a URL or a frame with the columns ``prediction_id``, ``outcome`` and perhaps ``at``, when it came.
+            A registered data set, a file, a URL or a frame with the columns ``prediction_id``, ``outcome`` and perhaps ``at``, when it came.
 
         Raises
         ------
@@ -204,7 +208,7 @@ class Deployments:
         """
         from nbprod.deployments.adding import outcomes_of  # delayed: pyarrow
 
-        rows, transaction = outcomes_of(source, self.get(name))
+        rows, transaction = outcomes_of(self._locate(source), self.get(name))
         added = self._lake.outcomes(name).append(rows, transaction=transaction)
         self._record("outcomes.added", name, added.added, transaction.name)
         return added

@@ -19,7 +19,16 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "thousands": (".", ",", "'", " "),
     "dates": ("day-first", "month-first"),
 }
-SIGN_OF = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|", "point": ".", "dot": ".", "space": " "}
+SIGN_OF = {
+    "comma": ",",
+    "semicolon": ";",
+    "tab": "\t",
+    "\\t": "\t",
+    "pipe": "|",
+    "point": ".",
+    "dot": ".",
+    "space": " ",
+}
 CSV_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
 #: What an entry of ``[data]`` may hold beside the format; the last three are for people and programs of their own.
 DATA_KEYS = ("path", "target", "time", "description")

@@ -1,5 +1,7 @@
 """CSV as spreadsheets of different countries write it: encodings, delimiters, numbers, dates."""
 
+# ruff: noqa: DTZ001 — the moments of spreadsheets have no zone
+
 import csv
 import io
 from datetime import date, datetime

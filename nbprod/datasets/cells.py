@@ -19,8 +19,8 @@ __all__ = ["DATES", "NUMBERS", "Column", "Convert", "readings"]
 Convert = Callable[[pa.Array], pa.Array | None]
 NUMBERS = (".", ",")  #: the sign before the fraction
 DATES = ("day-first", "month-first", "year-first")
-_GROUPS = {".": (",", "'", "’", " ", "\u00a0", "\u202f"), ",": (".", "'", "’", " ", "\u00a0", "\u202f")}
-_SPACES = {" ": (" ", "\u00a0", "\u202f"), "'": ("'", "’")}
+_LIKE = {" ": (" ", "\u00a0", "\u202f"), "'": ("'", "\u2019")}  # signs that stand for the same
+_GROUPS = {sign: (other, *_LIKE["'"], *_LIKE[" "]) for sign, other in ((".", ","), (",", "."))}
 _DATE = {
     "day-first": r"^\s*(?P<d>\d{1,2})(?:\.(?P<m>\d{1,2})\.|/(?P<m2>\d{1,2})/|-(?P<m3>\d{1,2})-)",
     "month-first": r"^\s*(?P<m>\d{1,2})(?:\.(?P<d>\d{1,2})\.|/(?P<d2>\d{1,2})/|-(?P<d3>\d{1,2})-)",
@@ -91,7 +91,7 @@ def readings(*, thousands: str = "", only: Iterable[str] = (*NUMBERS, *DATES)) -
         if reading in DATES:
             made[reading] = partial(_moments, pattern=_DATE[reading] + ("" if reading == "year-first" else _YEAR))
         else:
-            groups = _SPACES.get(thousands, (thousands,)) if thousands else _GROUPS[reading]
+            groups = _LIKE.get(thousands, (thousands,)) if thousands else _GROUPS[reading]
             made[reading] = partial(_numbers, decimal=reading, groups=[sign for sign in groups if sign != reading])
     return made
 

@@ -86,9 +86,7 @@ class CsvFile:
             self._readings[name](column) if name in self._readings else column
             for name, column in zip(batch.schema.names, batch.columns, strict=True)
         ]
-        return pa.RecordBatch.from_arrays(
-            arrays, schema=pa.schema([self.schema.field(n) for n in batch.schema.names])
-        )
+        return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(map(self.schema.field, batch.schema.names)))
 
 
 def open_csv(
@@ -124,12 +122,10 @@ def open_csv(
     found = _found(name, opener, dialect, said, types, kept)
     if any(not pa.types.is_string(types[column]) for column in found):
         types, rows, kept = _typed(name, opener, dialect, types | dict.fromkeys(found, pa.string()))
-    schema = pa.schema(
-        [(column, found[column].type if column in found else type_) for column, type_ in types.items()]
-    )
+    types |= {column: reading.type for column, reading in found.items()}
     return CsvFile(
         name=name,
-        schema=schema,
+        schema=pa.schema(list(types.items())),
         rows=rows,
         dialect=dialect,
         read_as=_in_words(dialect, found),

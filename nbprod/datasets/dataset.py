@@ -127,8 +127,9 @@ def open_dataset(source: Source, *, allow_empty: bool = False, **form: str) -> D
     """Open a Parquet file or folder, a CSV file, a Delta table, an fsspec URL of those, or a frame.
 
     Files are recognised by their ending, folders by what is in them. The encoding of a CSV file, what stands between
-    its cells, and how its numbers and dates are written are found in it; its columns get the narrowest type that holds
-    every row. The bare names of the data sets that come with nbprod, ``electricity`` and ``bike_sharing``, open those.
+    its cells, and how its numbers and dates are written are found in it; its columns get the narrowest type that
+    holds every row. The bare names of the data sets that come with nbprod, ``electricity`` and ``bike_sharing``, open
+    those.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from typing import IO
 
 from nbprod.domain.csv_format import CsvFormat
@@ -21,10 +21,14 @@ _CHUNK_BYTES = 1 << 20
 _HEAD_BYTES = 1 << 16  # what the delimiter is found in
 _HEAD_ROWS = 100
 _TELLING_BYTES = 1 << 17  # of lines with other than ASCII letters, which an encoding is found by
-_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")) + tuple(
-    (mark, "utf-16") for mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_BOMS = (  # the longer first: a mark of UTF-32 starts as one of UTF-16 does
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
 )
-#: What spreadsheets and databases write besides Unicode, the usual ones first: of two that fit alike, the first is it.
+#: What spreadsheets and databases write besides Unicode, the usual ones first: of two that fit alike, the first.
 _OTHERS = ("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp932", "gb18030", "big5", "euc_kr", "mac_roman")
 _CHAOS = 0.1  # a decoding this much worse than the best, on charset-normalizer's scale from 0 to 1, still may be it
 _SEPARATOR_LINE = re.compile(r"\"?sep=(.)\"?\s*", re.IGNORECASE)  # Excel's own first line
@@ -150,6 +154,6 @@ def _broken_words(telling: bytes, encoding: str) -> int:
         return len(telling)
     return sum(
         not one.isascii() and unicodedata.category(one) in {"Sc", "Sk", "No", "Cc", "Cn", "Po"} and after.isalpha()
-        for one, after in zip(text, text[1:], strict=False)
+        for one, after in pairwise(text)
         if one not in "¿¡§"
     )

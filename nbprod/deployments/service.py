@@ -173,8 +173,8 @@ class Deployments:
         name
             The deployment.
         source
-            A registered data set, a file, a URL or a frame with the columns ``at`` and ``prediction``, perhaps ``prediction_id``,
-            ``version``, ``latency_ms``, ``probability`` and ``probability_<class>``, and the inputs.
+            A registered data set, a file, a URL or a frame with the columns ``at`` and ``prediction``, perhaps
+            ``prediction_id``, ``version``, ``latency_ms``, ``probability`` and ``probability_<class>``, and the inputs.
 
         Raises
         ------
@@ -199,7 +199,8 @@ class Deployments:
         name
             The deployment.
         source
-            A registered data set, a file, a URL or a frame with the columns ``prediction_id``, ``outcome`` and perhaps ``at``, when it came.
+            A registered data set, a file, a URL or a frame with the columns ``prediction_id``, ``outcome`` and
+            perhaps ``at``, when it came.
 
         Raises
         ------

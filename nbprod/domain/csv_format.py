@@ -1,4 +1,4 @@
-"""How a CSV file is to be read, as far as somebody said so: in ``[data.NAME]``, by keyword or behind a path's ``#``."""
+"""How a CSV file is to be read, where somebody said so: in ``[data.NAME]``, by keyword or behind a path's ``#``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SIGN_OF = {
     "space": " ",
 }
 CSV_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
-#: What an entry of ``[data]`` may hold beside the format; the last three are for people and programs of their own.
+#: What an entry of ``[data]`` may hold beside the format; the last three are for people.
 DATA_KEYS = ("path", "target", "time", "description")
 
 
@@ -57,7 +57,7 @@ class CsvFormat:
             if value != "" and value not in allowed:
                 raise SettingsError(
                     f"{name} = {value!r} is no way to read a CSV file",
-                    hint=f"Give one of {', '.join(map(repr, allowed))}, or leave it out: it is then found in the file.",
+                    hint=f"Give one of {', '.join(map(repr, allowed))}, or leave it out: it is found.",
                 )
             object.__setattr__(self, name, value)
         if self.encoding:

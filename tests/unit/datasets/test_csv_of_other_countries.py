@@ -1,6 +1,6 @@
 """CSV as spreadsheets of different countries write it: encodings, delimiters, numbers, dates."""
 
-# ruff: noqa: DTZ001 — the moments of spreadsheets have no zone
+# ruff: noqa: DTZ001, RUF001 — the moments of spreadsheets have no zone, and their words are of many languages
 
 import csv
 import io

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbprod.cli.output import AsJson, Limit, emit, emit_one, plain, print_json, say
+from nbprod.cli.output import AsJson, Limit, emit, emit_one, plain, print_json, put, say
 from nbprod.clock import parse_utc
 from nbprod.domain.check import CheckOutcome
 from nbprod.errors import RefusedError
@@ -167,7 +167,7 @@ def why(
     if as_json:
         print_json(plain(lineage))
     else:
-        typer.echo(str(lineage))
+        put(str(lineage))
 
 
 def _workspace() -> Workspace:

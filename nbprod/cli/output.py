@@ -15,8 +15,10 @@ from typing import Annotated, Any
 import typer
 
 from nbprod.clock import format_utc
+from nbprod.domain.numbers import number
+from nbprod.visible import in_json, visible
 
-__all__ = ["AsJson", "Limit", "emit", "emit_one", "plain", "say"]
+__all__ = ["AsJson", "Limit", "emit", "emit_one", "plain", "put", "say"]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: a list for `list`, one record for `show`.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="At most this many, newest first.")]
@@ -45,7 +47,12 @@ def plain(value: Any) -> Any:
 
 def say(text: str) -> None:
     """Talk to the person: one line on stderr."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(visible(text) + "\n")
+
+
+def put(text: object, end: str = "\n") -> None:
+    """Print a line on stdout."""
+    sys.stdout.write(visible(str(text)) + end)
 
 
 def emit(records: Sequence[Any], columns: Sequence[str], *, as_json: bool, empty: str = "Nothing yet.") -> None:
@@ -74,9 +81,9 @@ def emit(records: Sequence[Any], columns: Sequence[str], *, as_json: bool, empty
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        table.add_column(visible(column.replace("_", " ")), overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
+        table.add_row(*(visible(_cell(row.get(column)).replace("\n", " ")) for column in columns))
     # a pipe gets one line a record, whatever the terminal's width
     Console(width=None if sys.stdout.isatty() else 400, highlight=False, markup=False).print(table)
 
@@ -90,19 +97,19 @@ def emit_one(record: Any, *, as_json: bool) -> None:
     width = max((len(name) for name in content), default=0)
     for name, value in content.items():
         if value not in (None, "", [], {}):
-            sys.stdout.write(f"{name.replace('_', ' '):<{width}}  {_cell(value)}\n")
+            put(f"{name.replace('_', ' '):<{width}}  {_cell(value)}")
 
 
 def print_json(content: Any) -> None:
     """Print JSON on stdout, keys in the order of the fields."""
-    sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    sys.stdout.write(in_json(json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)) + "\n")
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return number(value)
     if isinstance(value, Mapping):
         return _joined(f"{name}={_cell(item)}" for name, item in value.items())
     if isinstance(value, list):

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import click
 import typer
 
-from nbprod.cli.output import AsJson, emit_one, say
+from nbprod.cli.output import AsJson, emit_one, put, say
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.length import parse_length
 from nbprod.domain.run import Run
@@ -48,15 +48,15 @@ def run(
 ) -> None:
     """Execute a template or any notebook; parameters are checked before a kernel starts."""
     if template is None:  # not left to typer, which would refuse `nbprod run --help`
-        typer.echo(context.get_help(), err=not show_help)
+        (put if show_help else say)(context.get_help())
         raise typer.Exit(0 if show_help else 2)
     from nbprod.workspace import open_workspace  # opens the ledger
 
     runs = open_workspace().runs
     if show_help:
-        typer.echo(f"Usage: {context.command_path} {template} [-p NAME=VALUE]…")
-        typer.echo(describe(runs.source(template)))
-        typer.echo("\nOptions of every run: nbprod run --help")
+        put(f"Usage: {context.command_path} {template} [-p NAME=VALUE]…")
+        put(describe(runs.source(template)))
+        put("\nOptions of every run: nbprod run --help")
         return
     bar: AbstractContextManager[Any] = nullcontext()
     if sys.stderr.isatty() and not detach:

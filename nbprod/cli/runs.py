@@ -8,12 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from nbprod.cli.output import AsJson, Limit, emit, emit_one, plain, print_json, say
+from nbprod.cli.output import AsJson, Limit, emit, emit_one, plain, print_json, put, say
 from nbprod.cli.run import attaching, stay
 from nbprod.disk import write_file
 from nbprod.domain.length import parse_length
 from nbprod.errors import NotFoundError, RefusedError
+from nbprod.pages.terminal import plain as without_sequences
 from nbprod.pages.wording import plural, size
+from nbprod.visible import in_json
 
 __all__ = ["app"]
 
@@ -61,9 +63,9 @@ def watch(run: RunId, as_json: AsJson = False) -> None:
     runs = service()
     for event in runs.watch(run):
         if as_json:
-            typer.echo(to_line(event))
+            put(to_line(event))
         elif text := spoken(event):
-            typer.echo(text, nl=not event.get("text"))
+            put(text, end="" if event.get("text") else "\n")
     found = runs.get(run)
     if not found.succeeded:
         stay(runs, found)
@@ -89,7 +91,7 @@ def debug(
         return
     found = runs.get(run)
     if hold := runs.hold_of(found):
-        typer.echo(attaching(found, hold))
+        put(attaching(found, hold))
         return
     raise NotFoundError(
         f"No kernel is held for run {found.id}, which is {found.status}",
@@ -130,7 +132,7 @@ def reproduce(
     if as_json:
         print_json(found.to_dict())
     else:
-        typer.echo(str(found))
+        put(str(found))
     if not found.is_same:
         raise RefusedError(
             f"Run {found.run} is {found.verdict}" + (f": {found.obstacles[0]}" if found.obstacles else ""),
@@ -156,7 +158,7 @@ def prune(
         print_json(plain(found))
         return
     for id_ in found.runs:
-        typer.echo(id_)
+        put(id_)
     done = "would be removed" if dry_run else "removed"
     say(f"{plural(len(found.runs), 'run folder')} {done}, {size(found.size_bytes)}.")
     if found.kept:
@@ -180,14 +182,14 @@ def compare(
     if as_json:
         print_json(difference.to_dict())
     else:
-        typer.echo(str(difference))
+        put(str(difference))
 
 
 def to_line(event: dict[str, Any]) -> str:
     """An event as one line of JSON."""
     import json
 
-    return json.dumps(event, ensure_ascii=False)
+    return in_json(json.dumps(event, ensure_ascii=False))
 
 
 def spoken(event: dict[str, Any]) -> str:
@@ -196,7 +198,7 @@ def spoken(event: dict[str, Any]) -> str:
         case "cell.started":
             return f"── {event['cell']}"
         case "cell.output":
-            return str(event.get("text") or "")
+            return without_sequences(str(event.get("text") or ""))
         case "cell.ended" if event["status"] != "completed":
             return f"── {event['cell']} {event['status']} ({event.get('cause')})"
         case "run.stopping":

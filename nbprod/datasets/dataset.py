@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from html import escape
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from nbprod.datasets.views import without_views
 from nbprod.domain.csv_format import CsvFormat, split_format
 from nbprod.domain.names import nearest
 from nbprod.errors import DataError
+from nbprod.visible import escape
 
 if TYPE_CHECKING:
     import pandas as pd  # only frames need it

@@ -174,7 +174,8 @@ class Deployments:
             The deployment.
         source
             A registered data set, a file, a URL or a frame with the columns ``at`` and ``prediction``, perhaps
-            ``prediction_id``, ``version``, ``latency_ms``, ``probability`` and ``probability_<class>``, and the inputs.
+            ``prediction_id``, ``version``, ``latency_ms``, ``probability`` and ``probability_<class>``, and the
+            inputs.
 
         Raises
         ------

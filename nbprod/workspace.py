@@ -120,7 +120,13 @@ class Workspace:
     @cached_property
     def evaluations(self) -> Evaluations:
         """Versions held against the champion and the gates."""
-        return Evaluations(self.store, self.settings, runs=self.runs, packages=self.packages)
+        return Evaluations(
+            self.store,
+            self.settings,
+            runs=self.runs,
+            packages=self.packages,
+            resolve=lambda version: self.models.resolve(version),  # noqa: PLW0108 — models need these: found when asked
+        )
 
     @cached_property
     def lake(self) -> Lake:

@@ -53,11 +53,13 @@ def list_(
 
 @app.command()
 def show(
-    run_id: Annotated[str, typer.Argument(help="Id of the monitor run.")],
+    name: Annotated[
+        str, typer.Argument(metavar="DEPLOYMENT", help="A deployment, for its newest report, or a monitor run's id.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """One report with its checks."""
-    report = _workspace().monitors.get(run_id)
+    report = _workspace().monitors.get(name)
     if as_json:
         emit_one(report, as_json=True)
     else:
@@ -78,7 +80,12 @@ def calibrate(
     days: Annotated[int, typer.Option(min=1, help="Length of a window.")] = 1,
     per_year: Annotated[
         float | None,
-        typer.Option("--budget", min=0.01, help="False alarms a year one can live with; else that of nbprod.toml."),
+        typer.Option(
+            "--per-year",
+            "--budget",
+            min=0.01,
+            help="Tolerable false alarms a year; else that of nbprod.toml.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -20,6 +20,8 @@ from nbprod.visible import in_json, visible
 
 __all__ = ["AsJson", "Limit", "emit", "emit_one", "plain", "put", "say"]
 
+PIPE_WIDTH = 80  #: of lines that are cut, where there is no terminal to fit
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: a list for `list`, one record for `show`.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="At most this many, newest first.")]
 
@@ -55,7 +57,14 @@ def put(text: object, end: str = "\n") -> None:
     sys.stdout.write(visible(str(text)) + end)
 
 
-def emit(records: Sequence[Any], columns: Sequence[str], *, as_json: bool, empty: str = "Nothing yet.") -> None:
+def emit(
+    records: Sequence[Any],
+    columns: Sequence[str],
+    *,
+    as_json: bool,
+    empty: str = "Nothing yet.",
+    cut: str = "",
+) -> None:
     """Print records on stdout.
 
     Parameters
@@ -68,6 +77,8 @@ def emit(records: Sequence[Any], columns: Sequence[str], *, as_json: bool, empty
         Whether a program reads.
     empty
         What a person is told when there is none.
+    cut
+        The column that is cut so that a line fits the terminal, or 80 columns in a pipe; JSON has it whole.
     """
     rows = [plain(record) for record in records]
     if as_json:
@@ -80,12 +91,25 @@ def emit(records: Sequence[Any], columns: Sequence[str], *, as_json: bool, empty
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
+    cells = {column: [visible(_cell(row.get(column)).replace("\n", " ")) for row in rows] for column in columns}
+    is_terminal = sys.stdout.isatty()
+    if cut:
+        cells[cut] = _cut(cells, cut, Console().width if is_terminal else PIPE_WIDTH)
     for column in columns:
-        table.add_column(visible(column.replace("_", " ")), overflow="fold")
-    for row in rows:
-        table.add_row(*(visible(_cell(row.get(column)).replace("\n", " ")) for column in columns))
+        table.add_column(visible(column.replace("_", " ")), overflow="fold", no_wrap=bool(cut))
+    for line in zip(*cells.values(), strict=True):
+        table.add_row(*line)
     # a pipe gets one line a record, whatever the terminal's width
-    Console(width=None if sys.stdout.isatty() else 400, highlight=False, markup=False).print(table)
+    Console(width=None if is_terminal and not cut else 400, highlight=False, markup=False).print(table)
+
+
+def _cut(cells: Mapping[str, Sequence[str]], cut: str, width: int) -> list[str]:
+    """The texts of one column, so short that the lines fit a width; the others are never cut."""
+    from rich.cells import cell_len, set_cell_size
+
+    others = [max(map(cell_len, [name, *texts])) + 1 for name, texts in cells.items() if name != cut]
+    left = max(width - sum(others), len(cut))
+    return [text if cell_len(text) <= left else set_cell_size(text, left - 1) + "…" for text in cells[cut]]
 
 
 def emit_one(record: Any, *, as_json: bool) -> None:

@@ -12,6 +12,8 @@ from nbprod.cli.output import AsJson, Limit, emit, emit_one, plain, print_json, 
 from nbprod.cli.run import attaching, stay
 from nbprod.disk import write_file
 from nbprod.domain.length import parse_length
+from nbprod.domain.numbers import number
+from nbprod.domain.run import Run
 from nbprod.errors import NotFoundError, RefusedError
 from nbprod.pages.terminal import plain as without_sequences
 from nbprod.pages.wording import plural, size
@@ -22,7 +24,7 @@ __all__ = ["app"]
 app = typer.Typer(help="List, show and follow runs; mend, repeat, compare and prune them.", no_args_is_help=True)
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the beginning or end of it.")]
-COLUMNS = ("id", "status", "template", "created_at", "failed_cell", "metrics", "files")
+COLUMNS = ("id", "status", "result")
 
 
 def service() -> Any:
@@ -45,7 +47,8 @@ def list_runs(
 
     aware = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
     found = service().list(template=template, status=status, since=aware, limit=limit)
-    emit(found, COLUMNS, as_json=as_json, empty="No runs yet. Start one with nbprod run TEMPLATE.")
+    rows = found if as_json else [{**plain(run), "result": result(run)} for run in found]
+    emit(rows, COLUMNS, as_json=as_json, empty="No runs yet. Start one with nbprod run TEMPLATE.", cut="result")
 
 
 @app.command()
@@ -183,6 +186,13 @@ def compare(
         print_json(difference.to_dict())
     else:
         put(str(difference))
+
+
+def result(run: Run) -> str:
+    """What came of a run, in a line: why it ended early, else its metrics, the one that counts first."""
+    if run.error:
+        return f"{run.failed_cell}: {run.error}" if run.failed_cell else run.error
+    return ", ".join(f"{name} {number(value)}" for name, value in run.metrics.items())
 
 
 def to_line(event: dict[str, Any]) -> str:

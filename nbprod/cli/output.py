@@ -20,6 +20,7 @@ from nbprod.visible import in_json, visible
 
 __all__ = ["AsJson", "Limit", "emit", "emit_one", "plain", "put", "say"]
 
+GAP = 2  #: columns between two cells
 PIPE_WIDTH = 80  #: of lines that are cut, where there is no terminal to fit
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: a list for `list`, one record for `show`.")]
@@ -96,7 +97,10 @@ def emit(
     if cut:
         cells[cut] = _cut(cells, cut, Console().width if is_terminal else PIPE_WIDTH)
     for column in columns:
-        table.add_column(visible(column.replace("_", " ")), overflow="fold", no_wrap=bool(cut))
+        heading = visible(column.replace("_", " "))
+        if column == cut:  # the heading is no longer than what stands below it
+            heading = heading if max(map(len, cells[cut])) >= len(heading) else ""
+        table.add_column(heading, overflow="fold", no_wrap=bool(cut))
     for line in zip(*cells.values(), strict=True):
         table.add_row(*line)
     # a pipe gets one line a record, whatever the terminal's width
@@ -107,9 +111,12 @@ def _cut(cells: Mapping[str, Sequence[str]], cut: str, width: int) -> list[str]:
     """The texts of one column, so short that the lines fit a width; the others are never cut."""
     from rich.cells import cell_len, set_cell_size
 
-    others = [max(map(cell_len, [name, *texts])) + 1 for name, texts in cells.items() if name != cut]
-    left = max(width - sum(others), len(cut))
-    return [text if cell_len(text) <= left else set_cell_size(text, left - 1) + "…" for text in cells[cut]]
+    others = [max(map(cell_len, [name, *texts])) + GAP for name, texts in cells.items() if name != cut]
+    left = max(width - sum(others), 0)
+    return [
+        text if cell_len(text) <= left else (set_cell_size(text, left - 1) + "…" if left else "")
+        for text in cells[cut]
+    ]
 
 
 def emit_one(record: Any, *, as_json: bool) -> None:

@@ -75,6 +75,22 @@ def test_the_road_from_a_package_to_a_champion(nbprod, workspace, digest):
     assert "power/1 is power@champion" in nbprod("models reject power/1 --note bad", code=3)
 
 
+def test_the_name_of_a_model_means_its_champion_and_is_said_by_its_name(nbprod, workspace, stage):
+    """Of two versions the champion is explained; ``--model`` and a digest's beginning as in Python."""
+    first, second = (
+        workspace.packages.build(stage(number=number, metrics={"accuracy": number / 4})).digest for number in (1, 2)
+    )
+    assert nbprod(f"models register {first[:8]} --model power --json")["number"] == 1
+    assert workspace.models.register(second[:12], model="power").number == 2
+    nbprod("models approve power/2 --note good")
+    workspace.models.bless_recorded("power/2", now())
+    nbprod("models promote power/2 --expect none")
+    assert nbprod("models why power --json")["version"]["number"] == 2
+    assert workspace.models.why("power").version.number == 2
+    assert "Say which model, once" in nbprod(f"models register {first[:8]}", code=2)
+    assert "Say which model, once" in nbprod(f"models register {first[:8]} power --model power", code=2)
+
+
 def test_predictions_and_outcomes_of_a_model_elsewhere(nbprod, tmp_path):
     (tmp_path / "p.csv").write_text(
         "prediction_id,at,prediction,x,place\na,2026-01-01,UP,1,north\nb,2026-01-02,DOWN,2,west\n"
@@ -116,4 +132,5 @@ def test_why_tells_the_lineage_of_a_served_prediction(nbprod, workspace, digest)
     assert digest in page
     assert "place" not in page.split("Data")[0]
     assert nbprod("models why power@champion --json")["deployments"] == ["power"]
+    assert "is power/1" in nbprod("models why power")
     assert "neither a model nor the id of a kept prediction" in nbprod("models why nothing", code=4)

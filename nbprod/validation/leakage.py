@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nbprod.domain.check import CheckOutcome, CheckResult
-from nbprod.domain.numbers import number
 from nbprod.validation.tables import looked_at
 
 __all__ = ["check_alone", "check_sums", "power_alone"]
@@ -90,8 +89,8 @@ def check_sums(frame: pd.DataFrame, target: str, *, seed: int = 0) -> CheckResul
             subject="",
             rule=rule,
         )
-    terms = [name if abs(weight - 1) < 1e-6 else f"{number(weight)} * {name}" for name, weight in parts.items()]
-    terms += [number(constant)] if abs(constant) > 1e-6 else []
+    terms = [name if abs(weight - 1) < 1e-6 else f"{weight:.4g} * {name}" for name, weight in parts.items()]
+    terms += [f"{constant:.4g}"] if abs(constant) > 1e-6 else []
     return CheckResult(
         name="leak sum",
         outcome=CheckOutcome.FAILED,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -182,15 +183,16 @@ class Deployments:
         SchemaError
             A sentence for each column at fault; nothing was kept.
         """
-        from nbprod.deployments.adding import predictions_of  # delayed: pyarrow
+        from nbprod.datasets import open_dataset  # delayed: pyarrow
+        from nbprod.deployments.adding import predictions_of
 
-        deployment = self.get(name)
-        core, inputs, transaction, is_given = predictions_of(self._locate(source), deployment, self._resolve)
+        deployment, rows = self.get(name), open_dataset(self._locate(source))
+        core, inputs, transaction, is_given = predictions_of(rows, deployment, self._resolve)
         added = self._lake.predictions(name).append(
             core, inputs, private=self._never_kept(deployment), transaction=transaction, unique=is_given
         )
         self._record("predictions.added", name, added.added, transaction.name)
-        return added
+        return replace(added, read_as=rows.read_as)
 
     def add_outcomes(self, name: str, source: Any) -> OutcomesAdded:
         """Keep outcomes, to be joined with predictions by their id; the same source again adds nothing.
@@ -208,12 +210,14 @@ class Deployments:
         SchemaError
             A sentence for each column at fault; nothing was kept.
         """
-        from nbprod.deployments.adding import outcomes_of  # delayed: pyarrow
+        from nbprod.datasets import open_dataset  # delayed: pyarrow
+        from nbprod.deployments.adding import outcomes_of
 
-        rows, transaction = outcomes_of(self._locate(source), self.get(name))
+        deployment, given = self.get(name), open_dataset(self._locate(source))
+        rows, transaction = outcomes_of(given, deployment)
         added = self._lake.outcomes(name).append(rows, transaction=transaction)
         self._record("outcomes.added", name, added.added, transaction.name)
-        return added
+        return replace(added, read_as=given.read_as)
 
     def window(
         self,

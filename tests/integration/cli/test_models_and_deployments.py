@@ -119,6 +119,24 @@ def test_predictions_and_outcomes_of_a_model_elsewhere(nbprod, tmp_path):
     assert "prediction_id: this column is missing\nid: no such column is kept" in told
 
 
+def test_predictions_and_outcomes_as_a_german_spreadsheet_writes_them(nbprod, workspace, tmp_path):
+    """Registered with its format, or found; what was read so is said, and is what a plain file holds."""
+    (tmp_path / "p.csv").write_bytes(
+        "prediction_id;at;prediction;x;Straße\na;31.12.2025 13:00;1,5;1.000,5;Weg\n".encode("cp1252")
+    )
+    (tmp_path / "o.csv").write_text("prediction_id;outcome\na;1.500\n")
+    with (workspace.folder / "nbprod.toml").open("a") as file:
+        file.write(f'\n[data.truth]\npath = "{tmp_path}/o.csv"\nthousands = "."\n')
+    nbprod("deployments create theirs --external --task regression")
+    added = nbprod(f"predictions add theirs {tmp_path}/p.csv --json")
+    assert (added["added"], added["read_as"].partition(",")[0]) == (1, "cp1252")
+    assert "can be read in two ways" in nbprod(f"outcomes add theirs {tmp_path}/o.csv", code=2)
+    assert "decimal comma (outcome)" in nbprod("outcomes add theirs truth")
+    (row,) = nbprod("predictions show theirs --json")
+    assert (row["at"], row["prediction"], row["outcome"]) == ("2025-12-31T13:00:00.000000Z", 1.5, 1500)
+    assert row["inputs"]["x"] == 1000.5
+
+
 def test_why_tells_the_lineage_of_a_served_prediction(nbprod, workspace, digest):
     nbprod(f"models register {digest} power")
     nbprod("models approve power/1 --note good")

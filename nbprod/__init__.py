@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 if (
     TYPE_CHECKING
 ):  # for editors and mypy: at run time each name is imported on first use, so that the import stays light
-    from nbprod.domain.markers import Dataset, Model, Range, Secret
+    from nbprod.domain.markers import Column, ColumnOf, Dataset, Model, Range, Secret
     from nbprod.errors import NbprodError
     from nbprod.panels import watch
     from nbprod.recording import record, save_model
@@ -31,6 +31,8 @@ if (
 
 #: Public name, the module it lives in, and its name there.
 _HOMES = {
+    "Column": ("nbprod.domain.markers", "Column"),
+    "ColumnOf": ("nbprod.domain.markers", "ColumnOf"),
     "Dataset": ("nbprod.domain.markers", "Dataset"),
     "Model": ("nbprod.domain.markers", "Model"),
     "NbprodError": ("nbprod.errors", "NbprodError"),
@@ -45,7 +47,20 @@ _HOMES = {
     "load_ipython_extension": ("nbprod.magics", "load_ipython_extension"),
     "unload_ipython_extension": ("nbprod.magics", "unload_ipython_extension"),
 }
-__all__ = ["Dataset", "Model", "NbprodError", "Range", "Secret", "Workspace", "open", "record", "save_model", "watch"]
+__all__ = [
+    "Column",
+    "ColumnOf",
+    "Dataset",
+    "Model",
+    "NbprodError",
+    "Range",
+    "Secret",
+    "Workspace",
+    "open",
+    "record",
+    "save_model",
+    "watch",
+]
 
 
 def __getattr__(name: str) -> Any:

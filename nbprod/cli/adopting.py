@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbprod.cli.output import print_json, say
+from nbprod.cli.output import print_json, put, say
 from nbprod.pages.wording import plural
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def adopt(
         print_json(_record(proposal, kept))
         return
     for fault in proposal.faults:
-        typer.echo(str(fault))
+        put(str(fault))
     if not proposal.is_needed:
         say(f"{notebook} needs no change.")
         _write(proposal, output)
@@ -49,7 +49,7 @@ def adopt(
         target = notebook if typer.confirm(f"Write {notebook}?", default=False, err=True) else None
     else:
         for change in proposal.changes():
-            typer.echo(str(change))
+            put(str(change))
     kept = _write(proposal, target)
     say(_summary(proposal, kept))
 
@@ -59,7 +59,7 @@ def _asked(proposal: Adoption) -> Adoption:
     refused: set[str] = set()
     answer = ""
     for change in proposal.changes():
-        typer.echo(str(change))
+        put(str(change))
         if change.asks is None or answer == "a":
             continue
         if answer != "q":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbprod.cli.output import say
+from nbprod.cli.output import put, say
 
 if TYPE_CHECKING:
     from nbprod.demo import Step
@@ -25,8 +25,8 @@ def demo(
 
     say("The road of nbprod on 45,312 half-hours of a real electricity market; about three minutes.")
     address = run_demo(folder, _tell)
-    typer.echo(f"Look at it: {address}")
+    put(f"Look at it: {address}")
 
 
 def _tell(step: Step) -> None:
-    typer.echo(f"{step.seconds:6.1f} s  {step.line}\n          {step.file}")
+    put(f"{step.seconds:6.1f} s  {step.line}\n          {step.file}")

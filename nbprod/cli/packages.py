@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nbprod.cli.output import AsJson, Limit, emit, emit_one, say
+from nbprod.cli.output import AsJson, Limit, emit, emit_one, put, say
 
 __all__ = ["app"]
 
@@ -27,7 +27,7 @@ def build(
     if as_json:
         emit_one(package, as_json=True)
         return
-    typer.echo(package.digest)
+    put(package.digest)
     say(f"Sealed in {package.folder}")
 
 
@@ -53,7 +53,7 @@ def verify(package: Annotated[str, typer.Argument(help="A digest, or a folder.",
         sealed = verify_folder(folder)
     else:
         sealed = _packages().verify(package)
-    typer.echo(sealed.digest)
+    put(sealed.digest)
     say(f"{len(sealed.files)} files are what the manifest says.")
 
 
@@ -64,7 +64,7 @@ def bless(package: Package, as_json: AsJson = False) -> None:
     if as_json:
         emit_one(blessing, as_json=True)
         return
-    typer.echo(blessing.sentence)
+    put(blessing.sentence)
     say(f"Blessed on Python {blessing.python}, {blessing.platform}, in {blessing.seconds:.1f} s.")
 
 
@@ -83,7 +83,7 @@ def import_package(
 ) -> None:
     """Take in a package from elsewhere, verified."""
     package = _packages().import_(path, digest=digest)
-    typer.echo(package.digest)
+    put(package.digest)
     if digest is None:
         say("It is what its own manifest says; give --digest to hold it against what its maker says.")
 
@@ -94,7 +94,7 @@ def export(
     path: Annotated[Path, typer.Argument(help="A .tar file or a folder that does not exist.", show_default=False)],
 ) -> None:
     """Write a package to a .tar file or a folder."""
-    typer.echo(str(_packages().export(package, path)))
+    put(str(_packages().export(package, path)))
 
 
 def _packages() -> Any:

@@ -58,13 +58,28 @@ def run(
         done = pipelines.resume(found, jobs=jobs, told=_tell)
     else:
         done = pipelines.run(name, assignments(inputs), jobs=jobs, from_text=True, told=_tell)
+    _end(done, as_json=as_json)
+
+
+@app.command()
+def resume(
+    run: Annotated[str, typer.Argument(metavar="ID", help="An execution's id, or a pipeline's name.")],
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="How many steps at a time.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with an execution from the step that failed; exit as `run` does."""
+    _end(_workspace().pipelines.resume(run, jobs=jobs, told=_tell), as_json=as_json)
+
+
+def _end(done: PipelineRun, *, as_json: bool) -> None:
+    """Show how an execution ended, and leave with the code that says so."""
     _show(done, as_json=as_json)
     if done.is_refused:
         raise RefusedError(
             f"Pipeline run {done.id} was stopped by a check", hint=f"Look at {done.folder}/report.html"
         )
     if not done.succeeded:
-        say(f"Mend it, then go on: nbprod pipeline run {name} --resume {done.id}")
+        say(f"Mend it, then go on: nbprod pipeline resume {done.id}")
         raise typer.Exit(1)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from nbprod.cli.output import AsJson, emit, say
+from nbprod.domain.numbers import number
 
 app = typer.Typer(help="What would have been said, had it been asked then.", no_args_is_help=True)
 
@@ -32,7 +33,7 @@ def monitor(
     for one in found:
         if one.spoke_at is not None and one.began_at is not None:
             say(
-                f"It would have spoken on {one.spoke_at:%Y-%m-%d}, {one.late_days:.3g} days after what it speaks of "
-                f"began ({one.began_at:%Y-%m-%d}): {one.sentence}"
+                f"It would have spoken on {one.spoke_at:%Y-%m-%d}, {number(one.late_days, 3)} days after "
+                f"what it speaks of began ({one.began_at:%Y-%m-%d}): {one.sentence}"
             )
     emit(found, ["start", "end", "verdict", "rows", "outcomes", "changed", "late_days", "sentence"], as_json=as_json)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import click
 import typer
 
-from nbprod.cli.output import AsJson, emit_one, say
+from nbprod.cli.output import AsJson, emit_one, put, say
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.length import parse_length
 from nbprod.domain.run import Run
@@ -48,29 +48,30 @@ def run(
 ) -> None:
     """Execute a template or any notebook; parameters are checked before a kernel starts."""
     if template is None:  # not left to typer, which would refuse `nbprod run --help`
-        typer.echo(context.get_help(), err=not show_help)
+        (put if show_help else say)(context.get_help())
         raise typer.Exit(0 if show_help else 2)
     from nbprod.workspace import open_workspace  # opens the ledger
 
     runs = open_workspace().runs
     if show_help:
-        typer.echo(f"Usage: {context.command_path} {template} [-p NAME=VALUE]…")
-        typer.echo(describe(runs.source(template)))
-        typer.echo("\nOptions of every run: nbprod run --help")
+        put(f"Usage: {context.command_path} {template} [-p NAME=VALUE]…")
+        put(describe(runs.source(template)))
+        put("\nOptions of every run: nbprod run --help")
         return
     bar: AbstractContextManager[Any] = nullcontext()
     if sys.stderr.isatty() and not detach:
         from nbprod.notebook.progress import progress_bar  # rich takes 0.1 s
 
         bar = progress_bar(template)
+    plan = runs.plan(template, assignments(parameters), from_text=True)
+    for name, how in plan.read_as.items():
+        say(f"{name} is read as {how}.")
     with bar as progress:
-        done = runs.start(
-            template,
-            assignments(parameters),
+        done = runs.execute(
+            plan,
             detach=detach,
             progress=progress,
             timeout_s=timeout_s,
-            from_text=True,
             hold_s=parse_length(hold).total_seconds() if hold else None,
         )
     emit_one(done, as_json=as_json)

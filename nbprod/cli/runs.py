@@ -8,19 +8,23 @@ from typing import Annotated, Any
 
 import typer
 
-from nbprod.cli.output import AsJson, Limit, emit, emit_one, plain, print_json, say
+from nbprod.cli.output import AsJson, Limit, emit, emit_one, plain, print_json, put, say
 from nbprod.cli.run import attaching, stay
 from nbprod.disk import write_file
 from nbprod.domain.length import parse_length
+from nbprod.domain.numbers import number
+from nbprod.domain.run import Run
 from nbprod.errors import NotFoundError, RefusedError
+from nbprod.pages.terminal import plain as without_sequences
 from nbprod.pages.wording import plural, size
+from nbprod.visible import in_json
 
 __all__ = ["app"]
 
 app = typer.Typer(help="List, show and follow runs; mend, repeat, compare and prune them.", no_args_is_help=True)
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the beginning or end of it.")]
-COLUMNS = ("id", "status", "template", "created_at", "failed_cell", "metrics", "files")
+COLUMNS = ("id", "status", "result")
 
 
 def service() -> Any:
@@ -43,7 +47,8 @@ def list_runs(
 
     aware = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
     found = service().list(template=template, status=status, since=aware, limit=limit)
-    emit(found, COLUMNS, as_json=as_json, empty="No runs yet. Start one with nbprod run TEMPLATE.")
+    rows = found if as_json else [{**plain(run), "result": result(run)} for run in found]
+    emit(rows, COLUMNS, as_json=as_json, empty="No runs yet. Start one with nbprod run TEMPLATE.", cut="result")
 
 
 @app.command()
@@ -61,9 +66,9 @@ def watch(run: RunId, as_json: AsJson = False) -> None:
     runs = service()
     for event in runs.watch(run):
         if as_json:
-            typer.echo(to_line(event))
+            put(to_line(event))
         elif text := spoken(event):
-            typer.echo(text, nl=not event.get("text"))
+            put(text, end="" if event.get("text") else "\n")
     found = runs.get(run)
     if not found.succeeded:
         stay(runs, found)
@@ -89,7 +94,7 @@ def debug(
         return
     found = runs.get(run)
     if hold := runs.hold_of(found):
-        typer.echo(attaching(found, hold))
+        put(attaching(found, hold))
         return
     raise NotFoundError(
         f"No kernel is held for run {found.id}, which is {found.status}",
@@ -130,7 +135,7 @@ def reproduce(
     if as_json:
         print_json(found.to_dict())
     else:
-        typer.echo(str(found))
+        put(str(found))
     if not found.is_same:
         raise RefusedError(
             f"Run {found.run} is {found.verdict}" + (f": {found.obstacles[0]}" if found.obstacles else ""),
@@ -156,7 +161,7 @@ def prune(
         print_json(plain(found))
         return
     for id_ in found.runs:
-        typer.echo(id_)
+        put(id_)
     done = "would be removed" if dry_run else "removed"
     say(f"{plural(len(found.runs), 'run folder')} {done}, {size(found.size_bytes)}.")
     if found.kept:
@@ -180,14 +185,21 @@ def compare(
     if as_json:
         print_json(difference.to_dict())
     else:
-        typer.echo(str(difference))
+        put(str(difference))
+
+
+def result(run: Run) -> str:
+    """What came of a run, in a line: why it ended early, else its metrics, the one that counts first."""
+    if run.error:
+        return f"{run.failed_cell}: {run.error}" if run.failed_cell else run.error
+    return ", ".join(f"{name} {number(value)}" for name, value in run.metrics.items())
 
 
 def to_line(event: dict[str, Any]) -> str:
     """An event as one line of JSON."""
     import json
 
-    return json.dumps(event, ensure_ascii=False)
+    return in_json(json.dumps(event, ensure_ascii=False))
 
 
 def spoken(event: dict[str, Any]) -> str:
@@ -196,7 +208,7 @@ def spoken(event: dict[str, Any]) -> str:
         case "cell.started":
             return f"── {event['cell']}"
         case "cell.output":
-            return str(event.get("text") or "")
+            return without_sequences(str(event.get("text") or ""))
         case "cell.ended" if event["status"] != "completed":
             return f"── {event['cell']} {event['status']} ({event.get('cause')})"
         case "run.stopping":

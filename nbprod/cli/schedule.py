@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbprod.cli.output import AsJson, Limit, emit, plain, print_json, say
+from nbprod.cli.output import AsJson, Limit, emit, plain, print_json, put, say
 from nbprod.clock import parse_utc
 from nbprod.errors import SettingsError
 
@@ -126,9 +126,9 @@ def export(
     for name, content in files.items():
         if output is None:
             say(f"--- {name}")
-            typer.echo(content, nl=False)
+            put(content, end="")
         else:
-            typer.echo(write_file(make_folder(output) / name, content))
+            put(write_file(make_folder(output) / name, content))
 
 
 def _tell(started: Started, *, as_json: bool) -> None:

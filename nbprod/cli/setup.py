@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from nbprod.cli.output import AsJson, emit, say
+from nbprod.cli.output import AsJson, emit, put, say
 from nbprod.errors import EnvironmentProblem
 from nbprod.settings import Settings, find_folder
 
@@ -24,7 +24,7 @@ def init(
 
     written = create_workspace(folder)
     for path in written:
-        typer.echo(path)
+        put(path)
     say(
         f"{len(written)} files in {folder}. Next: cd {folder} && nbprod run train -p data=electricity -p target=class"
     )
@@ -39,9 +39,9 @@ def doctor(as_json: AsJson = False) -> None:
         emit(findings, [], as_json=True)
     else:
         for finding in findings:
-            typer.echo(f"{'ok  ' if finding.is_fine else 'BAD '} {finding.name}: {finding.sentence}")
+            put(f"{'ok  ' if finding.is_fine else 'BAD '} {finding.name}: {finding.sentence}")
             if finding.mend:
-                typer.echo(f"     mend: {finding.mend}")
+                put(f"     mend: {finding.mend}")
     if bad := [finding.name for finding in findings if not finding.is_fine]:
         raise EnvironmentProblem(f"Not fine: {', '.join(bad)}", hint="The lines marked BAD say how to mend each.")
 

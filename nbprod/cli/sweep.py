@@ -10,9 +10,11 @@ import typer
 
 from nbprod.cli.output import AsJson, emit, print_json, say
 from nbprod.cli.run import Assignments, assignments
+from nbprod.visible import visible
 
 __all__ = ["sweep"]
 
+WIPE = "\r\x1b[K"  # of a terminal: the line begins again, empty
 COLUMNS = ("values", "status", "metrics", "run", "reason", "error")
 
 
@@ -77,8 +79,9 @@ def teller(total: int) -> Callable[[int, Any], None]:
         error = f": {member.run.error}" if member.run and member.run.error else ""
         line = f"{len(ended)}/{total} {what} {values}{error}"
         if sys.stderr.isatty() and (member.run and member.run.succeeded) and len(ended) < total:
-            sys.stderr.write(f"\r\x1b[K{line[:100]}")
+            sys.stderr.write(f"{WIPE}{visible(line)[:100]}")
         else:
-            say(f"\r\x1b[K{line}" if sys.stderr.isatty() else line)
+            sys.stderr.write(WIPE if sys.stderr.isatty() else "")
+            say(line)
 
     return tell

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from nbprod.domain.check import CheckOutcome, CheckResult, worst
 from nbprod.domain.markup import card
 from nbprod.domain.names import nearest
+from nbprod.domain.numbers import number
 from nbprod.errors import SettingsError
 
 __all__ = ["GateEvidence", "GatePolicy", "GateVerdict", "Measured", "SliceGain", "judge"]
@@ -79,7 +80,7 @@ class Measured:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
+        return f"{number(self.value)} [{number(self.low)}, {number(self.high)}]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +230,7 @@ def _gain(policy: GatePolicy, evidence: GateEvidence) -> list[CheckResult]:
     if gain is None or not isfinite(gain.value):
         words = f"The difference in {metric} cannot be computed on these rows."
         return [CheckResult(name="gain", outcome=INCONCLUSIVE, sentence=words, subject=metric, rule=rule)]
-    shown = f"{gain.value:+.4g} [{gain.low:+.4g}, {gain.high:+.4g}]"
+    shown = _signed(gain)
     if evidence.champion == evidence.candidate:
         outcome, words = FAILED, "The candidate is the champion; there is nothing to gain."
     elif gain.low > bound:
@@ -253,7 +254,7 @@ def _slices(policy: GatePolicy, evidence: GateEvidence) -> list[CheckResult]:
     clearly = [part for part in known if part.gain.high < bound]
     perhaps = [part for part in known if part.gain.value < bound]
     part = min(clearly or perhaps or known, key=lambda each: each.gain.value)
-    shown = f"{part.gain.value:+.4g} [{part.gain.low:+.4g}, {part.gain.high:+.4g}] on {part.rows:,} rows"
+    shown = f"{_signed(part.gain)} on {part.rows:,} rows"
     if clearly:
         outcome, words = FAILED, f"Where {part.name} the candidate is clearly worse: {shown}."
     elif perhaps:
@@ -286,3 +287,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not isfinite(value):
         return None
     return str(value) if isinstance(value, CheckOutcome) else value
+
+
+def _signed(gain: Measured) -> str:
+    value, low, high = (number(one, signed=True) for one in (gain.value, gain.low, gain.high))
+    return f"{value} [{low}, {high}]"

@@ -12,6 +12,7 @@ from nbprod.domain.check import CheckResult
 from nbprod.domain.length import parse_length
 from nbprod.domain.markup import card
 from nbprod.domain.names import nearest
+from nbprod.domain.numbers import number
 from nbprod.errors import SettingsError
 
 __all__ = [
@@ -178,6 +179,6 @@ class MonitorReport:
                 ("next", self.next_step),
                 ("rows", f"{self.rows:,} ({self.outcomes:,} with outcome)"),
                 ("changed", ", ".join(self.changed[:6])),
-                *((name, f"{value:.4g}") for name, value in list(self.metrics.items())[:4]),
+                *((name, number(value)) for name, value in list(self.metrics.items())[:4]),
             ],
         )

@@ -16,6 +16,7 @@ class PredictionsAdded:
     repeated: int = 0  #: left out: their id was kept before
     is_replay: bool = False  #: the very same hand-in was kept before, so nothing was added
     table_version: int | None = None
+    read_as: str = ""  #: of a CSV file: how it was read
 
     def __str__(self) -> str:
         if self.is_replay:
@@ -36,6 +37,7 @@ class OutcomesAdded:
     blank: int = 0  #: left out: no outcome was given
     is_replay: bool = False
     table_version: int | None = None
+    read_as: str = ""  #: of a CSV file: how it was read
 
     def __str__(self) -> str:
         if self.is_replay:

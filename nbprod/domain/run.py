@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from nbprod.domain.markup import card
+from nbprod.domain.numbers import number
 
 __all__ = ["PRUNED", "CellResult", "CellStatus", "EndCause", "Run", "RunStatus"]
 
@@ -135,7 +136,7 @@ class Run:
                 ),
                 ("took", seconds),
                 *((name, value) for name, value in list(self.parameters.items())[:6]),
-                *((name, f"{value:.4g}") for name, value in list(self.metrics.items())[:6]),
+                *((name, number(value)) for name, value in list(self.metrics.items())[:6]),
                 ("folder", "pruned" if self.is_pruned else self.folder),
             ],
         )

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -46,6 +45,7 @@ from nbprod.statistics import (
     ranking_sentence,
 )
 from nbprod.statistics.comparison import Comparison
+from nbprod.visible import escape
 
 __all__ = ["Assessment", "assess"]
 

@@ -6,7 +6,6 @@ import tempfile
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +16,7 @@ from nbprod.monitors.assessment import Assessment
 from nbprod.monitors.window import MonitoredWindow
 from nbprod.pages.box import BOXED, boxed
 from nbprod.recording.context import current as current_run
+from nbprod.visible import escape
 
 __all__ = ["RichReport", "rich_report"]
 

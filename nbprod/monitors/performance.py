@@ -16,6 +16,7 @@ from scipy import special
 from nbprod.domain.advice import WAIT
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.monitor import MonitorPolicy
+from nbprod.domain.numbers import number
 from nbprod.statistics import Interval, mature, metric, metric_interval, time_blocks
 
 __all__ = [
@@ -202,12 +203,12 @@ def judge_performance(
         name=kind,
         subject=name,
         outcome=outcome,
-        sentence=f"{name} {verb} from {old.value:.3g} in the reference to {new.value:.3g}"
-        f" (worse by {drop:.3g}, 95 % between {low:.3g} and {high:.3g}){doubt}",
+        sentence=f"{name} {verb} from {number(old.value, 3)} in the reference to {number(new.value, 3)}"
+        f" (worse by {number(drop, 3)}, 95 % between {number(low, 3)} and {number(high, 3)}){doubt}",
         value=drop,
         low=low,
         high=high,
-        rule=f"worse by at most {limit:.3g}",
+        rule=f"worse by at most {number(limit, 3)}",
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbprod import formats
 from nbprod.domain.markup import card
+from nbprod.domain.numbers import number
 from nbprod.domain.schema import Schema
 from nbprod.errors import PackageError
 from nbprod.formats.trust import VERIFIED_TYPES
@@ -134,7 +135,7 @@ class LoadedPackage:
                 ("takes", named),
                 ("gives", ", ".join(self.schema.outputs)),
                 ("run", self.metadata["run_id"]),
-                *((name, f"{value:.4g}") for name, value in list(self.metrics.items())[:5]),
+                *((name, number(value)) for name, value in list(self.metrics.items())[:5]),
             ],
         )
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from nbprod.domain.numbers import number
 from nbprod.domain.run import EndCause, Run, RunStatus
 
-__all__ = ["duration", "moment", "number", "plural", "printable", "run_sentence", "shown", "size", "tone"]
+__all__ = ["duration", "moment", "number", "plural", "run_sentence", "shown", "size", "tone"]
 
 # By word: several statuses share one, and a word has the same tone wherever it stands.
 TONES = {
@@ -59,19 +60,6 @@ def moment(at: datetime | None) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at else "—"
 
 
-def number(value: object, digits: int = 4) -> str:
-    """A number for a table: four digits, thousands apart, a dash for what is missing."""
-    if value is None:
-        return "—"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return "not a number" if math.isnan(value) else ("∞" if value > 0 else "-∞")
-    if float(value).is_integer() and abs(value) < 1e15:
-        return f"{int(value):,}"
-    return f"{value:,.{digits}g}"
-
-
 def size(count: float) -> str:
     """A file's size: ``812 B``, ``14 kB``, ``3.2 MB``."""
     if count < 1000:
@@ -102,11 +90,6 @@ def shown(value: Any, longest: int = 400) -> str:
     else:
         written = str(value)
     return written if len(written) <= longest else f"{written[:longest]}… ({len(written):,} characters)"
-
-
-def printable(text: str) -> str:
-    """The text without control characters, which XML and terminals refuse or obey."""
-    return "".join(character for character in text if character >= " " or character in "\n\t")
 
 
 def run_sentence(run: Run) -> str:

@@ -6,12 +6,11 @@ nbconvert and in our own reports.
 
 from __future__ import annotations
 
-from html import escape
-
 from nbprod.domain.run import CellResult, CellStatus, RunStatus
 from nbprod.pages.terminal import plain
 from nbprod.pages.wording import CAUSES, duration
 from nbprod.panels.following import Standing
+from nbprod.visible import escape
 
 __all__ = ["draw", "sentence"]
 

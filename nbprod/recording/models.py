@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nbprod.disk import publish_folder, write_file
 from nbprod.domain.markup import card
 from nbprod.domain.names import check_name
+from nbprod.domain.numbers import number
 from nbprod.errors import DataError
 from nbprod.recording.blobs import Blobs
 from nbprod.recording.context import RunContext, current
@@ -223,7 +224,7 @@ def _show(name: str, info: Mapping[str, Any], metrics: Mapping[str, float], cont
         ("estimator", info["estimator"]),
         ("task", f"{info['task']} of {info['target']}"),
         ("inputs", f"{len(info['features'])} columns, {info['rows']:,} rows"),
-        *((key, f"{value:.4g}") for key, value in info["metrics"].items()),
+        *((key, number(value)) for key, value in info["metrics"].items()),
         ("kept in", where),
     ]
     nodes = [{"name": name, "value": {"type": "model", "value": encode(dict(info), Blobs())}}]

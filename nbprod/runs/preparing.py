@@ -7,13 +7,14 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nbprod import clock
 from nbprod.disk import make_folder, private_opener, publish_folder, telling
+from nbprod.domain.column_names import check_columns
 from nbprod.domain.markers import Secret
 from nbprod.domain.parameter import Parameter, bind, plain
 from nbprod.domain.request import REQUEST, RunRequest
@@ -26,9 +27,19 @@ from nbprod.runs.capture import capture_environment, environment_digest, git_sta
 from nbprod.runs.keys import local_modules
 from nbprod.runs.settling import RUN, run_json
 
-__all__ = ["Plan", "Resolve", "Source", "make_plan", "prepare", "read_source", "sources"]
+__all__ = ["Plan", "Resolve", "Resolved", "Source", "make_plan", "prepare", "read_source", "sources"]
 
-Resolve = Callable[[Parameter, Any], tuple[Any, str | None]]
+
+class Resolved(NamedTuple):
+    """What stands behind the name of a data set or a model."""
+
+    value: Any  #: what the notebook gets
+    fingerprint: str | None
+    columns: tuple[str, ...] = ()  #: of data
+    read_as: str = ""  #: of a CSV file
+
+
+Resolve = Callable[[Parameter, Any], Resolved | tuple[Any, str | None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +69,7 @@ class Plan:
     given: Mapping[str, Any]  #: the parameters as they are recorded
     resolved: Mapping[str, Any]  #: the values the notebook gets
     data: Mapping[str, str]
+    read_as: Mapping[str, str] = field(default_factory=dict)  #: how each CSV file is read, in words
     kernel: str
     secrets: tuple[str, ...]
     cwd: Path
@@ -109,12 +121,14 @@ def make_plan(
     secrets = references(list(given.values()))
     for reference in secrets:
         Secret(reference).reveal()  # one that cannot be read is a fault before anything starts
-    for_notebook, data = resolved(source.parameters, given, resolve)
+    found = resolved(source.parameters, given, resolve)
+    check_columns(source.parameters, given, {name: one.columns for name, one in found.items() if one.columns})
     return Plan(
         source=source,
         given=given,
-        resolved=for_notebook,
-        data=data,
+        resolved=given | {name: one.value for name, one in found.items()},
+        data={name: one.fingerprint for name, one in found.items() if one.fingerprint is not None},
+        read_as={name: one.read_as for name, one in found.items() if one.read_as},
         kernel=kernel,
         secrets=secrets,
         cwd=root if source.is_template else source.path.parent,
@@ -209,17 +223,13 @@ def new_id(place: Path, name: str) -> str:
 
 def resolved(
     parameters: Iterable[Parameter], given: Mapping[str, Any], resolve: Resolve | None
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """The values the notebook gets for data and models, and the fingerprints behind them."""
-    values, data = dict(given), {}
-    for parameter in parameters if resolve else ():
-        if (parameter.is_dataset or parameter.is_model) and given.get(parameter.name) is not None:
-            assert resolve is not None
-            value, fingerprint = resolve(parameter, given[parameter.name])
-            values[parameter.name] = value
-            if fingerprint is not None:
-                data[parameter.name] = fingerprint
-    return values, data
+) -> dict[str, Resolved]:
+    """What stands behind each data set and model that was given, by parameter."""
+    return {
+        parameter.name: Resolved(*resolve(parameter, given[parameter.name]))
+        for parameter in parameters
+        if resolve and (parameter.is_dataset or parameter.is_model) and given.get(parameter.name) is not None
+    }
 
 
 def sources(folder: Path) -> dict[str, str]:

@@ -274,7 +274,17 @@ class StartedRuns(KeptRuns):
         return run
 
     def sweep(
-        self, template: str, grid: Mapping[str, Sequence[Any]], /, *, random: int | None = None, **how: Any
+        self,
+        template: str,
+        grid: Mapping[str, Sequence[Any]],
+        /,
+        *,
+        random: int | None = None,
+        seed: int = 0,
+        jobs: int | None = None,
+        again: bool = False,
+        timeout_s: float | None = None,
+        **how: Any,
     ) -> Sweep:
         """Execute a notebook for combinations of parameters, several at a time; see ``sweeping.sweep`` for more.
 
@@ -286,10 +296,19 @@ class StartedRuns(KeptRuns):
             The values of each parameter.
         random
             Draw so many combinations instead of taking all.
+        seed
+            Of the draw.
+        jobs
+            How many at a time; by default one for each processor.
+        again
+            Execute also what an unchanged run has done before.
+        timeout_s
+            Limit of each run.
         **how
-            ``jobs``, ``again``, ``timeout_s``, ``told`` and so on.
+            ``caused_by``, ``told``, ``from_text``.
         """
-        return sweep(self, template, combinations(grid, random=random), **how)
+        members = combinations(grid, random=random, seed=seed)
+        return sweep(self, template, members, jobs=jobs, again=again, timeout_s=timeout_s, **how)
 
     def source(self, template: str | Path) -> Source:
         """Read a template by name, or any notebook by path."""

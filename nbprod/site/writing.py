@@ -13,6 +13,7 @@ from typing import Any
 
 from nbprod.clock import format_utc
 from nbprod.errors import StoreError
+from nbprod.visible import in_json
 
 __all__ = ["plain", "to_json", "write"]
 
@@ -66,4 +67,4 @@ def plain(value: Any) -> Any:
 def to_json(name: str, records: Sequence[Any]) -> str:
     """Records for machines, with the version of their form."""
     content = {"schema": 1, name: [plain(record) for record in records]}
-    return json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True, allow_nan=False) + "\n"
+    return in_json(json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True, allow_nan=False)) + "\n"

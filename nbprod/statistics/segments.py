@@ -14,6 +14,7 @@ from scipy import special
 
 from nbprod.datasets import read_frame
 from nbprod.domain.names import nearest
+from nbprod.domain.numbers import number
 from nbprod.errors import DataError
 from nbprod.statistics.bootstrap import metric_interval
 from nbprod.statistics.comparison import Comparison
@@ -278,11 +279,11 @@ def _conditions(
         if numeric and column.nunique() > _VALUES:
             values = column.dropna().to_numpy(np.float64)
             tenth, third, other, last = np.quantile(values, [0.1, 1 / 3, 2 / 3, 0.9])
-            yield f"{name} < {third:.4g}", (name, "range", -np.inf, third)
-            yield f"{name} >= {third:.4g} and < {other:.4g}", (name, "range", third, other)
-            yield f"{name} >= {other:.4g}", (name, "range", other, np.inf)
-            yield f"{name} < {tenth:.4g}", (name, "range", -np.inf, tenth)
-            yield f"{name} >= {last:.4g}", (name, "range", last, np.inf)
+            yield f"{name} < {number(third)}", (name, "range", -np.inf, third)
+            yield f"{name} >= {number(third)} and < {number(other)}", (name, "range", third, other)
+            yield f"{name} >= {number(other)}", (name, "range", other, np.inf)
+            yield f"{name} < {number(tenth)}", (name, "range", -np.inf, tenth)
+            yield f"{name} >= {number(last)}", (name, "range", last, np.inf)
         elif not pd.api.types.is_datetime64_any_dtype(column):
             for value in current[name].value_counts().index[:_VALUES]:
                 yield f"{name} = {value}", (name, "value", value, None)

@@ -81,6 +81,11 @@ def to_json(value: Any) -> str:
     return json.dumps(value, default=_plain, sort_keys=True, separators=(",", ":"))
 
 
+def _in_order(value: Any) -> str:
+    """As `to_json`, keys in their order: metrics are shown as they were recorded."""
+    return json.dumps(value, default=_plain, separators=(",", ":"))
+
+
 def _codec(hint: Any) -> Codec:
     is_optional = False
     if get_origin(hint) in {types.UnionType, Union}:
@@ -110,7 +115,7 @@ def _codec(hint: Any) -> Codec:
                 is_plain=False,
             )
         return made(str, lambda values: to_json(list(values)), lambda text: tuple(_from_json(text)), is_plain=False)
-    return made(str, lambda value: to_json(dict(value)), _from_json, is_plain=False)
+    return made(str, lambda value: _in_order(dict(value)), _from_json, is_plain=False)
 
 
 def _text(value: Any) -> str:

@@ -156,8 +156,9 @@ def _part(mark: Mapping[str, Any], dumps: Mapping[str, bytes]) -> Any:
 
         known = (catboost.CatBoost, catboost.CatBoostClassifier, catboost.CatBoostRegressor, catboost.CatBoostRanker)
         made = {one.__name__: one for one in known}[mark["class"]](**mark["parameters"])
-        made.load_model(blob=dumps[mark["file"]])
-        made.__dict__.update(mark["attributes"])
+        if "file" in mark:
+            made.load_model(blob=dumps[mark["file"]])
+            made.__dict__.update(mark["attributes"])
         return made
     if kind == "check_array":
         from sklearn.utils import check_array

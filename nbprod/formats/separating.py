@@ -60,7 +60,7 @@ def _kind(value: Any) -> str:
     if name in {"rv_continuous_frozen", "rv_discrete_frozen"} and type(value).__module__.startswith("scipy.stats."):
         return "distribution"
     if library == "catboost":
-        return library if name in CATBOOST and value.is_fitted() else ""
+        return library if name in CATBOOST else ""
     return library if library and name == "Booster" else ""
 
 
@@ -70,15 +70,22 @@ def _taken(value: Any, folder: Path, number: int) -> dict[str, Any]:
         return {MARK: kind, "keywords": dict(value.keywords)}
     if kind == "distribution":
         return {MARK: kind, "name": value.dist.name, "arguments": list(value.args), "keywords": dict(value.kwds)}
+    if kind == "catboost":
+        return _catboost(value, folder / f"trees-{number}.{SUFFIXES[kind]}")
     path = folder / f"trees-{number}.{SUFFIXES[kind]}"
     mark = {MARK: kind, "file": path.name}
     if kind == "xgboost":
         path.write_bytes(value.save_raw("ubj"))
         return mark
-    if kind == "lightgbm":
-        path.write_text(value.model_to_string(num_iteration=-1), encoding="utf-8")
-        return {**mark, "best_iteration": value.best_iteration}
-    value.save_model(str(path), format="cbm")
-    attributes = {name: one for name, one in vars(value).items() if name not in CATBOOST_CORE}
-    parameters = copy.deepcopy(value.get_params(deep=False))
-    return {**mark, "class": type(value).__name__, "parameters": parameters, "attributes": copy.deepcopy(attributes)}
+    path.write_text(value.model_to_string(num_iteration=-1), encoding="utf-8")
+    return {**mark, "best_iteration": value.best_iteration}
+
+
+def _catboost(model: Any, path: Path) -> dict[str, Any]:
+    """The whole estimator, which is its own trees; one that others copy to fit it has none."""
+    mark = {MARK: "catboost", "class": type(model).__name__, "parameters": model.get_params(deep=False)}
+    if model.is_fitted():
+        model.save_model(str(path), format="cbm")
+        mark["file"] = path.name
+        mark["attributes"] = {name: one for name, one in vars(model).items() if name not in CATBOOST_CORE}
+    return copy.deepcopy(mark)

@@ -198,7 +198,7 @@ def _code(sealed: Sealed, trusted: Sequence[str]) -> dict[str, str]:
             f"Package {sealed.digest[:12]} runs code of its author ({', '.join(names)}), which this reader does not "
             "trust; nothing was loaded",
             types=names,
-            hint="Read it; if you trust it, name the package in trusted= or under trusted in [packages] of nbprod.toml: "
+            hint="Read it; if you trust it, name its digest in trusted= or in [packages] trusted of nbprod.toml: "
             + sealed.digest,
         )
     return {name.removeprefix(f"{CODE_FOLDER}/"): sealed.read(name).decode() for name in names}

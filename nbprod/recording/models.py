@@ -236,13 +236,11 @@ def _check_equal(model: Any, again: Any, sample: Any) -> None:
     methods = ("predict", *(("predict_proba",) if hasattr(model, "predict_proba") else ()))
     for method in methods:
         before, after = _asked(model, method, sample), _asked(again, method, sample)
-        is_number = before.dtype.kind == "f" and after.dtype.kind == "f"
-        same = (
-            np.allclose(before, after, rtol=1e-6, atol=1e-9, equal_nan=True)
-            if is_number
-            else np.array_equal(before, after)
-        )
-        if not same:
+        if before.dtype.kind == after.dtype.kind == "f":  # libraries may add in another order
+            is_same = np.allclose(before, after, rtol=1e-6, atol=1e-9, equal_nan=True)
+        else:
+            is_same = np.array_equal(before, after)
+        if not is_same:
             raise PackageError(
                 f"{type(model).__name__} gives other answers to {method} after it was written and read again",
                 hint="It answers at random, or keeps something outside of its attributes; give it a random_state.",

@@ -174,6 +174,11 @@ def _outputs(model: Any, rows: pd.DataFrame, given: Any, *, is_classifier: bool,
                 made["probability"] = shares[:, 1]
             else:
                 made |= {f"probability_{label}": shares[:, number] for number, label in enumerate(classes)}
+    if (shape := np.shape(made["prediction"]))[1:] not in {(), (1,)}:
+        raise DataError(
+            f"The model predicts {shape[1]} targets at once; one that is kept predicts one",
+            hint="Train a model for each target, and save each under a name= of its own.",
+        )
     for label, values in made.items():
         if values.shape != (len(rows),):
             raise DataError(f"There are {len(rows):,} rows and {label} has the shape {values.shape}")

@@ -94,7 +94,7 @@ def outputs(model: Any, frame: Any, schema: Mapping[str, Any]) -> Any:
         given = (["probability"] if len(names) == 2 else names) if schema["probabilistic"] else []
         return pd.DataFrame({"prediction": [], **{name: [] for name in given}}, index=frame.index)
     # an estimator that never saw names warns when it is given some
-    values = frame if getattr(model, "feature_names_in_", None) is not None else _nameless(frame)
+    values = frame if _takes_names(model) else _nameless(frame)
     made = {"prediction": model.predict(values)}
     if schema["probabilistic"]:
         probabilities = model.predict_proba(values)
@@ -103,6 +103,19 @@ def outputs(model: Any, frame: Any, schema: Mapping[str, Any]) -> Any:
         else:
             made.update(zip(names, probabilities.T, strict=True))
     return pd.DataFrame(made, index=frame.index)
+
+
+def _takes_names(model: Any) -> bool:
+    """Whether a model was fitted on named columns, or is of a kind that does not say and may ask for them."""
+    if getattr(model, "feature_names_in_", None) is not None:
+        return True
+    first = next((step for _, step in getattr(model, "steps", ()) if hasattr(step, "fit")), None)
+    if first is not None:
+        return _takes_names(first)
+    root = type(model).__module__.partition(".")[0]
+    if root == "catboost":  # columns without names are numbered
+        return list(model.feature_names_) != [str(number) for number in range(len(model.feature_names_))]
+    return root not in {"lightgbm", "nbprod", "sklearn", "xgboost"}
 
 
 def _nameless(frame: Any) -> Any:

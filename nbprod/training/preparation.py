@@ -197,9 +197,11 @@ def _listed(names: Sequence[str]) -> str:
 
 def _check_one(target: Any, frame: pd.DataFrame) -> None:
     """Refuse several targets at once, in words: also a list that was given as text."""
+    if isinstance(target, str) and target in frame:
+        return
     given = re.findall(r"[^\[\]'\",]+", target) if isinstance(target, str) else list(target)
     named = [name for name in (str(each).strip() for each in given) if name]
-    if len(named) > 1 and target not in frame and all(name in frame for name in named):
+    if len(named) > 1 and all(name in frame for name in named):
         raise DataError(
             f"target names {len(named)} columns ({', '.join(named)}); a model that is kept predicts one",
             hint="Run the template once for each: nbprod sweep train -p target=" + ",".join(named),

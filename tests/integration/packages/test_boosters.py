@@ -79,6 +79,10 @@ def written(model, folder):
     return formats.read_written(chosen.name, folder)[1]
 
 
+def assert_equal_answers(model, again, rows):
+    np.testing.assert_array_equal(model.predict_proba(rows), again.predict_proba(rows))
+
+
 def assert_equal(model, again, rows):
     """To the last bit, and with everything scikit-learn asks a fitted estimator for."""
     for method in ("predict", "predict_proba"):
@@ -145,6 +149,10 @@ def test_training_that_stopped_early_predicts_by_its_best_iteration(library, tmp
     again = written(model, tmp_path)
     assert_equal(model, again, HELD_OUT[["load", "hour"]])
     if library == "xgboost":
+        called_back = xgboost.XGBClassifier(n_estimators=9, callbacks=[xgboost.callback.EarlyStopping(rounds=2)])
+        called_back.fit(rows, truth, **given, **extra)
+        (tmp_path / "called-back").mkdir()
+        assert_equal_answers(called_back, written(called_back, tmp_path / "called-back"), rows)
         assert again.best_iteration == model.best_iteration < 199
 
 

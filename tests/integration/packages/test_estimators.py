@@ -7,6 +7,16 @@ import pytest
 from scipy import stats
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 — makes two of them public
 from sklearn.frozen import FrozenEstimator
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import (
+    ConstantKernel,
+    DotProduct,
+    ExpSineSquared,
+    Matern,
+    PairwiseKernel,
+    RationalQuadratic,
+    WhiteKernel,
+)
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import fbeta_score, make_scorer
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, TimeSeriesSplit
@@ -132,6 +142,27 @@ def test_a_search_comes_back_whatever_it_judged_by(name, tmp_path):
             drawn.rvs(3, random_state=1).tolist()
             == model.param_distributions["alpha"].rvs(3, random_state=1).tolist()
         )
+
+
+KERNELS = {
+    "sums and products": ConstantKernel(2.0) * Matern(nu=1.5)
+    + WhiteKernel()
+    + DotProduct() ** 2
+    + RationalQuadratic(),
+    "pairwise": PairwiseKernel(metric="rbf"),
+    "periodic": ExpSineSquared(),
+}
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_gaussian_process_of_any_kernel_comes_back(name, tmp_path):
+    model = GaussianProcessRegressor(KERNELS[name], alpha=1000.0, optimizer=None).fit(NUMBERS, NUMBERS[:, 0])
+    formats.get("skops").write(model, tmp_path)
+    _, again = formats.read_written("skops", tmp_path)
+    for before, after in zip(
+        model.predict(NUMBERS, return_std=True), again.predict(NUMBERS, return_std=True), strict=True
+    ):
+        np.testing.assert_allclose(after, before, rtol=1e-9)
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "chebyshev", "canberra", "braycurtis", "minkowski", "hamming"])

@@ -6,7 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import ColumnTransformer, TransformedTargetRegressor, make_column_selector
+from sklearn.compose import (
+    ColumnTransformer,
+    TransformedTargetRegressor,
+    make_column_selector,
+    make_column_transformer,
+)
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
     GradientBoostingRegressor,
@@ -68,6 +73,7 @@ USUAL = {
     "voting": (VotingClassifier([("a", make_pipeline(prepare(), LogisticRegression()))], voting="soft"), "class"),
     "target encoder": (make_pipeline(ColumnTransformer([("t", TargetEncoder(cv=2), ["place"])]), LogisticRegression()), "class"),
     "baseline": (DummyClassifier(strategy="prior"), "class"),
+    "columns by numpy type": (make_pipeline(make_column_transformer((StandardScaler(), make_column_selector(dtype_include=np.integer)), (OneHotEncoder(), make_column_selector(dtype_exclude=[np.number, bool]))), LogisticRegression()), "class"),
     "ridge": (make_pipeline(prepare(), Ridge()), "number"),
     "hgb regression": (make_pipeline(prepare(ordinal()), HistGradientBoostingRegressor(max_iter=3, loss="quantile", quantile=0.9)), "number"),
     "boosting": (make_pipeline(prepare(), GradientBoostingRegressor(n_estimators=3)), "number"),

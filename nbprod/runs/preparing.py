@@ -141,6 +141,7 @@ def prepare(
     request: RunRequest,
     *,
     private: tuple[str, ...],
+    trusted: tuple[str, ...] = (),
     status: RunStatus = RunStatus.QUEUED,
     root: Path,
     told: Mapping[str, Any] | None = None,
@@ -158,6 +159,8 @@ def prepare(
         ``running`` when it is executed at once.
     private
         Columns that the notebook must not record.
+    trusted
+        Types of models, and digests of packages whose code may run.
     root
         Where to look for a git tree if the notebook is in none.
     told
@@ -195,7 +198,9 @@ def prepare(
     try:
         content = {
             "notebook.ipynb": dump(notebook),
-            RUN: run_json(run, private=list(private), modules=plan.modules, **(told or {})).encode(),
+            RUN: run_json(
+                run, private=list(private), trusted=list(trusted), modules=plan.modules, **(told or {})
+            ).encode(),
             REQUEST: request.to_json().encode(),
             "environment.json": json.dumps(environment, indent=1).encode(),
             JOURNAL: b"",

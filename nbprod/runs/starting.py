@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbprod.domain.execution import Limits
 from nbprod.domain.length import parse_length
+from nbprod.domain.package import ModelPackage
 from nbprod.domain.request import RunRequest
 from nbprod.domain.run import Run, RunStatus
 from nbprod.domain.sweep import Sweep
@@ -241,6 +242,7 @@ class StartedRuns(KeptRuns):
             request,
             status=status,
             private=self.settings.private_columns,
+            trusted=(*self.settings["packages.trusted"], *self._built_here(plan.data.values())),
             root=self.root,
             told=told,
             caused_by=caused_by,
@@ -264,6 +266,12 @@ class StartedRuns(KeptRuns):
                 never=self.settings["kernels.not_preloaded"],
             )
         )
+
+    def _built_here(self, digests: Iterable[str]) -> list[str]:
+        """Those of some fingerprints that are packages of runs of this workspace, whose code is its own."""
+        with self.store.read() as session:
+            found = [session.find(ModelPackage, digest) for digest in digests]
+        return [package.digest for package in found if package is not None and package.run_id]
 
     def _carry_out(self, run: Run, request: RunRequest, *, progress: Callable[[Any], None] | None) -> Run:
         """Execute, and bring the row up to what came of it."""

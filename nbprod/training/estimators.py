@@ -50,7 +50,7 @@ _SHORT = {
         regression="sklearn.ensemble.ExtraTreesRegressor",
         settings={"min_samples_leaf": 2},
     ),
-    # categories by dtype would put functools.partial into the saved model, which no careful reader trusts
+    # the columns in front of it have been made numbers
     "hgb": _Short(
         classification="sklearn.ensemble.HistGradientBoostingClassifier",
         regression="sklearn.ensemble.HistGradientBoostingRegressor",
@@ -64,6 +64,7 @@ _SHORT = {
         classification="sklearn.neural_network.MLPClassifier", regression="sklearn.neural_network.MLPRegressor"
     ),
 }
+EXTRAS = ("catboost", "lightgbm", "xgboost")  #: libraries that nbprod installs by an extra of their name
 #: Settings that hold for one task alone.
 _TASK_SETTINGS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("dummy", "classification"): {"strategy": "prior"},
@@ -161,7 +162,9 @@ def _imported(path: str, name: str) -> Any:
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"{name!r} cannot be imported: {error}",
-            hint="Install its package, or check the path package.module.Class.",
+            hint=f"pip install 'nbprod[{error.name}]'"
+            if error.name in EXTRAS
+            else "Install its package, or check the path package.module.Class.",
         ) from error
     except AttributeError as error:
         raise SettingsError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -115,6 +116,7 @@ def prepare(
     """
     if frame.empty:
         raise DataError("the data have no rows", hint="Check the file, or the query that made it.")
+    _check_one(target, frame)
     notes: list[str] = []
     if time == AUTO:
         time = only_moments(frame, apart={target, *drop})
@@ -191,3 +193,16 @@ def _is_constant(column: pd.Series[Any]) -> bool:
 
 def _listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _check_one(target: Any, frame: pd.DataFrame) -> None:
+    """Refuse several targets at once, in words: also a list that was given as text."""
+    if isinstance(target, str) and target in frame:
+        return
+    given = re.findall(r"[^\[\]'\",]+", target) if isinstance(target, str) else list(target)
+    named = [name for name in (str(each).strip() for each in given) if name]
+    if len(named) > 1 and all(name in frame for name in named):
+        raise DataError(
+            f"target names {len(named)} columns ({', '.join(named)}); a model that is kept predicts one",
+            hint="Run the template once for each: nbprod sweep train -p target=" + ",".join(named),
+        )

@@ -104,3 +104,13 @@ def refused(change, settings):
 )
 def test_what_cannot_be_learned_is_refused_early(change, settings, says):
     assert says in refused(change, settings)
+
+
+@pytest.mark.parametrize("target", ["x,y", '["x", "y"]', ["x", "y"]])
+def test_more_than_one_target_is_refused_in_words(target):
+    frame = pd.DataFrame({"x": [1.0, 2.0], "y": [1.0, 3.0], "z": [0.0, 1.0]})
+    with pytest.raises(
+        DataError, match=r"target names 2 columns \(x, y\); a model that is kept predicts one"
+    ) as caught:
+        prepare(frame, target=target)
+    assert "target=x,y" in caught.value.hint

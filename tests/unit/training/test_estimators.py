@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingClassifier
 
@@ -58,3 +60,10 @@ def test_settings_are_read_as_what_they_say():
 def test_what_is_no_setting_is_refused(line):
     with pytest.raises(SettingsError, match=r"no setting|cannot be read"):
         read_settings([line])
+
+
+def test_a_missing_booster_is_named_with_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    with pytest.raises(SettingsError, match="cannot be imported") as caught:
+        make_estimator("lightgbm.LGBMClassifier", "classification")
+    assert "nbprod[lightgbm]" in caught.value.hint

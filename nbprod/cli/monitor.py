@@ -25,7 +25,7 @@ def run(
     window: Annotated[str | None, typer.Option(help="A length that ends at --end: 24h, 30d, 4w.")] = None,
     start: Annotated[str | None, typer.Option(help="Event time, ISO 8601; UTC without a zone.")] = None,
     end: Annotated[str | None, typer.Option(help="Event time, not included; now by default.")] = None,
-    as_of: Annotated[str | None, typer.Option(help="Outcomes that arrived later are not seen.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="Leave out outcomes that arrived later.")] = None,
     rich: Annotated[str, typer.Option(help="evidently's report: auto (when it alarms), always, never.")] = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -77,7 +77,7 @@ def calibrate(
     days: Annotated[int, typer.Option(min=1, help="Length of a window.")] = 1,
     per_year: Annotated[
         float | None,
-        typer.Option("--budget", min=0.01, help="False alarms a year one can live with; else that of nbprod.toml."),
+        typer.Option("--budget", min=0.01, help="False alarms a year to accept; by default as in nbprod.toml."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

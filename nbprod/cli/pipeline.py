@@ -51,7 +51,7 @@ def run(
     pipelines = _workspace().pipelines
     if resume:
         if inputs:
-            raise SettingsError("What is resumed keeps its inputs", hint="Leave out -p, or start anew.")
+            raise SettingsError("A resumed execution keeps its inputs", hint="Leave out -p, or start anew.")
         found = pipelines.get(resume)
         if found.pipeline != name:
             raise SettingsError(f"{found.id} is an execution of {found.pipeline}, not of {name}")

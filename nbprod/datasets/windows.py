@@ -36,7 +36,7 @@ def moments(column: pd.Series[Any]) -> pd.Series[Any]:
         return pd.to_datetime(column.astype(str), utc=True, format="ISO8601")
     except (ValueError, TypeError) as error:
         raise DataError(
-            f"the time column {column.name!r} holds something that is no moment: {error}", hint=hint
+            f"the time column {column.name!r} holds something that is not a moment: {error}", hint=hint
         ) from error
 
 
@@ -92,5 +92,5 @@ def _bound(value: Any, name: str) -> pd.Timestamp | None:
     try:
         moment = pd.Timestamp(value)
     except (ValueError, TypeError) as error:
-        raise SettingsError(f"{name}={value!r} is no date", hint="Write 2026-11-20.") from error
+        raise SettingsError(f"{name}={value!r} is not a date", hint="Write 2026-11-20.") from error
     return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")

@@ -61,7 +61,7 @@ class GatePolicy:
             if key not in known:
                 raise SettingsError(f"{where} has an unknown key {key!r}", hint=nearest(key, known))
         if not isinstance(table.get("metric", "auto"), str):
-            raise SettingsError(f"the metric of {where} is no text", hint='Write metric = "roc_auc".')
+            raise SettingsError(f"the metric of {where} is not text", hint='Write metric = "roc_auc".')
         return cls(**table)
 
     @property

@@ -65,7 +65,7 @@ class Schema:
             twice = sorted({name for name in names if names.count(name) > 1})
             raise SchemaError(f"Columns occur more than once: {', '.join(twice)}", columns=twice)
         if self.task not in {"classification", "regression"}:
-            raise SchemaError(f"{self.task!r} is no task", hint="It is classification or regression.")
+            raise SchemaError(f"{self.task!r} is not a task", hint="It is classification or regression.")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -127,7 +127,7 @@ class Schema:
                 time=data["time"],
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise SchemaError(f"This is no schema of a model: {error!r}") from error
+            raise SchemaError(f"This is not a schema of a model: {error!r}") from error
 
     def __repr__(self) -> str:
         return f"<Schema of {len(self.columns)} columns, {self.task} of {self.target!r}>"

@@ -108,7 +108,7 @@ def choose_rows(
     chosen = between(frame, time, start, end) if time else frame
     known = chosen[target].notna()
     if not known.any():
-        raise DataError(f"no row has a known {target} in this window", hint="The truth may not have come yet.")
+        raise DataError(f"no row has a known {target} in this window", hint="The outcomes may not have come yet.")
     if not known.all():
         notes.append(f"{int((~known).sum()):,} rows have no {target} yet and are left out.")
     rows = chosen[known].reset_index(drop=True)

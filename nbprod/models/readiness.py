@@ -32,7 +32,7 @@ def check_expected(alias: str, current: Alias | None, expect: ModelVersion | str
     wanted = "nothing" if expect is None else str(expect)
     if names != wanted:
         raise StaleMoveError(
-            f"{alias} names {names}, where {wanted} was expected; somebody moved first, and nothing was changed",
+            f"{alias} names {names}, where {wanted} was expected; somebody else moved it first; nothing was changed",
             hint=f"Look at nbprod models history {alias.partition('@')[0]}, then decide again.",
         )
 

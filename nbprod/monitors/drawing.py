@@ -105,7 +105,7 @@ def _course_words(found: Assessment, stretches: Sequence[Stretch]) -> str:
     known = [one for one in stretches if one.realised is not None]
     if not known:
         return f"{found.metric} as estimated; no outcomes are known yet."
-    return f"{found.metric} as realised, beside what was estimated without outcomes, in quarters of a window."
+    return f"{found.metric} as realised and as estimated without outcomes, in quarters of a window."
 
 
 def _told(column: ColumnComparison) -> str:
@@ -113,7 +113,7 @@ def _told(column: ColumnComparison) -> str:
     if not isfinite(column.effect):
         return column.sentence
     size = f"{column.effect:.2g} [{column.low:.2g}, {column.high:.2g}] {column.effect_unit}".strip()
-    return f"{column.sentence} Change: {size}; from {column.threshold:.2g} on it matters."
+    return f"{column.sentence} Change: {size}; material from {column.threshold:.2g} on."
 
 
 def _column(name: str, reference: pd.Series[Any], current: pd.Series[Any]) -> str:

@@ -181,7 +181,7 @@ def _blobs_in(folder: str | Path | None) -> Blobs:
 
     def get(digest: str, ending: str) -> bytes:
         if not re.fullmatch(r"[0-9a-f]{64}", digest):  # it comes from the notebook and becomes a path
-            raise ValueError("its digest is no digest")
+            raise ValueError("its digest is not a digest")
         try:
             content = (files / f"{digest}{ending}").read_bytes()
         except OSError as error:

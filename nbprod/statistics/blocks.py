@@ -28,7 +28,7 @@ def block_length_us(block: str) -> int:
     """
     match = re.fullmatch(r"([1-9][0-9]{0,4})([mhdw])", block)
     if not match:
-        raise SettingsError(f"{block!r} is no block", hint="Write a number and m, h, d or w: 30m, 6h, 1d, 1w.")
+        raise SettingsError(f"{block!r} is not a block", hint="Write a number and m, h, d or w: 30m, 6h, 1d, 1w.")
     return int(match[1]) * _UNITS_US[match[2]]
 
 

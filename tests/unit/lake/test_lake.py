@@ -151,7 +151,7 @@ def test_the_same_hand_in_again_adds_nothing_even_after_compaction(lake):
     add(lake, "a", transaction=Transaction(name="server-1", number=6))
     add(lake, "b", transaction=Transaction(name="server-1", number=8))
 
-    assert "these very predictions were added before; nothing was added" in str(told)
+    assert "the same predictions were added before; nothing was added" in str(told)
     assert sorted(seen(lake)) == ["a", "b"]
 
 
@@ -159,7 +159,7 @@ def test_ids_kept_before_are_left_out_on_request(lake):
     add(lake, "a", "b")
     told = add(lake, "b", "c", unique=True)
 
-    assert str(told) == "power: 1 predictions added, 1 left out because their id was kept before"
+    assert str(told) == "power: 1 predictions added, 1 skipped because their id is already stored"
     assert sorted(seen(lake)) == ["a", "b", "c"]
 
 
@@ -266,11 +266,11 @@ def test_a_bad_prediction_is_refused_and_nothing_is_kept(lake, given_core, messa
         ({"prediction_id": [None], "outcome": [1]}, "prediction_id: 1 of 1 are missing"),
         (
             {"prediction_id": ["a"], "outcome": ["often"]},
-            "outcome must be true or false, as those kept before are, and are text",
+            "outcome must be true or false, as those stored before are, but are text",
         ),
         (
             {"prediction_id": ["a"], "outcome": [2]},
-            "outcome must be true or false, as those kept before are, and are numbers",
+            "outcome must be true or false, as those stored before are, but are numbers",
         ),
     ],
 )

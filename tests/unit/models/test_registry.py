@@ -194,7 +194,8 @@ def test_blessing_is_asked_for_and_recorded(store, lake):
 def test_an_alias_moves_only_from_where_its_mover_expects_it(models):
     first, second = ready(models, 1), ready(models, 2)
     with pytest.raises(
-        StaleMoveError, match=r"power@champion names nothing, where power/1 was expected; somebody moved first"
+        StaleMoveError,
+        match=r"power@champion names nothing, where power/1 was expected; somebody else moved it first",
     ):
         models.promote(second, expect="power/1")
     models.promote(first, expect=None)

@@ -59,7 +59,7 @@ def check_ready(version: ModelVersion, gates: CheckResult | None, waive: str | N
     if gates is not None:
         facts["gates"] = f"{gates.outcome}: {gates.sentence}"
         if gates.outcome is not CheckOutcome.PASSED:
-            if not waive:
+            if not (waive or "").strip():
                 raise RefusedError(
                     f"the gates of {version.model} say {gates.outcome} for {version.ref}: {gates.sentence}",
                     hint="Evaluate it on more or newer data, or promote with a reason to waive them, kept for ever.",

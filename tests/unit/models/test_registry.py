@@ -225,6 +225,31 @@ def test_gates_that_did_not_pass_stop_a_promotion_unless_waived_for_ever(store, 
     assert "(gates waived: the old one is broken)" in str(models.why("power/1"))
 
 
+@pytest.mark.parametrize("waive", [None, "", "  "])
+def test_a_waiver_without_a_reason_is_none(store, lake, waive):
+    outcome = CheckResult(name="gain", outcome=CheckOutcome.FAILED, sentence="worse")
+    models = Models(store, lake, gate_policy=lambda version: outcome)
+    version = ready(models)
+
+    with pytest.raises(RefusedError, match="gates of power say failed"):
+        models.promote(version, expect=None, waive=waive)
+
+
+@pytest.mark.parametrize("name", ["jira:42", "https:example", "run:20261120"])
+def test_evidence_is_an_address_only_with_its_slashes(models, name):
+    """A mistyped address or id must not pass as evidence."""
+    version = models.register(a_package(), "power")
+
+    with pytest.raises(NotFoundError, match=f"no run {name}"):
+        models.approve(version, "good", evidence=[name])
+
+
+def test_a_package_is_evidence_too(models):
+    version = models.register(a_package(), "power")
+
+    assert models.approve(version, "good", evidence=[version.package]).evidence == (version.package,)
+
+
 def test_gates_that_passed_leave_nothing_to_waive(store, lake):
     outcome = CheckResult(name="gain", outcome=CheckOutcome.PASSED, sentence="gain 0.19 to 0.23")
     models = Models(store, lake, gate_policy=lambda version: outcome)

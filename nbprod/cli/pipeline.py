@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbprod.cli.output import AsJson, Limit, emit, emit_one, plain, print_json, say
+from nbprod.cli.output import AsJson, Limit, emit, emit_one, print_json, say
 from nbprod.cli.run import Assignments, assignments
 from nbprod.domain.pipeline import PipelineRun, StepResult, StepStatus
+from nbprod.domain.plain import plain
 from nbprod.errors import RefusedError, SettingsError
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from nbprod.cli.output import AsJson, emit, say
+from nbprod.domain.plain import plain
 
 app = typer.Typer(help="Replay the past: what a monitor would have said at the time.", no_args_is_help=True)
 
@@ -35,4 +36,5 @@ def monitor(
                 f"It would have alarmed on {one.spoke_at:%Y-%m-%d}, {one.late_days:.3g} days after the change "
                 f"began ({one.began_at:%Y-%m-%d}): {one.sentence}"
             )
-    emit(found, ["start", "end", "verdict", "rows", "outcomes", "changed", "late_days", "sentence"], as_json=as_json)
+    rows = [{**plain(one), "late_days": one.late_days} for one in found]
+    emit(rows, ["start", "end", "verdict", "rows", "outcomes", "changed", "late_days", "sentence"], as_json=as_json)

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from nbprod.cli.output import AsJson, Limit, emit, emit_one, plain, print_json, say
+from nbprod.cli.output import AsJson, Limit, emit, emit_one, print_json, say
 from nbprod.cli.run import attaching, stay
 from nbprod.disk import write_file
 from nbprod.domain.length import parse_length
+from nbprod.domain.plain import plain
 from nbprod.errors import NotFoundError, RefusedError
 from nbprod.pages.wording import plural, size
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbprod.cli.output import AsJson, Limit, emit, plain, print_json, say
+from nbprod.cli.output import AsJson, Limit, emit, print_json, say
 from nbprod.clock import parse_utc
+from nbprod.domain.plain import plain
 from nbprod.errors import SettingsError
 
 if TYPE_CHECKING:

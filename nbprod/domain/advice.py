@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from nbprod.domain.check import Cause, CheckOutcome, CheckResult, Need
+from nbprod.domain.plain import listed
 
 __all__ = ["Verdict", "next_step"]
 
@@ -35,8 +36,9 @@ def next_step(deployment: str, verdict: Verdict, checks: Sequence[CheckResult]) 
     moved = [check.subject for check in failed if check.name == "drift"]
     if broken:
         return (
-            f"First look at where {_few(broken)} {'come' if len(broken) > 1 else 'comes'} from: values are missing or"
-            f" of another type, and a retrained model would learn the fault. `nbprod alerts list {deployment}`"
+            f"First look at where {listed(broken, 3)} {'come' if len(broken) > 1 else 'comes'} from: values are"
+            " missing or of another type, and a retrained model would learn the fault."
+            f" `nbprod alerts list {deployment}`"
         )
     if worse == {"estimated"}:
         return (
@@ -50,7 +52,7 @@ def next_step(deployment: str, verdict: Verdict, checks: Sequence[CheckResult]) 
         )
     if moved:
         return (
-            f"Find out why {_few(moved)} changed; there is no proof that performance fell below its limit."
+            f"Find out why {listed(moved, 3)} changed; there is no proof that performance fell below its limit."
             f" If the change lasts: `nbprod retraining start {deployment} --because REASON`"
         )
     if failed:
@@ -71,8 +73,3 @@ def next_step(deployment: str, verdict: Verdict, checks: Sequence[CheckResult]) 
     if verdict is Verdict.HEALTHY:
         return "Nothing to do."
     return "Look again with the next window."
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from nbprod.domain.check import CheckOutcome, CheckResult, worst
 from nbprod.domain.markup import card
 from nbprod.domain.names import nearest
+from nbprod.domain.plain import plain
 from nbprod.errors import SettingsError
 
 __all__ = ["GateEvidence", "GatePolicy", "GateVerdict", "Measured", "SliceGain", "judge"]
@@ -140,12 +141,12 @@ class GateVerdict:
             "outcome": str(self.outcome),
             "comparison": self.comparison,
             "sentence": self.sentence,
-            "policy": asdict(self.policy),
+            "policy": self.policy,
             "policy_digest": self.policy.digest,
-            "evidence": asdict(self.evidence),
-            "checks": [asdict(check) for check in self.checks],
+            "evidence": self.evidence,
+            "checks": self.checks,
         }
-        return _plain(written)
+        return plain(written)
 
     def __repr__(self) -> str:
         return f"<GateVerdict {self.outcome}: {self.sentence}>"
@@ -276,13 +277,3 @@ def _check(
         high=measured.high,
         rule=rule,
     )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, float) and not isfinite(value):
-        return None
-    return str(value) if isinstance(value, CheckOutcome) else value

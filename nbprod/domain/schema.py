@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
 from nbprod.domain.markup import card
+from nbprod.domain.plain import listed
 from nbprod.errors import SchemaError
 
 __all__ = ["Column", "ColumnKind", "Schema"]
@@ -151,9 +152,5 @@ def _describe(column: Column) -> str:
     if column.low is not None and column.high is not None:
         parts.append(f"{column.low:g} to {column.high:g}")
     if column.categories:
-        parts.append(_listed(column.categories))
+        parts.append(listed(column.categories, 6))
     return " · ".join(parts)
-
-
-def _listed(values: Sequence[object], most: int = 6) -> str:
-    return ", ".join(map(str, values[:most])) + (f" and {len(values) - most} more" if len(values) > most else "")

@@ -17,6 +17,7 @@ from nbprod.domain.check import CheckOutcome, CheckResult, Need
 from nbprod.domain.markup import card
 from nbprod.domain.monitor import ESTIMATED, REFERENCE, MonitorPolicy
 from nbprod.domain.names import nearest
+from nbprod.domain.plain import listed
 from nbprod.errors import SettingsError
 from nbprod.monitors.budget import LARGEST, budget_check
 from nbprod.monitors.explaining import agreement, concept, estimates, of_same_version, since, worst_segment
@@ -24,7 +25,6 @@ from nbprod.monitors.judging import (
     agreement_check,
     agreement_sentence,
     column_checks,
-    listed,
     performance_checks,
     verdict_of,
     verdict_sentence,

@@ -9,6 +9,7 @@ from datetime import datetime
 from nbprod.domain.advice import Verdict
 from nbprod.domain.check import Cause, CheckOutcome, CheckResult, Need
 from nbprod.domain.monitor import MonitorPolicy
+from nbprod.domain.plain import listed
 from nbprod.monitors.performance import judge_performance, judged_metric
 from nbprod.monitors.reference import OUTPUTS
 from nbprod.statistics import Agreement, ColumnComparison, ColumnVerdict, Comparison, ConceptDrift, Interval, metric
@@ -17,7 +18,6 @@ __all__ = [
     "agreement_check",
     "agreement_sentence",
     "column_checks",
-    "listed",
     "performance_checks",
     "verdict_of",
     "verdict_sentence",
@@ -172,8 +172,3 @@ def _errors_grew(judged: CheckResult, policy: MonitorPolicy) -> str:
     if judged.outcome is CheckOutcome.PASSED:
         return f"{judged.subject} is {looks}, but the {move} is within your limit of {limit}"
     return f"{judged.subject} looks {looks}; the {move} may still be under your limit of {limit}"
-
-
-def listed(words: Sequence[str]) -> str:
-    """Names as people list them."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -21,8 +21,6 @@ from nbprod.recording.results import FORMAT
 
 __all__ = ["Records", "read_records"]
 
-NUMBERS = "biuf"
-
 
 class Records(Mapping[str, Any]):
     """What a notebook recorded, by name; of several values under one name, the last.

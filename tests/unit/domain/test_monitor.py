@@ -100,7 +100,7 @@ def test_more_columns_than_three_are_counted():
     made = [CheckResult(name="drift", subject=name, outcome=FAILED, sentence="…") for name in "abcde"]
 
     assert "why a, b, c and 2 more changed" in next_step("churn", Verdict.ALARM, made)
-    assert "why a, b, c changed" in next_step("churn", Verdict.ALARM, made[:3])
+    assert "why a, b and c changed" in next_step("churn", Verdict.ALARM, made[:3])
 
 
 def test_a_metric_is_told_as_realised_estimated_and_in_the_reference():

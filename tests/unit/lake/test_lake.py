@@ -16,7 +16,6 @@ from nbprod.errors import SchemaError, SettingsError, StoreError
 from nbprod.lake import Lake
 from nbprod.lake.columns import MOMENT, NUMBER, TEXT, TRUTH, as_table, input_column, input_name, kept, wider
 from nbprod.lake.delta import Transaction
-from nbprod.lake.kept import inputs_of
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -184,12 +183,11 @@ def test_an_input_that_changes_its_type_is_widened_and_no_row_is_lost(lake, olde
     assert rows["input_new"].to_pylist() == [None, None, 1.0, 2.0]
 
 
-def test_batches_give_inputs_under_the_names_the_model_knows(lake):
+def test_inputs_keep_the_names_the_model_knows(lake):
     add(lake, "a", inputs={"prediction": [1.0], "Age": [1], "age": [2], "a,b": [3], "at": [4]})
     rows = lake.window("power", DAY, DAY + timedelta(days=1))
     (batch,) = rows.batches()
 
-    assert inputs_of(batch).to_pylist() == [{"prediction": 1.0, "Age": 1.0, "age": 2.0, "a,b": 3.0, "at": 4.0}]
     assert rows.inputs == ("prediction", "Age", "age", "a,b", "at")
     assert batch["prediction"].to_pylist() == ["UP"]
     with pytest.raises(SchemaError, match=r"no column 'outcom' is kept\nDid you mean outcome"):

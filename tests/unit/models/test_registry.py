@@ -353,7 +353,7 @@ def test_the_lineage_is_on_one_page(models, store, lake):
     assert "pinned" not in text
     assert "<b>" not in lineage._repr_html_()
     assert "&lt;b&gt;by far" in lineage._repr_html_()
-    assert lineage.as_dict()["run"]["id"] == "train-1"
+    assert lineage.run.id == "train-1"
     assert of_prediction.prediction["inputs"] == {"x": 1.5}
     assert of_prediction.version == lineage.version
     assert "p-1 is power/1" in str(of_prediction)

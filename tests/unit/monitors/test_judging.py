@@ -14,7 +14,6 @@ from nbprod.monitors.judging import (
     agreement_check,
     agreement_sentence,
     column_checks,
-    listed,
     performance_checks,
     verdict_of,
     verdict_sentence,
@@ -244,7 +243,3 @@ def test_an_estimate_alarms_only_while_outcomes_are_missing(after, expected, out
     found = performance_checks(before, after, expected, POLICY, "classification", 0.025, 0)
 
     assert {one.name: one.outcome for one in found} == outcomes
-
-
-def test_names_are_listed_as_people_list_them():
-    assert [listed(names) for names in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a and b", "a, b and c"]

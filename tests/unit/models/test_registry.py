@@ -1,6 +1,6 @@
 """Registered models: nothing moves without approval, blessing and the right expectation, and every move is told."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -8,6 +8,7 @@ from nbprod.clock import now
 from nbprod.domain.blessing import Blessing
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.deployment import Deployment
+from nbprod.domain.event import Event
 from nbprod.domain.package import ModelPackage
 from nbprod.domain.run import Run, RunStatus
 from nbprod.domain.version import Approval
@@ -22,6 +23,7 @@ from nbprod.errors import (
 )
 from nbprod.lake import Lake
 from nbprod.models import Models
+from nbprod.models.moves import PROMOTED, ROLLED_BACK, held_at, holders
 from nbprod.store import Store
 
 AT = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -376,3 +378,40 @@ def test_the_lineage_of_nothing_is_told(models, store, lake):
 def test_a_run_that_left_the_ledger_is_still_named(models):
     models.register(a_package(1, run_id="gone"), "power")
     assert "gone (no longer in the ledger)" in str(models.why("power/1"))
+
+
+def test_the_lineage_tells_by_whom_a_version_was_followed(models, store):
+    """A move away from a version concerns it too; deployments of other models and of none do not."""
+    first, second = ready(models, 1), ready(models, 2)
+    with store.write() as session:
+        session.add(Deployment(name="theirs", model=None, created_at=AT, created_by="ana"))
+        session.add(Deployment(name="other", model="demand/1", created_at=AT, created_by="ana"))
+        session.add(Deployment(name="pinned", model="power/1", created_at=AT, created_by="ana"))
+    models.promote(first, expect=None)
+    models.promote(second, expect=first, reason="better by far")
+
+    lineage = models.why("power/1")
+
+    assert [event.reason for event in lineage.events if event.kind == "model.promoted"] == ["", "better by far"]
+    assert (lineage.aliases, lineage.deployments) == ((), ("pinned",))
+
+
+def test_a_move_at_a_moment_has_happened_at_it():
+    def event(number, version):
+        return Event(number=number, at=AT, actor="ana", kind="model.promoted", subject="", data={"version": version})
+
+    assert held_at([event(1, 1), event(2, 2)], AT) == 2
+    assert held_at([event(1, 1)], AT - timedelta(seconds=1)) is None
+
+
+def test_rolling_back_twice_leaves_what_was_held_before_both():
+    def event(number, kind, version):
+        return Event(number=number, at=AT, actor="ana", kind=kind, subject="", data={"version": version})
+
+    moves = [event(1, PROMOTED, 1), event(2, PROMOTED, 2), event(3, PROMOTED, 3), event(4, ROLLED_BACK, 2)]
+
+    assert holders(moves) == [1, 2]
+    assert holders([*moves, event(5, PROMOTED, 1), event(6, ROLLED_BACK, 2)]) == [1, 2]
+    assert holders(
+        [event(1, PROMOTED, 1), event(2, PROMOTED, 2), event(3, PROMOTED, 2), event(4, ROLLED_BACK, 1)]
+    ) == [1]

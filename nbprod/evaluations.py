@@ -175,9 +175,7 @@ class Evaluations:
             metric=evidence["metric"],
             policy=verdict["policy_digest"],
             outcome=CheckOutcome(verdict["outcome"]),
-            checks=tuple(
-                CheckResult(**{**check, "outcome": CheckOutcome(check["outcome"])}) for check in verdict["checks"]
-            ),
+            checks=tuple(map(CheckResult.read, verdict["checks"])),
         )
 
 

@@ -147,7 +147,7 @@ class Workspace:
 
     @cached_property
     def alerts(self) -> Alerts:
-        """What monitors saw and nobody has settled."""
+        """Alerts of the monitors: list, acknowledge, resolve."""
         return Alerts(self.store, notifiers_of(self.settings))
 
     @cached_property

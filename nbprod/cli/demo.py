@@ -23,7 +23,7 @@ def demo(
     """Walk the whole road on real data: train, promote, watch a year, retrain, refuse a bad model, build the site."""
     from nbprod.demo import run_demo  # pandas, and everything else
 
-    say("The road of nbprod on 45,312 half-hours of a real electricity market; about three minutes.")
+    say("Everything in one go, on 45,312 half-hours of a real electricity market; about three minutes.")
     address = run_demo(folder, _tell)
     put(f"Look at it: {address}")
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbprod.cli.output import AsJson, Limit, emit, emit_one, plain, print_json, put, say
+from nbprod.cli.output import AsJson, Limit, emit, emit_one, print_json, put, say
 from nbprod.clock import parse_utc
 from nbprod.domain.check import CheckOutcome
+from nbprod.domain.plain import plain
 from nbprod.errors import RefusedError, SettingsError
 
 if TYPE_CHECKING:
@@ -94,11 +95,15 @@ def evaluate(
     data: Annotated[str, typer.Option("--data", help="A registered data set, a path or a URL.")],
     start: Annotated[str | None, typer.Option(help="Only rows from this moment on.")] = None,
     end: Annotated[str | None, typer.Option(help="Only rows before this moment.")] = None,
-    block: Annotated[str | None, typer.Option(help="Rows of one block of time depend on each other: 1d.")] = None,
+    block: Annotated[
+        str | None, typer.Option(help="Length of blocks of time within which rows depend on each other: 1d.")
+    ] = None,
     champion: Annotated[
         str | None, typer.Option("--champion", help="Compare with this version; else with the model's champion.")
     ] = None,
-    against: Annotated[str, typer.Option("--against", help="Compare with whoever this alias names.")] = "champion",
+    against: Annotated[
+        str, typer.Option("--against", help="Compare with the version this alias names.")
+    ] = "champion",
     as_json: AsJson = False,
 ) -> None:
     """Hold a version against the champion and its model's gates; exit 3 unless they pass."""
@@ -131,9 +136,12 @@ def promote(
     version: Ref,
     expect: Annotated[str, typer.Option("--expect", help="The version the alias names now, or none.")],
     alias: Alias = "champion",
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="The reason; it is kept.")] = "",
     evidence: Evidence = None,
-    waive: Annotated[str | None, typer.Option("--waive", help="Why although the gates do not say yes; kept.")] = None,
+    waive: Annotated[
+        str | None,
+        typer.Option("--waive", help="Promote although the gates have not passed, for this reason, which is kept."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Let an alias name a version, if it still names the expected one."""
@@ -146,9 +154,11 @@ def promote(
 @app.command()
 def rollback(
     model: Model,
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept.")],
+    reason: Annotated[str, typer.Option("--reason", help="The reason; it is kept.")],
     alias: Alias = "champion",
-    expect: Annotated[str | None, typer.Option("--expect", help="The version to be left.")] = None,
+    expect: Annotated[
+        str | None, typer.Option("--expect", help="The version the alias names now; refused if it names another.")
+    ] = None,
     evidence: Evidence = None,
     as_json: AsJson = False,
 ) -> None:

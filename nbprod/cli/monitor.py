@@ -26,7 +26,7 @@ def run(
     window: Annotated[str | None, typer.Option(help="A length that ends at --end: 24h, 30d, 4w.")] = None,
     start: Annotated[str | None, typer.Option(help="Event time, ISO 8601; UTC without a zone.")] = None,
     end: Annotated[str | None, typer.Option(help="Event time, not included; now by default.")] = None,
-    as_of: Annotated[str | None, typer.Option(help="Outcomes that arrived later are not seen.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="Leave out outcomes that arrived later.")] = None,
     rich: Annotated[str, typer.Option(help="evidently's report: auto (when it alarms), always, never.")] = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -84,7 +84,7 @@ def calibrate(
             "--per-year",
             "--budget",
             min=0.01,
-            help="Tolerable false alarms a year; else that of nbprod.toml.",
+            help="False alarms a year to accept; by default as in nbprod.toml.",
         ),
     ] = None,
     as_json: AsJson = False,

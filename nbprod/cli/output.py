@@ -2,50 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
-from enum import Enum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from nbprod.clock import format_utc
 from nbprod.domain.numbers import number
+from nbprod.domain.plain import plain
 from nbprod.visible import in_json, visible
 
-__all__ = ["AsJson", "Limit", "emit", "emit_one", "plain", "put", "say"]
+__all__ = ["AsJson", "Limit", "emit", "emit_one", "put", "say"]
 
 GAP = 2  #: columns between two cells
 PIPE_WIDTH = 80  #: of lines that are cut, where there is no terminal to fit
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: a list for `list`, one record for `show`.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="At most this many, newest first.")]
-
-
-def plain(value: Any) -> Any:
-    """A record as values JSON knows; keys are the field names, numbers that are none become null."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, datetime):
-        return format_utc(value)
-    if isinstance(value, date | Path):
-        return str(value)
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
 
 
 def say(text: str) -> None:

@@ -54,7 +54,7 @@ def verify(package: Annotated[str, typer.Argument(help="A digest, or a folder.",
     else:
         sealed = _packages().verify(package)
     put(sealed.digest)
-    say(f"{len(sealed.files)} files are what the manifest says.")
+    say(f"{len(sealed.files)} files match the manifest.")
 
 
 @app.command()
@@ -78,14 +78,14 @@ def compare(first: Package, second: Package, as_json: AsJson = False) -> None:
 def import_package(
     path: Annotated[Path, typer.Argument(help="A .tar file or a folder made by export.", show_default=False)],
     digest: Annotated[
-        str | None, typer.Option("--digest", help="What it must be, told by somebody you trust.")
+        str | None, typer.Option("--digest", help="The digest it must have, from somebody you trust.")
     ] = None,
 ) -> None:
     """Take in a package from elsewhere, verified."""
     package = _packages().import_(path, digest=digest)
     put(package.digest)
     if digest is None:
-        say("It is what its own manifest says; give --digest to hold it against what its maker says.")
+        say("It matches its own manifest; give --digest to compare it with the digest its maker gave you.")
 
 
 @app.command()

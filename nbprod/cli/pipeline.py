@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbprod.cli.output import AsJson, Limit, emit, emit_one, plain, print_json, say
+from nbprod.cli.output import AsJson, Limit, emit, emit_one, print_json, say
 from nbprod.cli.run import Assignments, assignments
 from nbprod.domain.pipeline import PipelineRun, StepResult, StepStatus
+from nbprod.domain.plain import plain
 from nbprod.errors import RefusedError, SettingsError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def run(
     pipelines = _workspace().pipelines
     if resume:
         if inputs:
-            raise SettingsError("What is resumed keeps its inputs", hint="Leave out -p, or start anew.")
+            raise SettingsError("A resumed execution keeps its inputs", hint="Leave out -p, or start anew.")
         found = pipelines.get(resume)
         if found.pipeline != name:
             raise SettingsError(f"{found.id} is an execution of {found.pipeline}, not of {name}")

@@ -40,7 +40,7 @@ def run(
     hold: Annotated[
         str | None,
         typer.Option(
-            "--hold", metavar="TIME", help="After an error, stay and keep the kernel to look into: 30m, 2h."
+            "--hold", metavar="TIME", help="After an error, keep the kernel this long to look into it: 30m, 2h."
         ),
     ] = None,
     show_help: Annotated[bool, typer.Option("--help", "-h", help="Show the template's parameters.")] = False,
@@ -93,13 +93,13 @@ def stay(runs: Any, run: Run) -> None:
     say(attaching(run, hold))
     if not is_staying():  # another process holds it
         return
-    say("Ctrl-C here lets the kernel go.")
+    say("Ctrl-C here releases the kernel.")
     try:
         while is_staying():  # also while a run that was resumed elsewhere goes on in the kernel here
             time.sleep(0.3)
-        say("The kernel is held no more.")
+        say("The kernel is no longer held.")
     except KeyboardInterrupt:
-        say("The kernel is let go.")
+        say("The kernel was released.")
 
 
 def attaching(run: Run, hold: Hold) -> str:
@@ -113,7 +113,7 @@ def attaching(run: Run, hold: Hold) -> str:
             "  or with JupyterLab, where it is under Kernel > Change Kernel of any notebook:",
             f"    jupyter lab --ServerApp.allow_external_kernels=True --ServerApp.external_connection_dir={folder}",
             f"  Mend the notebook and go on from that cell:  nbprod runs resume {run.id}",
-            f"  Let it go:  nbprod runs debug {run.id} --release",
+            f"Release it: nbprod runs debug {run.id} --release",
         )
     )
 
@@ -131,7 +131,7 @@ def judge(run: Run, checks: Sequence[CheckResult]) -> None:
             say(f"{check.outcome}: {check.sentence}")
     if failed := [check.name for check in checks if check.outcome is CheckOutcome.FAILED]:
         raise RefusedError(
-            f"Run {run.id} went through, and its checks say no: {', '.join(dict.fromkeys(failed))}",
+            f"Run {run.id} succeeded, but these checks failed: {', '.join(dict.fromkeys(failed))}",
             hint=f"Look at {run.folder}/report.html",
         )
 

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from nbprod.cli.output import AsJson, Limit, emit, emit_one, plain, print_json, put, say
+from nbprod.cli.output import AsJson, Limit, emit, emit_one, print_json, put, say
 from nbprod.cli.run import attaching, stay
 from nbprod.disk import write_file
 from nbprod.domain.length import parse_length
 from nbprod.domain.numbers import number
+from nbprod.domain.plain import plain
 from nbprod.domain.run import Run
 from nbprod.errors import NotFoundError, RefusedError
 from nbprod.pages.terminal import plain as without_sequences
@@ -84,13 +85,13 @@ def cancel(run: RunId) -> None:
 
 @app.command()
 def debug(
-    run: RunId, release: Annotated[bool, typer.Option("--release", help="Let the held kernel go.")] = False
+    run: RunId, release: Annotated[bool, typer.Option("--release", help="Release the held kernel.")] = False
 ) -> None:
     """Say how to look into the kernel that is held for a failed run (nbprod run --hold 30m)."""
     runs = service()
     if release:
         runs.release(run)
-        say("The kernel is let go.")
+        say("The kernel was released.")
         return
     found = runs.get(run)
     if hold := runs.hold_of(found):
@@ -123,7 +124,7 @@ def resume(
 def reproduce(
     run: RunId,
     tolerance: Annotated[
-        float, typer.Option("--tolerance", min=0.0, help="Difference of numbers that counts as the same.")
+        float, typer.Option("--tolerance", min=0.0, help="Numbers that differ by at most this count as the same.")
     ] = 1e-9,
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Execute although data, code or packages changed.")
@@ -139,7 +140,7 @@ def reproduce(
     if not found.is_same:
         raise RefusedError(
             f"Run {found.run} is {found.verdict}" + (f": {found.obstacles[0]}" if found.obstacles else ""),
-            hint="Execute it all the same with --anyway."
+            hint="To execute it nevertheless: --anyway."
             if found.again is None
             else f"See nbprod runs compare {found.run} {found.again}",
         )
@@ -147,10 +148,14 @@ def reproduce(
 
 @app.command()
 def prune(
-    keep: Annotated[str, typer.Option("--keep", metavar="TIME", help="Runs that ended since then stay: 30d, 4w.")],
+    keep: Annotated[
+        str, typer.Option("--keep", metavar="TIME", help="Keep runs that ended within this time: 30d, 4w.")
+    ],
     keep_registered: Annotated[  # noqa: ARG001 — said for whoever reads the script
         bool,
-        typer.Option("--keep-registered", help="What versions, packages, alerts or events name stays in any case."),
+        typer.Option(
+            "--keep-registered", help="Runs that versions, packages, alerts or events refer to always stay."
+        ),
     ] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
     as_json: AsJson = False,
@@ -165,7 +170,7 @@ def prune(
     done = "would be removed" if dry_run else "removed"
     say(f"{plural(len(found.runs), 'run folder')} {done}, {size(found.size_bytes)}.")
     if found.kept:
-        say(f"{plural(found.kept, 'run')} as old stay: something refers to them.")
+        say(f"{plural(found.kept, 'older run')} kept: something refers to them.")
 
 
 @app.command()

@@ -17,7 +17,7 @@ __all__ = ["config", "doctor", "init"]
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="Where the workspace shall be; made if it does not exist.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of the workspace; made if it does not exist.")],
 ) -> None:
     """Make a workspace: settings, templates, a first notebook, example data."""
     from nbprod.scaffold import create_workspace
@@ -31,7 +31,7 @@ def init(
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Look at Python, libraries, kernel and workspace; say what is wrong and how to mend it."""
+    """Look at Python, libraries, kernel and workspace; say what is wrong and how to fix it."""
     from nbprod.doctor import examine
 
     findings = examine()
@@ -41,9 +41,11 @@ def doctor(as_json: AsJson = False) -> None:
         for finding in findings:
             put(f"{'ok  ' if finding.is_fine else 'BAD '} {finding.name}: {finding.sentence}")
             if finding.mend:
-                put(f"     mend: {finding.mend}")
+                put(f"     fix: {finding.mend}")
     if bad := [finding.name for finding in findings if not finding.is_fine]:
-        raise EnvironmentProblem(f"Not fine: {', '.join(bad)}", hint="The lines marked BAD say how to mend each.")
+        raise EnvironmentProblem(
+            f"Problems with {', '.join(bad)}", hint="Each line marked BAD is followed by how to fix it."
+        )
 
 
 def config(as_json: AsJson = False) -> None:

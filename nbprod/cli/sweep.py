@@ -22,9 +22,13 @@ def sweep(
     template: Annotated[str, typer.Argument(help="A template's name or a notebook's path.", show_default=False)],
     parameters: Assignments = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="How many at a time.")] = None,
-    random: Annotated[int | None, typer.Option("--random", min=1, help="Draw so many combinations.")] = None,
+    random: Annotated[
+        int | None, typer.Option("--random", min=1, help="Draw this many combinations at random.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the draw.")] = 0,
-    again: Annotated[bool, typer.Option("--again", help="Also what an unchanged run has done before.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Execute also what an unchanged run has done before.")
+    ] = False,
     timeout_s: Annotated[float | None, typer.Option("--timeout", help="Limit of each run, in seconds.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -201,7 +201,7 @@ def _from_memory(source: Any) -> Dataset:
         table = _table_of_stream(source)
     else:
         raise DataError(
-            f"a {type(source).__name__} is no tabular source",
+            f"a {type(source).__name__} is not a tabular source",
             hint="Give a path or URL of Parquet, CSV or Delta, or a pandas, polars or Arrow frame.",
         )
     return Dataset(

@@ -77,7 +77,7 @@ def _open_folder(location: str, system: Any, path: str) -> Opened:
             table = DeltaTable(location).to_pyarrow_dataset()
         except DeltaError as error:
             raise DataError(
-                f"{location} is no readable Delta table: {error}", hint="Check its _delta_log."
+                f"{location} is not a readable Delta table: {error}", hint="Check its _delta_log."
             ) from error
         return open_arrow("delta", table)
     files = sorted(name for name in system.find(path) if _visible(name, path) and name.lower().endswith(_PARQUET))
@@ -132,7 +132,7 @@ def _open_parquet(location: str, system: Any, paths: list[str], **options: Any) 
         return open_arrow("parquet", dataset, files)
     except (pa.ArrowException, OSError) as error:
         raise DataError(
-            f"{location} is no readable Parquet file: {str(error).splitlines()[0]}",
+            f"{location} is not a readable Parquet file: {str(error).splitlines()[0]}",
             hint="Its ending says Parquet; write it again, or rename it if it is something else.",
         ) from error
 

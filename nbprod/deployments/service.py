@@ -156,7 +156,7 @@ class Deployments:
         if deployment.model is None:
             raise RefusedError(
                 f"{name} is an external deployment: nbprod does not have its model",
-                hint=f"Hand in its predictions: nbprod predictions add {name} FILE.",
+                hint=f"Add its predictions: nbprod predictions add {name} FILE.",
             )
         return DeployedModel(
             deployment,
@@ -261,7 +261,7 @@ class Deployments:
             )
         if given := [name for name, value in facts.items() if value is not None]:
             raise SettingsError(
-                f"{', '.join(given)} cannot be given with a model: its package says it",
+                f"{', '.join(given)} cannot be given with a model: its package already says so",
                 hint="Leave it out, or make the deployment external.",
             )
         ref = ModelRef.parse(str(model))

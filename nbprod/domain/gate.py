@@ -13,6 +13,7 @@ from nbprod.domain.check import CheckOutcome, CheckResult, worst
 from nbprod.domain.markup import card
 from nbprod.domain.names import nearest
 from nbprod.domain.numbers import number
+from nbprod.domain.plain import plain
 from nbprod.errors import SettingsError
 
 __all__ = ["GateEvidence", "GatePolicy", "GateVerdict", "Measured", "SliceGain", "judge"]
@@ -62,7 +63,7 @@ class GatePolicy:
             if key not in known:
                 raise SettingsError(f"{where} has an unknown key {key!r}", hint=nearest(key, known))
         if not isinstance(table.get("metric", "auto"), str):
-            raise SettingsError(f"the metric of {where} is no text", hint='Write metric = "roc_auc".')
+            raise SettingsError(f"the metric of {where} is not text", hint='Write metric = "roc_auc".')
         return cls(**table)
 
     @property
@@ -141,12 +142,12 @@ class GateVerdict:
             "outcome": str(self.outcome),
             "comparison": self.comparison,
             "sentence": self.sentence,
-            "policy": asdict(self.policy),
+            "policy": self.policy,
             "policy_digest": self.policy.digest,
-            "evidence": asdict(self.evidence),
-            "checks": [asdict(check) for check in self.checks],
+            "evidence": self.evidence,
+            "checks": self.checks,
         }
-        return _plain(written)
+        return plain(written)
 
     def __repr__(self) -> str:
         return f"<GateVerdict {self.outcome}: {self.sentence}>"
@@ -277,16 +278,6 @@ def _check(
         high=measured.high,
         rule=rule,
     )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, float) and not isfinite(value):
-        return None
-    return str(value) if isinstance(value, CheckOutcome) else value
 
 
 def _signed(gain: Measured) -> str:

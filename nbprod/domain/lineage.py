@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from nbprod.domain.event import Event
@@ -96,10 +96,6 @@ class Lineage:
             shown = [(str(name), str(value)) for name, value in rows if value is not None and value != ""]
             if shown:
                 yield title, shown
-
-    def as_dict(self) -> dict[str, Any]:
-        """The whole page as plain values."""
-        return asdict(self)
 
     def __str__(self) -> str:
         lines = [f"{self.subject} is {self.version.ref}" if self.subject != self.version.ref else self.version.ref]

@@ -53,12 +53,12 @@ class Range:
         for end in (self.low, self.high):
             if end is not None and (isinstance(end, bool) or not isinstance(end, int | float) or end != end):  # noqa: PLR0124 — NaN
                 raise ParameterError(
-                    f"Range({self.low!r}, {self.high!r}) is no range: {end!r} is not a number",
+                    f"Range({self.low!r}, {self.high!r}) is not a range: {end!r} is not a number",
                     hint="Give numbers, or None for an open end.",
                 )
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ParameterError(
-                f"Range({self.low!r}, {self.high!r}) is no range: it starts above its end",
+                f"Range({self.low!r}, {self.high!r}) is not a range: it starts above its end",
                 hint=f"Write Range({self.high!r}, {self.low!r}).",
             )
 

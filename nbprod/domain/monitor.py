@@ -80,7 +80,7 @@ class MonitorPolicy:
             )
         if not 0 < policy.false_alarms_per_year <= MOST_FALSE_ALARMS:
             raise SettingsError(
-                f"[monitors.{name}] false_alarms_per_year = {policy.false_alarms_per_year:g} is no budget",
+                f"[monitors.{name}] false_alarms_per_year = {policy.false_alarms_per_year:g} is not a budget",
                 hint=f"A number above 0, at most {MOST_FALSE_ALARMS}: 2 is two a year.",
             )
         if policy.horizon:
@@ -103,7 +103,7 @@ class Window:
     def __post_init__(self) -> None:
         if self.start.tzinfo is None or self.end.tzinfo is None or self.start >= self.end:
             raise SettingsError(
-                f"{self.start} to {self.end} is no window",
+                f"{self.start} to {self.end} is not a window",
                 hint="Give two moments with a zone, start before end.",
             )
 

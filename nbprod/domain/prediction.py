@@ -20,8 +20,8 @@ class PredictionsAdded:
 
     def __str__(self) -> str:
         if self.is_replay:
-            return f"{self.deployment}: these very predictions were added before; nothing was added"
-        left_out = f", {self.repeated:,} left out because their id was kept before" if self.repeated else ""
+            return f"{self.deployment}: the same predictions were added before; nothing was added"
+        left_out = f", {self.repeated:,} skipped because their id is already stored" if self.repeated else ""
         return f"{self.deployment}: {self.added:,} predictions added{left_out}"
 
 
@@ -41,7 +41,7 @@ class OutcomesAdded:
 
     def __str__(self) -> str:
         if self.is_replay:
-            return f"{self.deployment}: these very outcomes were added before; nothing was added"
+            return f"{self.deployment}: the same outcomes were added before; nothing was added"
         parts = [f"{self.added:,} outcomes added", f"{self.matched:,} match a prediction"]
         parts += [f"{self.unknown:,} match none yet"] if self.unknown else []
         parts += [f"{self.repeated:,} repeat an id, the latest counts"] if self.repeated else []

@@ -106,7 +106,7 @@ def _course_words(found: Assessment, stretches: Sequence[Stretch]) -> str:
     known = [one for one in stretches if one.realised is not None]
     if not known:
         return f"{found.metric} as estimated; no outcomes are known yet."
-    return f"{found.metric} as realised, beside what was estimated without outcomes, in quarters of a window."
+    return f"{found.metric} as realised and as estimated without outcomes, in quarters of a window."
 
 
 def _told(column: ColumnComparison) -> str:
@@ -116,7 +116,7 @@ def _told(column: ColumnComparison) -> str:
     size = (
         f"{number(column.effect, 2)} [{number(column.low, 2)}, {number(column.high, 2)}] {column.effect_unit}".strip()
     )
-    return f"{column.sentence} Change: {size}; from {number(column.threshold, 2)} on it matters."
+    return f"{column.sentence} Change: {size}; material from {number(column.threshold, 2)} on."
 
 
 def _column(name: str, reference: pd.Series[Any], current: pd.Series[Any]) -> str:

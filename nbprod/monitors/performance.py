@@ -13,8 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from nbprod.domain.advice import WAIT
-from nbprod.domain.check import CheckOutcome, CheckResult
+from nbprod.domain.check import CheckOutcome, CheckResult, Need
 from nbprod.domain.monitor import MonitorPolicy
 from nbprod.domain.numbers import number
 from nbprod.statistics import Interval, mature, metric, metric_interval, time_blocks
@@ -175,7 +174,9 @@ def judge_performance(
             subject=name,
             outcome=CheckOutcome.INCONCLUSIVE,
             sentence=f"{name} cannot be told yet: fewer than {FEWEST_OUTCOMES} outcomes have come",
-            rule=f"{WAIT}{missing} more outcomes" if missing > 0 else "",
+            rule=f"at least {FEWEST_OUTCOMES} outcomes",
+            needs=Need.OUTCOMES,
+            needed=missing if missing > 0 else None,
         )
     old, new = before[name], after[name]
     drop = old.value - new.value if metric(name).higher_is_better else new.value - old.value

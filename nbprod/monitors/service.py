@@ -299,7 +299,7 @@ def _moment(value: datetime | str) -> datetime:
     try:
         return parse_utc(value) if isinstance(value, str) else parse_utc(value.isoformat())
     except ValueError:
-        raise SettingsError(f"{value!r} is no moment", hint="Write 1997-05-01 or 1997-05-01T12:00:00.") from None
+        raise SettingsError(f"{value!r} is not a moment", hint="Write 1997-05-01 or 1997-05-01T12:00:00.") from None
 
 
 def _window(length: str | None, start: datetime | str | None, end: datetime | str | None) -> Window:

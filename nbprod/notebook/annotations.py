@@ -208,7 +208,7 @@ def _of_annotated(parts: list[ast.expr]) -> TypeRule:
                 bounds = Range(*ends, **{str(word.arg): literal_value(word.value) for word in part.keywords})
             except (NotLiteralError, TypeError) as error:
                 raise ParameterError(
-                    f"{ast.unparse(part)} is no range: {error}", hint="Write Range(low, high) with two numbers."
+                    f"{ast.unparse(part)} is not a range: {error}", hint="Write Range(low, high) with two numbers."
                 ) from None
             rule = replace(rule, low=bounds.low, high=bounds.high)
         elif isinstance(part, ast.Call) and _last_name(part.func) == "ColumnOf":

@@ -202,4 +202,4 @@ def _parameter_faults(notebook: NotebookNode, *, is_template: bool) -> Iterator[
     tree = parsed(cell.source)
     for statement in tree.body if tree else []:
         if not isinstance(statement, ast.AnnAssign | ast.Assign | ast.Import | ast.ImportFrom):
-            yield found[0], f"{ast.unparse(statement)[:40]!r} is no parameter"
+            yield found[0], f"{ast.unparse(statement)[:40]!r} is not a parameter"

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 __all__ = [
-    "cell_by_id",
     "code_digest",
     "dump",
     "has_tag",
@@ -136,20 +135,6 @@ def dump(notebook: NotebookNode) -> bytes:
         return text.encode("utf-8")
     except UnicodeEncodeError:  # a lone surrogate in an output: only an escape can hold it
         return (nbformat.v4.writes(notebook, ensure_ascii=True) + "\n").encode("ascii")
-
-
-def cell_by_id(notebook: NotebookNode, cell_id: str) -> NotebookNode:
-    """The cell with an id.
-
-    Raises
-    ------
-    NotebookError
-        There is none; the nearest ids are named.
-    """
-    for cell in notebook.cells:
-        if cell.id == cell_id:
-            return cell
-    raise NotebookError(f"No cell is called {cell_id}", hint=nearest(cell_id, (cell.id for cell in notebook.cells)))
 
 
 def tagged(notebook: NotebookNode, tag: str) -> Iterator[int]:

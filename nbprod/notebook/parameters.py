@@ -146,7 +146,7 @@ def _declare(name: str, annotation: ast.expr | None, value: ast.expr | None) -> 
             default = coerce(rule, default)
         except ValueError:
             raise ParameterError(
-                "the default is no reference to a secret; it is not shown here",
+                "the default is not a reference to a secret; it is not shown here",
                 hint="Take the secret out of the notebook and say where it is: Secret('env:NAME').",
             ) from None
     return Parameter(name=name, rule=rule, annotation=written, default=default, default_text=text)

@@ -21,7 +21,7 @@ TONES = {
 
 CAUSES = {
     EndCause.ERROR: "Python raised an error",
-    EndCause.EXITED: "it ended its interpreter",
+    EndCause.EXITED: "the code ended its own interpreter",
     EndCause.TIMEOUT: "its time ran out",
     EndCause.KILLED: "its kernel was killed",
     EndCause.OUT_OF_MEMORY: "its kernel passed the memory limit",
@@ -100,7 +100,7 @@ def run_sentence(run: Run) -> str:
     if run.status is RunStatus.QUEUED:
         return "It waits to be started."
     if run.status is RunStatus.RUNNING:
-        return "It is running; this page was written while it did."
+        return "It was still running when this page was written."
     where = f" in cell {run.failed_at}" if run.failed_at else ""
     why = f": {CAUSES[run.cause]}" if run.cause else ""
     verb = {RunStatus.CANCELLED: "It was stopped", RunStatus.LOST: "It was lost"}.get(run.status, "It failed")

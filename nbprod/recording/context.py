@@ -46,7 +46,7 @@ def current() -> RunContext | None:
     folder = Path(named)
     if not folder.is_dir():
         raise EnvironmentProblem(
-            f"{VARIABLE} names {folder}, which is no folder", hint=f"Unset {VARIABLE} to run the notebook by hand."
+            f"{VARIABLE} names {folder}, which is not a folder", hint=f"Unset {VARIABLE} to run the notebook by hand."
         )
     try:
         told = json.loads((folder / "run.json").read_bytes())

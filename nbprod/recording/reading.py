@@ -22,8 +22,6 @@ from nbprod.visible import escape
 
 __all__ = ["Records", "read_records"]
 
-NUMBERS = "biuf"
-
 
 class Records(Mapping[str, Any]):
     """What a notebook recorded, by name; of several values under one name, the last.
@@ -186,7 +184,7 @@ def _blobs_in(folder: str | Path | None) -> Blobs:
 
     def get(digest: str, ending: str) -> bytes:
         if not re.fullmatch(r"[0-9a-f]{64}", digest):  # it comes from the notebook and becomes a path
-            raise ValueError("its digest is no digest")
+            raise ValueError("its digest is not a digest")
         try:
             content = (files / f"{digest}{ending}").read_bytes()
         except OSError as error:

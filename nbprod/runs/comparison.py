@@ -36,11 +36,6 @@ class Comparison:
     environment: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)  #: versions
     duration_s: tuple[float | None, float | None] = (None, None)
 
-    @property
-    def is_same_work(self) -> bool:
-        """Whether both did the same: parameters, data, code and environment are equal."""
-        return not (self.parameters or self.data or self.code or self.environment)
-
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)

@@ -92,7 +92,7 @@ class Jobs:
     def _monitor_parameters(self, schedule: Schedule) -> Mapping[str, Any]:
         if unknown := sorted(set(schedule.parameters) - MONITOR):
             raise ParameterError(
-                f"{unknown[0]!r} is nothing a schedule can tell a monitor",
+                f"{unknown[0]!r} cannot be set for a monitor",
                 names=unknown,
                 hint=nearest(unknown[0], MONITOR),
             )

@@ -198,10 +198,8 @@ def find_segments(
         block = np.arange(len(values)) if blocks is None else np.asarray(blocks[place])
         sides.append((frame[kept], values[kept], np.unique(block[kept], return_inverse=True)[1]))
     names = [str(name) for name in (columns if columns is not None else reference.columns) if name in current]
-    singles = {
-        words: (_mask(sides[0][0], test), _mask(sides[1][0], test))
-        for words, test in _conditions(sides[0][0], sides[1][0], names)
-    }
+    conditions = dict(_conditions(sides[0][0], sides[1][0], names))
+    singles = {words: (_mask(sides[0][0], test), _mask(sides[1][0], test)) for words, test in conditions.items()}
     tried: dict[str, _Tested] = {}
     for words, masks in singles.items():
         result = _tested(masks, sides)
@@ -209,7 +207,7 @@ def find_segments(
             tried[words] = result
     strongest = sorted(tried, key=lambda words: -tried[words].z)[:_PAIRED]
     for first, second in combinations(strongest, 2):
-        if first.split(" ")[0] != second.split(" ")[0]:
+        if conditions[first][0] != conditions[second][0]:  # two conditions on one column are one condition
             (a, c), (b, d) = singles[first], singles[second]
             result = _tested((a & b, c & d), sides)
             if result is not None:

@@ -44,7 +44,7 @@ def _numbers(reference: NumericProfile, current: NumericProfile, outside: float)
     show = _shown(reference)
     parts = [f"mean {show(current.mean)}, before {show(reference.mean)}"]
     if reference.std == 0 < current.std:
-        parts[0] = f"varies around {show(current.mean)}, was {show(reference.mean)} always"
+        parts[0] = f"was constant ({show(reference.mean)}) in training; now varies, mean {show(current.mean)}"
     elif reference.std and not 0.9 <= current.std / reference.std <= 1.1:
         parts.append(f"spread {number(current.std / reference.std, 2)} times as large")
     if outside >= 0.005:

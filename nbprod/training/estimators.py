@@ -133,7 +133,7 @@ def read_settings(lines: Sequence[str]) -> dict[str, Any]:
     for line in lines:
         name, equals, value = line.partition("=")
         if not equals or not name.strip().isidentifier():
-            raise SettingsError(f"{line!r} is no setting", hint="Write name=value, for instance max_iter=200.")
+            raise SettingsError(f"{line!r} is not a setting", hint="Write name=value, for instance max_iter=200.")
         try:
             settings[name.strip()] = yaml.safe_load(value)
         except yaml.YAMLError as error:
@@ -147,7 +147,7 @@ def _resolve(name: str, task: Task) -> tuple[str, dict[str, Any]]:
     short = _SHORT.get(name)
     if short is None:
         raise SettingsError(
-            f"{name!r} is no model", hint=f"{nearest(name, short_names(task))} Or give package.module.Class."
+            f"{name!r} is not a model", hint=f"{nearest(name, short_names(task))} Or give package.module.Class."
         )
     path: str | None = getattr(short, task)
     if path is None:
@@ -173,7 +173,7 @@ def _imported(path: str, name: str) -> Any:
         ) from error
     if not inspect.isclass(made) or not all(hasattr(made, method) for method in ("fit", "predict", "get_params")):
         raise SettingsError(
-            f"{name!r} is no estimator with the scikit-learn interface",
+            f"{name!r} is not an estimator with the scikit-learn interface",
             hint="It must be a class with fit, predict and get_params.",
         )
     return made

@@ -116,7 +116,7 @@ def test_csv_with_semicolons_bom_and_gzip(tmp_path):
         ("gone.parquet", None, "does not exist"),
         ("empty.csv", b"", "is empty"),
         ("empty.parquet", b"", "is empty"),
-        ("false.parquet", b"a,b\n1,2\n", "no readable Parquet"),
+        ("false.parquet", b"a,b\n1,2\n", "not a readable Parquet"),
         ("norows.csv", b"a,b\n", "has no rows"),
         ("ragged.csv", b"a,b\n1,2\n1,2,3\n", "no readable CSV"),
         ("double.csv", b"a,a\n1,2\n", "two columns named 'a'"),
@@ -146,7 +146,7 @@ def test_empty_folder_no_rows_and_no_source_are_refused(tmp_path):
     with pytest.raises(DataError, match="has no rows"):
         open_dataset(FRAME.iloc[:0])
     assert open_dataset(FRAME.iloc[:0], allow_empty=True).rows == 0
-    with pytest.raises(DataError, match="a dict is no tabular source"):
+    with pytest.raises(DataError, match="a dict is not a tabular source"):
         open_dataset({"a": [1]})
 
 

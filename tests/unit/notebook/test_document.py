@@ -7,7 +7,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from nbprod.errors import NotebookError, NotFoundError, StoreError
-from nbprod.notebook.document import cell_by_id, code_digest, dump, heading, parse, read_notebook, write_notebook
+from nbprod.notebook.document import code_digest, dump, heading, parse, read_notebook, write_notebook
 from nbprod.notebook.injection import inject
 
 
@@ -122,13 +122,6 @@ def test_double_ids_are_told_apart():
     twice = notebook()
     twice.cells[2]["id"] = "parameters"
     assert [cell.id for cell in parse(json.dumps(twice)).cells] == ["title", "parameters", "cell-3"]
-
-
-def test_a_cell_is_found_by_its_id():
-    assert cell_by_id(notebook(), "train").source == "x"
-    with pytest.raises(NotebookError, match="No cell is called trian") as caught:
-        cell_by_id(notebook(), "trian")
-    assert "Did you mean train?" in caught.value.hint
 
 
 def test_the_digest_is_of_what_the_author_wrote():

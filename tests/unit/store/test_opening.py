@@ -147,7 +147,7 @@ def test_a_linked_ledger_is_refused(tmp_path):
     [
         ("sqlite://", "cannot be kept in memory"),
         ("mysql://host/db", "cannot be kept in mysql"),
-        ("::://", "is no address of a ledger"),
+        ("::://", "is not an address of a ledger"),
     ],
 )
 def test_an_address_that_names_no_ledger_is_refused(tmp_path, url, message):

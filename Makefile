@@ -15,7 +15,7 @@ test: $(VENV)/.dev lint
 test-fast: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit
 
-# An hour or more: floods, many runs, many kills; and hypothesis looks at a thousand examples where `make test` looks at 25.
+# An hour or more: floods, many runs, many kills; and hypothesis looks at a thousand examples where `make test` looks at 15.
 soak: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/soak
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --hypothesis-profile thorough --timeout 7200

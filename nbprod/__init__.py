@@ -15,47 +15,40 @@ Inside a template, where it also works by hand with no workspace::
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-if (
-    TYPE_CHECKING
-):  # for editors and mypy: at run time each name is imported on first use, so that the import stays light
-    from nbprod.domain.markers import Dataset, Model, Range, Secret
+from nbprod.lazy import on_first_use
+
+if TYPE_CHECKING:
+    from nbprod.domain.markers import Column, ColumnOf, Dataset, Model, Range, Secret
     from nbprod.errors import NbprodError
+    from nbprod.magics import load_ipython_extension as load_ipython_extension  # looked for by %load_ext nbprod
+    from nbprod.magics import unload_ipython_extension as unload_ipython_extension
     from nbprod.panels import watch
     from nbprod.recording import record, save_model
     from nbprod.workspace import Workspace
     from nbprod.workspace import open_workspace as open  # noqa: A004 — `nbprod.open()` reads as it should
 
-#: Public name, the module it lives in, and its name there.
-_HOMES = {
-    "Dataset": ("nbprod.domain.markers", "Dataset"),
-    "Model": ("nbprod.domain.markers", "Model"),
-    "NbprodError": ("nbprod.errors", "NbprodError"),
-    "Range": ("nbprod.domain.markers", "Range"),
-    "Secret": ("nbprod.domain.markers", "Secret"),
-    "Workspace": ("nbprod.workspace", "Workspace"),
-    "open": ("nbprod.workspace", "open_workspace"),
-    "record": ("nbprod.recording", "record"),
-    "save_model": ("nbprod.recording", "save_model"),
-    "watch": ("nbprod.panels", "watch"),
-    # looked for by %load_ext nbprod
-    "load_ipython_extension": ("nbprod.magics", "load_ipython_extension"),
-    "unload_ipython_extension": ("nbprod.magics", "unload_ipython_extension"),
-}
-__all__ = ["Dataset", "Model", "NbprodError", "Range", "Secret", "Workspace", "open", "record", "save_model", "watch"]
+_on_first_use = on_first_use(__name__)
+__all__ = [
+    "Column",
+    "ColumnOf",
+    "Dataset",
+    "Model",
+    "NbprodError",
+    "Range",
+    "Secret",
+    "Workspace",
+    "open",
+    "record",
+    "save_model",
+    "watch",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        return version("nbprod")
-    # unknown names are refused before anything is imported: `from nbprod import runs` would recurse otherwise
-    if name not in _HOMES:
-        raise AttributeError(f"module 'nbprod' has no attribute {name!r}")
-    module, attribute = _HOMES[name]
-    return getattr(import_module(module), attribute)
+    return version("nbprod") if name == "__version__" else _on_first_use(name)
 
 
 def __dir__() -> list[str]:

@@ -17,6 +17,8 @@ __all__ = [
     "digest_folder",
     "locked",
     "make_folder",
+    "make_private",
+    "private_opener",
     "publish_folder",
     "refuse_links",
     "sync",
@@ -72,6 +74,19 @@ def make_folder(path: Path) -> Path:
             folder.chmod(0o700)  # mkdir gives the mode to the last one alone
             sync(folder.parent)
     return path
+
+
+def private_opener(path: str, flags: int) -> int:
+    """An opener for ``open`` and ``Path.open``: a file it creates is its owner's alone, whatever the umask says."""
+    return os.open(path, flags, 0o600)
+
+
+def make_private(folder: Path) -> None:
+    """Give a folder and all in it to its owner alone: 0700 and 0600; links are left as they are."""
+    for inside, _, names in os.walk(folder):
+        for path, mode in ((Path(inside), 0o700), *((Path(inside, name), 0o600) for name in names)):
+            if not path.is_symlink() and path.stat().st_mode & 0o777 != mode:
+                path.chmod(mode)
 
 
 def write_file(path: Path, content: bytes | str) -> Path:

@@ -27,6 +27,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nbprod.visible import visible
+
 
 class NbprodError(Exception):
     """Something nbprod can name went wrong.
@@ -40,6 +42,7 @@ class NbprodError(Exception):
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
+        message, hint = visible(message), visible(hint)  # both repeat what others wrote
         super().__init__(message)
         self.message = message
         self.hint = hint

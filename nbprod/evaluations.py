@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.evaluation import Evaluation
 from nbprod.domain.run import Run
 from nbprod.domain.version import Alias, ModelVersion
-from nbprod.errors import NotFoundError, RefusedError, RunFailedError
+from nbprod.errors import EnvironmentProblem, NotFoundError, RefusedError, RunFailedError
 from nbprod.gates import DEFAULT, Gates, policy_parameters
 from nbprod.packages import Packages
 from nbprod.runs import Runs
@@ -30,20 +31,31 @@ class Evaluations:
         Holds the ``[gates.MODEL]`` tables.
     runs, packages
         Execute the notebook; find the packages' folders.
+    resolve
+        Finds the version a text names: ``Models.resolve``; without it only versions themselves are taken.
     """
 
-    def __init__(self, store: Store, settings: Settings, *, runs: Runs, packages: Packages) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        runs: Runs,
+        packages: Packages,
+        resolve: Callable[[ModelVersion | str], ModelVersion] | None = None,
+    ) -> None:
         self._store = store
         self._settings = settings
         self._gates = Gates(settings.tables["gates"])
         self._runs = runs
         self._packages = packages
+        self._resolve = resolve
 
     def run(
         self,
-        candidate: ModelVersion,
+        candidate: ModelVersion | str,
         *,
-        champion: ModelVersion | None = None,
+        champion: ModelVersion | str | None = None,
         caused_by: str | None = None,
         **parameters: Any,
     ) -> Evaluation:
@@ -52,9 +64,9 @@ class Evaluations:
         Parameters
         ----------
         candidate
-            The version to be judged.
+            The version to be judged, or its name: ``electricity/2``.
         champion
-            What it is compared with; ``None``: there is none yet, which is an outcome of its own.
+            What it is compared with, or its name; ``None``: there is none yet, which is an outcome of its own.
         caused_by
             The alert, pipeline or run behind this.
         **parameters
@@ -65,6 +77,8 @@ class Evaluations:
         RunFailedError
             The notebook did not finish, so there is no verdict.
         """
+        candidate = self._version(candidate)
+        champion = self._version(champion) if champion is not None else None
         run = self._runs.start(
             "evaluate",
             policy_parameters(self._gates.policy(candidate.model), parameters),
@@ -79,6 +93,13 @@ class Evaluations:
                 hint=f"`nbprod runs show {run.id}` has the cell and its traceback.",
             )
         return self.keep(candidate, run, champion=champion)
+
+    def _version(self, named: ModelVersion | str) -> ModelVersion:
+        if self._resolve is not None:
+            return self._resolve(named)
+        if isinstance(named, str):
+            raise EnvironmentProblem(f"these evaluations cannot find {named}", hint="Use those of a workspace.")
+        return named
 
     def keep(self, candidate: ModelVersion, run: Run, *, champion: ModelVersion | None = None) -> Evaluation:
         """Take the verdict a run recorded as evidence of a version.
@@ -154,9 +175,7 @@ class Evaluations:
             metric=evidence["metric"],
             policy=verdict["policy_digest"],
             outcome=CheckOutcome(verdict["outcome"]),
-            checks=tuple(
-                CheckResult(**{**check, "outcome": CheckOutcome(check["outcome"])}) for check in verdict["checks"]
-            ),
+            checks=tuple(map(CheckResult.read, verdict["checks"])),
         )
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
 
 from nbprod.errors import NbprodError, ParameterError
+from nbprod.visible import visible
 
 __all__ = ["NbprodMagics", "load_ipython_extension", "unload_ipython_extension"]
 
@@ -147,9 +148,9 @@ def _command(words: list[str]) -> None:
     except Exception as error:
         if not hasattr(error, "format_message"):  # those of click, of which newer versions of typer have a copy
             raise
-        raise Refused(f"nbprod: {error.format_message()}") from None
+        raise Refused(f"nbprod: {visible(error.format_message())}") from None
     if isinstance(code, int) and code:
-        raise Refused(f"nbprod {' '.join(words)} ended with {code}")
+        raise Refused(visible(f"nbprod {' '.join(words)} ended with {code}"))
 
 
 def _complete(_magics: Any, event: Any) -> list[str]:

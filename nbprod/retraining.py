@@ -103,7 +103,7 @@ class Retraining:
         deployment
             Names the policy.
         because
-            The alert, or a reason in words.
+            The alert, its id, or a reason in words.
         until
             The end of the data that may be used; now by default.
 
@@ -114,6 +114,9 @@ class Retraining:
         """
         until = until or now()
         policy = self.policy(deployment)
+        if isinstance(because, str):
+            alerts = self._alerts.list(deployment, limit=None)
+            because = next((alert for alert in alerts if alert.id == because), because)
         cut = until - parse_length(policy.holdout)
         cause = because.id if isinstance(because, Alert) else because
         champion = self._champion(policy)

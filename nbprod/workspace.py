@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from nbprod.deployments import Deployments
 from nbprod.disk import telling
 from nbprod.domain.alert import AlertStatus
+from nbprod.domain.csv_format import data_place, split_format
 from nbprod.domain.markup import card
 from nbprod.domain.names import nearest
 from nbprod.domain.parameter import Parameter
@@ -25,6 +27,7 @@ from nbprod.pipelines import Pipelines
 from nbprod.retraining import Retraining
 from nbprod.rollouts.service import Rollouts
 from nbprod.runs import Runs
+from nbprod.runs.preparing import Resolved
 from nbprod.schedules import Schedules
 from nbprod.schedules.starting import Jobs
 from nbprod.settings import Settings, actor, find_folder
@@ -54,7 +57,10 @@ def open_workspace(folder: Path | str | None = None, **settings: Any) -> Workspa
         It cannot be used.
     """
     place = find_folder(folder if folder is not None else os.environ.get("NBPROD_WORKSPACE", "."))
-    return Workspace(Settings.load(place, **settings))
+    read = Settings.load(place, **settings)
+    for name, entry in read.tables["data"].items():
+        data_place(name, entry)
+    return Workspace(read)
 
 
 class Workspace:
@@ -115,7 +121,13 @@ class Workspace:
     @cached_property
     def evaluations(self) -> Evaluations:
         """Versions held against the champion and the gates."""
-        return Evaluations(self.store, self.settings, runs=self.runs, packages=self.packages)
+        return Evaluations(
+            self.store,
+            self.settings,
+            runs=self.runs,
+            packages=self.packages,
+            resolve=lambda version: self.models.resolve(version),  # noqa: PLW0108 — models need these: found when asked
+        )
 
     @cached_property
     def lake(self) -> Lake:
@@ -126,12 +138,17 @@ class Workspace:
     def deployments(self) -> Deployments:
         """What is in use, its predictions and outcomes."""
         return Deployments(
-            self.store, self.lake, self.packages, self.models.resolve, private=self.settings.private_columns
+            self.store,
+            self.lake,
+            self.packages,
+            self.models.resolve,
+            private=self.settings.private_columns,
+            locate=self._registered,
         )
 
     @cached_property
     def alerts(self) -> Alerts:
-        """What monitors saw and nobody has settled."""
+        """Alerts of the monitors: list, acknowledge, resolve."""
         return Alerts(self.store, notifiers_of(self.settings))
 
     @cached_property
@@ -194,32 +211,39 @@ class Workspace:
             self.evaluations.keep(version, self.runs.get(verdict))
         return version.ref
 
-    def _resolve(self, parameter: Parameter, value: Any) -> tuple[Any, str | None]:
-        """What a notebook gets for a data set's name or a model's reference, and the fingerprint behind it."""
-        if value is None or not (parameter.is_dataset or parameter.is_model):
-            return value, None
+    def _resolve(self, parameter: Parameter, value: Any) -> Resolved:
+        """What a notebook gets for a data set's name or a model's reference, and what stands behind it."""
         if parameter.is_model:
             folder = self._package_folder(str(value))
-            return str(folder), folder.name
+            return Resolved(str(folder), folder.name)
         from nbprod.datasets import open_dataset  # delayed: pandas and pyarrow
 
         place = self._data_place(str(value))
-        return place, open_dataset(place).fingerprint
+        dataset = open_dataset(place)
+        return Resolved(place, dataset.fingerprint, tuple(dataset.schema.names), dataset.read_as)
 
     def _data_place(self, name: str) -> str:
         """The path or URL of a registered data set; a path or URL is taken as it is."""
         known = self.settings.tables["data"]
         if name in known:
-            place = str(known[name].get("path", ""))
-            return place if "://" in place else str(self.folder / place)
-        if "://" in name or Path(name).expanduser().exists():
-            return name if "://" in name else str(Path(name).expanduser().resolve())
-        if (self.folder / name).exists():
-            return str(self.folder / name)
+            return self._registered(name)
+        place, form = split_format(name)
+        if "://" in place or Path(place).expanduser().exists():
+            return (place if "://" in place else str(Path(place).expanduser().resolve())) + form.fragment
+        if (self.folder / place).exists():
+            return f"{self.folder / place}{form.fragment}"
         raise NotFoundError(
             f"There is no data set, file or folder {name!r}",
             hint=f"Name data in nbprod.toml as [data.NAME], or give a path or URL. {nearest(name, known)}",
         )
+
+    def _registered(self, source: Any) -> Any:
+        """The path or URL of a registered data set, with how it is to be read; anything else as it is."""
+        known = self.settings.tables["data"]
+        if not isinstance(source, str) or source not in known:
+            return source
+        place, form = data_place(source, known[source])
+        return (place if "://" in place else str(self.folder / place)) + form.fragment
 
     def _package_folder(self, ref: str) -> Path:
         """The folder of a model version, an alias, a package digest or a package folder."""
@@ -232,6 +256,7 @@ class Workspace:
     def _target(self, name: str) -> Target:
         """What a deployment is at this moment."""
         deployment = self.deployments.get(name)
+        deployment = replace(deployment, reference=self._registered(deployment.reference))
         version = self.models.resolve(deployment.model) if deployment.model else None
         return Target(
             deployment=deployment,

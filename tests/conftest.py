@@ -12,7 +12,7 @@ os.environ.update(waiting_politely(os.environ))
 
 # no clocks: they would fail on a busy machine. `make soak` looks at many more examples than a usual run.
 ANY_MACHINE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("quick", max_examples=25, **ANY_MACHINE)
+settings.register_profile("quick", max_examples=15, **ANY_MACHINE)
 settings.register_profile("thorough", max_examples=1000, **ANY_MACHINE)
 settings.load_profile("quick")
 

@@ -13,6 +13,7 @@ class EditKind(StrEnum):
 
     PARAMETER = "parameter"  #: a literal becomes a parameter
     RECORD = "record"  #: a metric is kept with the run
+    MODULE = "module"  #: a function or class moves into a module beside the notebook
     SAVE_MODEL = "save-model"  #: a fitted estimator is kept with the run
 
 
@@ -60,3 +61,4 @@ class Edit:
     declaration: Declaration | None = None
     in_place: bool = False  #: the cell itself becomes the parameters cell
     new_cell: NewCell | None = None
+    module: tuple[str, ...] = ()  #: imports, constants and definitions that come into the module beside the notebook

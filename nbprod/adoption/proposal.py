@@ -15,12 +15,14 @@ from nbformat.v4 import new_code_cell
 
 from nbprod.adoption.concerns import concerns
 from nbprod.adoption.edit import Declaration, Edit, EditKind
+from nbprod.adoption.modules import constants_in, module_edits, module_source
 from nbprod.adoption.parameters import first_place, parameter_edits, typed_edits
 from nbprod.adoption.reading import Reading
 from nbprod.adoption.results import model_edits, record_edits
 from nbprod.adoption.secrets import Found, secrets_in
 from nbprod.domain.fault import Fault
 from nbprod.errors import NotebookError
+from nbprod.formats.notebook_code import MODULE
 from nbprod.notebook.canonical import tidy
 from nbprod.notebook.document import dump, has_tag, read_notebook, tagged, unused
 from nbprod.notebook.redaction import Redactor
@@ -58,6 +60,7 @@ class Adoption:
     faults: tuple[Fault, ...]  #: what a reader should know; values of secrets are not in them
     secrets: tuple[Found, ...]
     place: int  #: of the parameters cell, where it is a new one
+    module: str = ""  #: the name of the file beside the notebook that functions and classes of the model move into
 
     @property
     def parameters(self) -> tuple[Declaration, ...]:
@@ -75,8 +78,19 @@ class Adoption:
         return Redactor(one.value for one in self.secrets)
 
     def only(self, accept: Callable[[str], bool]) -> Adoption:
-        """The proposal without the edits of cells that are not accepted."""
-        return replace(self, edits=tuple(edit for edit in self.edits if accept(edit.cell)))
+        """The proposal without the edits of cells that are not accepted.
+
+        What moves into the module moves together or stays, because parts of it need each other.
+        """
+        kept = tuple(edit for edit in self.edits if accept(edit.cell))
+        if any(edit.module for edit in self.edits if edit not in kept):
+            kept = tuple(edit for edit in kept if not edit.module)
+        return replace(self, edits=kept)
+
+    @property
+    def module_source(self) -> str:
+        """What is written beside the notebook as :attr:`module`; empty where nothing moves."""
+        return module_source(self.edits)
 
     def notebook(self) -> NotebookNode:
         """The notebook as it would be; every cell of the old one is still there."""
@@ -126,7 +140,7 @@ class Adoption:
                     at += 1
                 id_ = unused(edit.new_cell.id, {cell.id for cell in result.cells})
                 result.cells.insert(at + 1, _new(edit.new_cell.source, id_, behind=edit.cell, asks=edit.cell))
-        if any(edit.kind is not EditKind.PARAMETER for edit in self.edits):
+        if any(edit.kind in {EditKind.RECORD, EditKind.SAVE_MODEL} for edit in self.edits):
             _import_nbprod(result)
         return result
 
@@ -170,6 +184,17 @@ def adopt(path: Path) -> Adoption:
         edits = [edit for cell in reading.cells if cell.id in homes for edit in typed_edits(cell)]
     else:
         edits, faults = parameter_edits(reading, frozenset(one.value for one in secrets))
+    module = _module(path)
+    moved, more = module_edits(reading, module)
+    fixed = constants_in(moved)  # a parameter would change the notebook's value and not the module's
+    edits = [
+        edit
+        for edit in edits
+        if not any(_overlap(edit, one) for one in moved)
+        and not (edit.declaration is not None and edit.declaration.name in fixed)
+    ]
+    edits += moved
+    faults = [*faults, *more]
     for find in (record_edits, model_edits):
         found, more = find(reading)
         edits, faults = edits + found, faults + more
@@ -184,6 +209,22 @@ def adopt(path: Path) -> Adoption:
         faults=tuple(replace(one, file=str(path), sentence=redactor.text(one.sentence)) for one in said),
         secrets=tuple(secrets),
         place=_place(tidied, reading),
+        module=f"{module}.py",
+    )
+
+
+def _module(path: Path) -> str:
+    """A name for a module that is not taken by another file beside the notebook."""
+    number, name = 2, MODULE
+    while path.with_name(f"{name}.py").exists():
+        name, number = f"{MODULE}_{number}", number + 1
+    return name
+
+
+def _overlap(edit: Edit, moved: Edit) -> bool:
+    """Whether an edit changes text that moves away."""
+    return edit.cell == moved.cell and any(
+        one.start < other.end and other.start < one.end for one in edit.replacements for other in moved.replacements
     )
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nbprod.adoption.edit import Edit, EditKind, NewCell, Replacement
+from nbprod.adoption.modules import ESTIMATORS, module_edits
 from nbprod.adoption.reading import Code, Reading, Statement, called
 from nbprod.domain.fault import Fault
+from nbprod.formats.notebook_code import MODULE
 
 __all__ = ["model_edits", "record_edits"]
 
@@ -185,16 +188,25 @@ def _why_not(reading: Reading, fit: _Fit) -> str:
     paths = [reading.path_of(call.func) for call in calls]
     if any(path.startswith(PREPARING) for path in paths[:1]):
         return "it prepares columns and predicts nothing"
-    if not any(path.startswith("sklearn.") for path in paths):
-        return "it is not known to be an estimator of scikit-learn"
-    if own := next((called(call) for call in calls if called(call) in OWN_CODE), ""):
-        return f"it holds a {own}, whose function is in this notebook alone"
+    if not any(path.startswith(ESTIMATORS) for path in paths):
+        return "it is not known to be an estimator of scikit-learn, XGBoost, LightGBM or CatBoost"
+    if own := next((called(call) for call in calls if called(call) in OWN_CODE and _is_stuck(reading, call)), ""):
+        return f"it holds a {own}, whose function no other process can import"
     makers = [node for _, one in reading.statements() if fit.inputs in one.binds for node in ast.walk(one.node)]
     if any(called(node) in TEXTS for _, node in reading.calls()) and any(
         called(one).endswith("transform") for one in makers
     ):
         return "its inputs are texts turned into sparse columns outside of it; put both into one Pipeline"
     return ""
+
+
+def _is_stuck(reading: Reading, call: ast.Call) -> bool:
+    """Whether the function of a transformer is Python's own, or one that cannot move into a module."""
+    given = [*call.args[:1], *(one.value for one in call.keywords if one.arg in {"func", "inverse_func"})]
+    if any(reading.path_of(one).partition(".")[0] in dir(builtins) for one in given):
+        return True
+    _, faults = module_edits(reading, MODULE)
+    return bool(faults)
 
 
 def _judged(reading: Reading, fit: _Fit) -> _Rows | None:

@@ -6,6 +6,7 @@ Exit codes: 0 done · 1 the notebook or job failed · 2 usage or bad parameter �
 
 from __future__ import annotations
 
+import io
 import sys
 
 from nbprod import errors
@@ -32,12 +33,29 @@ def exit_code(error: errors.NbprodError) -> int:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code; an error is a sentence on stderr, never a traceback."""
+    import traceback
+
+    import typer
+
     from nbprod.cli.application import app
+    from nbprod.cli.output import say
 
     try:
-        app(args=arguments, prog_name="nbprod")
+        code = app(args=arguments, prog_name="nbprod", standalone_mode=False)
     except errors.NbprodError as error:
-        sys.stderr.write(f"nbprod: {error.message}\n")
+        say(f"nbprod: {error.message}")
         if error.hint:
-            sys.stderr.write(f"  {error.hint}\n")
+            say(f"  {error.hint}")
         sys.exit(exit_code(error))
+    except typer.Abort:
+        say("Aborted.")
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 — whatever it is, its message may repeat what others wrote
+        if not hasattr(error, "format_message"):  # of click, of which newer versions of typer have a copy
+            say(traceback.format_exc())
+            sys.exit(1)
+        usage = io.StringIO()
+        error.show(usage)  # type: ignore[attr-defined]
+        say(usage.getvalue().rstrip("\n"))
+        sys.exit(error.exit_code)  # type: ignore[attr-defined]
+    sys.exit(code if isinstance(code, int) else 0)

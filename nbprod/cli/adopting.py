@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbprod.cli.output import print_json, say
+from nbprod.cli.output import print_json, put, say
 from nbprod.pages.wording import plural
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def adopt(
         print_json(_record(proposal, kept))
         return
     for fault in proposal.faults:
-        typer.echo(str(fault))
+        put(str(fault))
     if not proposal.is_needed:
         say(f"{notebook} needs no change.")
         _write(proposal, output)
@@ -49,7 +49,8 @@ def adopt(
         target = notebook if typer.confirm(f"Write {notebook}?", default=False, err=True) else None
     else:
         for change in proposal.changes():
-            typer.echo(str(change))
+            put(str(change))
+        put(_module(proposal), end="")
     kept = _write(proposal, target)
     say(_summary(proposal, kept))
 
@@ -59,22 +60,33 @@ def _asked(proposal: Adoption) -> Adoption:
     refused: set[str] = set()
     answer = ""
     for change in proposal.changes():
-        typer.echo(str(change))
+        put(str(change))
         if change.asks is None or answer == "a":
             continue
         if answer != "q":
             answer = typer.prompt(f"Accept? [{ANSWERS}]", default="y", err=True).strip().lower()[:1]
         if answer in {"n", "q"}:
             refused.add(change.asks)
+    put(_module(proposal), end="")
     return proposal.only(lambda cell: cell not in refused)
+
+
+def _module(proposal: Adoption) -> str:
+    """The module that is proposed, as the changes of cells are shown."""
+    source = proposal.redactor.text(proposal.module_source)
+    lines = [f"+{line}" for line in source.splitlines()]
+    return "\n".join([f"── new file {proposal.module}", *lines, ""]) if source else ""
 
 
 def _write(proposal: Adoption, target: Path | None) -> Path | None:
     """Write the notebook, if it is said where to."""
     if target is None:
         return None
+    from nbprod.disk import write_file
     from nbprod.notebook.document import write_notebook  # nbformat takes a second to import
 
+    if source := proposal.module_source:  # first: the notebook imports it
+        write_file(target.with_name(proposal.module), source)
     write_notebook(proposal.notebook(), target)
     return target
 
@@ -97,6 +109,9 @@ def _record(proposal: Adoption, written: Path | None) -> dict[str, object]:
             {"id": one.id, "was": one.was, "notes": list(one.notes), "diff": list(one.diff)}
             for one in proposal.changes()
         ],
+        "module": {"file": proposal.module, "source": hide(proposal.module_source)}
+        if proposal.module_source
+        else None,
         "warnings": [{"cell": one.cell, "rule": one.rule, "sentence": one.sentence} for one in proposal.faults],
     }
 

@@ -12,7 +12,7 @@ from nbprod.domain.alert import AlertStatus
 if TYPE_CHECKING:
     from nbprod.workspace import Workspace
 
-app = typer.Typer(help="What monitors saw and nobody has settled.", no_args_is_help=True)
+app = typer.Typer(help="Alerts of the monitors: list, acknowledge, resolve.", no_args_is_help=True)
 
 AlertId = Annotated[str, typer.Argument(help="Id of the alert.")]
 Note = Annotated[str, typer.Option("--note", help="Why, for those who read it later.")]

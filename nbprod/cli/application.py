@@ -31,6 +31,7 @@ from nbprod.cli import (
     site,
     sweep,
 )
+from nbprod.cli.output import put
 
 __all__ = ["app"]
 
@@ -47,7 +48,7 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
-        typer.echo(version("nbprod"))
+        put(version("nbprod"))
         raise typer.Exit
 
 

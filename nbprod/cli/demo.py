@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbprod.cli.output import say
+from nbprod.cli.output import put, say
 
 if TYPE_CHECKING:
     from nbprod.demo import Step
@@ -23,10 +23,10 @@ def demo(
     """Walk the whole road on real data: train, promote, watch a year, retrain, refuse a bad model, build the site."""
     from nbprod.demo import run_demo  # pandas, and everything else
 
-    say("The road of nbprod on 45,312 half-hours of a real electricity market; about three minutes.")
+    say("Everything in one go, on 45,312 half-hours of a real electricity market; about three minutes.")
     address = run_demo(folder, _tell)
-    typer.echo(f"Look at it: {address}")
+    put(f"Look at it: {address}")
 
 
 def _tell(step: Step) -> None:
-    typer.echo(f"{step.seconds:6.1f} s  {step.line}\n          {step.file}")
+    put(f"{step.seconds:6.1f} s  {step.line}\n          {step.file}")

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbprod.cli.output import AsJson, Limit, emit, emit_one, plain, print_json, say
+from nbprod.cli.output import AsJson, Limit, emit, emit_one, print_json, put, say
 from nbprod.clock import parse_utc
 from nbprod.domain.check import CheckOutcome
-from nbprod.errors import RefusedError
+from nbprod.domain.plain import plain
+from nbprod.errors import RefusedError, SettingsError
 
 if TYPE_CHECKING:
     from nbprod.workspace import Workspace
@@ -20,6 +21,7 @@ app = typer.Typer(help="Register, approve, promote, roll back and explain models
 
 Ref = Annotated[str, typer.Argument(metavar="VERSION", help="electricity/2 or electricity@champion.")]
 Model = Annotated[str, typer.Argument(help="Name of the model.")]
+NamedModel = Annotated[str | None, typer.Option("--model", help="Name of the model, said by its name.")]
 Alias = Annotated[str, typer.Option("--alias", help="The name that moves.")]
 Note = Annotated[str, typer.Option("--note", help="Why, in a sentence; it is kept.")]
 Evidence = Annotated[list[str] | None, typer.Option("--evidence", help="A run or package that shows it; repeatable.")]
@@ -67,13 +69,16 @@ def show(
 @app.command()
 def register(
     package: Annotated[str, typer.Argument(help="A digest, or its first six or more digits.")],
-    model: Model,
+    name: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Name of the model, or --model.")] = None,
+    model: NamedModel = None,
     note: Note = "",
     as_json: AsJson = False,
 ) -> None:
     """Give a package the next version number of a model."""
+    if (name is None) == (model is None):
+        raise SettingsError("Say which model, once", hint=f"nbprod models register {package[:8]} --model NAME")
     workspace = _workspace()
-    version = workspace.models.register(workspace.packages.get(package), model, note=note)
+    version = workspace.models.register(workspace.packages.get(package), model=str(model or name), note=note)
     emit_one(version, as_json=as_json)
     say(f"{version.ref} is {version.approval}. Next: nbprod models bless {version.ref}")
 
@@ -90,15 +95,22 @@ def evaluate(
     data: Annotated[str, typer.Option("--data", help="A registered data set, a path or a URL.")],
     start: Annotated[str | None, typer.Option(help="Only rows from this moment on.")] = None,
     end: Annotated[str | None, typer.Option(help="Only rows before this moment.")] = None,
-    block: Annotated[str | None, typer.Option(help="Rows of one block of time depend on each other: 1d.")] = None,
-    alias: Annotated[str, typer.Option("--against", help="Compare with whoever this alias names.")] = "champion",
+    block: Annotated[
+        str | None, typer.Option(help="Length of blocks of time within which rows depend on each other: 1d.")
+    ] = None,
+    champion: Annotated[
+        str | None, typer.Option("--champion", help="Compare with this version; else with the model's champion.")
+    ] = None,
+    against: Annotated[
+        str, typer.Option("--against", help="Compare with the version this alias names.")
+    ] = "champion",
     as_json: AsJson = False,
 ) -> None:
     """Hold a version against the champion and its model's gates; exit 3 unless they pass."""
     workspace = _workspace()
     candidate = workspace.models.resolve(version)
     holders = {one.name: one.ref for one in workspace.models.aliases(candidate.model)}
-    champion = workspace.models.resolve(holders[alias]) if alias in holders else None
+    champion = champion or holders.get(against)
     given = {"data": data, "start": start, "end": end, "block": block}
     chosen = {name: value for name, value in given.items() if value is not None}
     verdict = workspace.evaluations.run(candidate, champion=champion, **chosen)
@@ -124,9 +136,12 @@ def promote(
     version: Ref,
     expect: Annotated[str, typer.Option("--expect", help="The version the alias names now, or none.")],
     alias: Alias = "champion",
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="The reason; it is kept.")] = "",
     evidence: Evidence = None,
-    waive: Annotated[str | None, typer.Option("--waive", help="Why although the gates do not say yes; kept.")] = None,
+    waive: Annotated[
+        str | None,
+        typer.Option("--waive", help="Promote although the gates have not passed, for this reason, which is kept."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Let an alias name a version, if it still names the expected one."""
@@ -139,9 +154,11 @@ def promote(
 @app.command()
 def rollback(
     model: Model,
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept.")],
+    reason: Annotated[str, typer.Option("--reason", help="The reason; it is kept.")],
     alias: Alias = "champion",
-    expect: Annotated[str | None, typer.Option("--expect", help="The version to be left.")] = None,
+    expect: Annotated[
+        str | None, typer.Option("--expect", help="The version the alias names now; refused if it names another.")
+    ] = None,
     evidence: Evidence = None,
     as_json: AsJson = False,
 ) -> None:
@@ -159,7 +176,10 @@ def history(model: Model, limit: Limit = 50, as_json: AsJson = False) -> None:
 
 @app.command()
 def why(
-    subject: Annotated[str, typer.Argument(help="electricity@champion, electricity/2, or a prediction id.")],
+    subject: Annotated[
+        str,
+        typer.Argument(help="electricity for its champion, electricity@alias, electricity/2, a prediction id."),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Tell the whole lineage on one page: data, notebook, run, gates, decisions, use."""
@@ -167,7 +187,7 @@ def why(
     if as_json:
         print_json(plain(lineage))
     else:
-        typer.echo(str(lineage))
+        put(str(lineage))
 
 
 def _workspace() -> Workspace:

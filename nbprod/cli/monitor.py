@@ -8,6 +8,7 @@ import typer
 
 from nbprod.cli.output import AsJson, Limit, emit, emit_one, say
 from nbprod.domain.advice import Verdict
+from nbprod.domain.numbers import number
 from nbprod.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def run(
     window: Annotated[str | None, typer.Option(help="A length that ends at --end: 24h, 30d, 4w.")] = None,
     start: Annotated[str | None, typer.Option(help="Event time, ISO 8601; UTC without a zone.")] = None,
     end: Annotated[str | None, typer.Option(help="Event time, not included; now by default.")] = None,
-    as_of: Annotated[str | None, typer.Option(help="Outcomes that arrived later are not seen.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="Leave out outcomes that arrived later.")] = None,
     rich: Annotated[str, typer.Option(help="evidently's report: auto (when it alarms), always, never.")] = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -52,11 +53,13 @@ def list_(
 
 @app.command()
 def show(
-    run_id: Annotated[str, typer.Argument(help="Id of the monitor run.")],
+    name: Annotated[
+        str, typer.Argument(metavar="DEPLOYMENT", help="A deployment, for its newest report, or a monitor run's id.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """One report with its checks."""
-    report = _workspace().monitors.get(run_id)
+    report = _workspace().monitors.get(name)
     if as_json:
         emit_one(report, as_json=True)
     else:
@@ -77,7 +80,12 @@ def calibrate(
     days: Annotated[int, typer.Option(min=1, help="Length of a window.")] = 1,
     per_year: Annotated[
         float | None,
-        typer.Option("--budget", min=0.01, help="False alarms a year one can live with; else that of nbprod.toml."),
+        typer.Option(
+            "--per-year",
+            "--budget",
+            min=0.01,
+            help="False alarms a year to accept; by default as in nbprod.toml.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -92,7 +100,7 @@ def _tell(report: MonitorReport) -> None:
     """For people: the verdict, each metric, what to do; then the checks."""
     say(f"{report.verdict.upper()}: {report.sentence}")
     for metric, sides in report.by_metric.items():
-        say(f"{metric}: " + ", ".join(f"{value:.4g} {side}" for side, value in sides.items()))
+        say(f"{metric}: " + ", ".join(f"{number(value)} {side}" for side, value in sides.items()))
     say(f"Next: {report.next_step}")
     say(f"Run {report.run_id}, {report.window}")
     emit(report.checks, ["name", "subject", "outcome", "value", "sentence"], as_json=False)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nbprod.cli import adopting
+from nbprod.cli.output import put, say
 
 __all__ = ["app"]
 
@@ -27,12 +28,12 @@ def check(paths: Paths) -> None:
     notebooks = _notebooks(paths)
     faults = [fault for path in notebooks for fault in faults_in_file(path)]
     for fault in faults:
-        typer.echo(str(fault))
+        put(str(fault))
     if not faults:
-        typer.echo(f"{_counted(len(notebooks))} in order.", err=True)
+        say(f"{_counted(len(notebooks))} in order.")
         return
     mendable = sum(fault.is_mended_by_tidy for fault in faults)
-    typer.echo(f"{len(faults)} faults, of which nbprod notebooks tidy mends {mendable}.", err=True)
+    say(f"{len(faults)} faults, of which nbprod notebooks tidy mends {mendable}.")
     raise typer.Exit(NOT_OK)
 
 
@@ -44,8 +45,8 @@ def tidy(paths: Paths) -> None:
     notebooks = _notebooks(paths)
     mended = [path for path in notebooks if tidy_file(path)]
     for path in mended:
-        typer.echo(str(path))
-    typer.echo(f"{_counted(len(notebooks))} read, {len(mended)} rewritten.", err=True)
+        put(str(path))
+    say(f"{_counted(len(notebooks))} read, {len(mended)} rewritten.")
 
 
 def _notebooks(paths: list[Path]) -> list[Path]:

@@ -2,53 +2,44 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
-from enum import Enum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from nbprod.clock import format_utc
+from nbprod.domain.numbers import number
+from nbprod.domain.plain import plain
+from nbprod.visible import in_json, visible
 
-__all__ = ["AsJson", "Limit", "emit", "emit_one", "plain", "say"]
+__all__ = ["AsJson", "Limit", "emit", "emit_one", "put", "say"]
+
+GAP = 2  #: columns between two cells
+PIPE_WIDTH = 80  #: of lines that are cut, where there is no terminal to fit
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: a list for `list`, one record for `show`.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="At most this many, newest first.")]
 
 
-def plain(value: Any) -> Any:
-    """A record as values JSON knows; keys are the field names, numbers that are none become null."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, datetime):
-        return format_utc(value)
-    if isinstance(value, date | Path):
-        return str(value)
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
 def say(text: str) -> None:
     """Talk to the person: one line on stderr."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(visible(text) + "\n")
 
 
-def emit(records: Sequence[Any], columns: Sequence[str], *, as_json: bool, empty: str = "Nothing yet.") -> None:
+def put(text: object, end: str = "\n") -> None:
+    """Print a line on stdout."""
+    sys.stdout.write(visible(str(text)) + end)
+
+
+def emit(
+    records: Sequence[Any],
+    columns: Sequence[str],
+    *,
+    as_json: bool,
+    empty: str = "Nothing yet.",
+    cut: str = "",
+) -> None:
     """Print records on stdout.
 
     Parameters
@@ -56,11 +47,13 @@ def emit(records: Sequence[Any], columns: Sequence[str], *, as_json: bool, empty
     records
         Frozen values or dictionaries.
     columns
-        The fields a person sees; JSON has them all.
+        The fields a person sees, each by its ``…_name`` where there is one; JSON has them all.
     as_json
         Whether a program reads.
     empty
         What a person is told when there is none.
+    cut
+        The column that is cut so that a line fits the terminal, or 80 columns in a pipe; JSON has it whole.
     """
     rows = [plain(record) for record in records]
     if as_json:
@@ -73,12 +66,34 @@ def emit(records: Sequence[Any], columns: Sequence[str], *, as_json: bool, empty
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
+    cells = {
+        column: [visible(_cell(row.get(f"{column}_name") or row.get(column)).replace("\n", " ")) for row in rows]
+        for column in columns
+    }
+    is_terminal = sys.stdout.isatty()
+    if cut:
+        cells[cut] = _cut(cells, cut, Console().width if is_terminal else PIPE_WIDTH)
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
+        heading = visible(column.replace("_", " "))
+        if column == cut:  # the heading is no longer than what stands below it
+            heading = heading if max(map(len, cells[cut])) >= len(heading) else ""
+        table.add_column(heading, overflow="fold", no_wrap=bool(cut))
+    for line in zip(*cells.values(), strict=True):
+        table.add_row(*line)
     # a pipe gets one line a record, whatever the terminal's width
-    Console(width=None if sys.stdout.isatty() else 400, highlight=False, markup=False).print(table)
+    Console(width=None if is_terminal and not cut else 400, highlight=False, markup=False).print(table)
+
+
+def _cut(cells: Mapping[str, Sequence[str]], cut: str, width: int) -> list[str]:
+    """The texts of one column, so short that the lines fit a width; the others are never cut."""
+    from rich.cells import cell_len, set_cell_size
+
+    others = [max(map(cell_len, [name, *texts])) + GAP for name, texts in cells.items() if name != cut]
+    left = max(width - sum(others), 0)
+    return [
+        text if cell_len(text) <= left else (set_cell_size(text, left - 1) + "…" if left else "")
+        for text in cells[cut]
+    ]
 
 
 def emit_one(record: Any, *, as_json: bool) -> None:
@@ -89,20 +104,20 @@ def emit_one(record: Any, *, as_json: bool) -> None:
         return
     width = max((len(name) for name in content), default=0)
     for name, value in content.items():
-        if value not in (None, "", [], {}):
-            sys.stdout.write(f"{name.replace('_', ' '):<{width}}  {_cell(value)}\n")
+        if value not in (None, "", [], {}) and not content.get(f"{name}_name"):
+            put(f"{name.replace('_', ' '):<{width}}  {_cell(value)}")
 
 
 def print_json(content: Any) -> None:
     """Print JSON on stdout, keys in the order of the fields."""
-    sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    sys.stdout.write(in_json(json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)) + "\n")
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return number(value)
     if isinstance(value, Mapping):
         return _joined(f"{name}={_cell(item)}" for name, item in value.items())
     if isinstance(value, list):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nbprod.cli.output import AsJson, Limit, emit, emit_one, say
+from nbprod.cli.output import AsJson, Limit, emit, emit_one, put, say
 
 __all__ = ["app"]
 
@@ -27,7 +27,7 @@ def build(
     if as_json:
         emit_one(package, as_json=True)
         return
-    typer.echo(package.digest)
+    put(package.digest)
     say(f"Sealed in {package.folder}")
 
 
@@ -53,8 +53,8 @@ def verify(package: Annotated[str, typer.Argument(help="A digest, or a folder.",
         sealed = verify_folder(folder)
     else:
         sealed = _packages().verify(package)
-    typer.echo(sealed.digest)
-    say(f"{len(sealed.files)} files are what the manifest says.")
+    put(sealed.digest)
+    say(f"{len(sealed.files)} files match the manifest.")
 
 
 @app.command()
@@ -64,7 +64,7 @@ def bless(package: Package, as_json: AsJson = False) -> None:
     if as_json:
         emit_one(blessing, as_json=True)
         return
-    typer.echo(blessing.sentence)
+    put(blessing.sentence)
     say(f"Blessed on Python {blessing.python}, {blessing.platform}, in {blessing.seconds:.1f} s.")
 
 
@@ -78,14 +78,14 @@ def compare(first: Package, second: Package, as_json: AsJson = False) -> None:
 def import_package(
     path: Annotated[Path, typer.Argument(help="A .tar file or a folder made by export.", show_default=False)],
     digest: Annotated[
-        str | None, typer.Option("--digest", help="What it must be, told by somebody you trust.")
+        str | None, typer.Option("--digest", help="The digest it must have, from somebody you trust.")
     ] = None,
 ) -> None:
     """Take in a package from elsewhere, verified."""
     package = _packages().import_(path, digest=digest)
-    typer.echo(package.digest)
+    put(package.digest)
     if digest is None:
-        say("It is what its own manifest says; give --digest to hold it against what its maker says.")
+        say("It matches its own manifest; give --digest to compare it with the digest its maker gave you.")
 
 
 @app.command()
@@ -94,7 +94,7 @@ def export(
     path: Annotated[Path, typer.Argument(help="A .tar file or a folder that does not exist.", show_default=False)],
 ) -> None:
     """Write a package to a .tar file or a folder."""
-    typer.echo(str(_packages().export(package, path)))
+    put(str(_packages().export(package, path)))
 
 
 def _packages() -> Any:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbprod.cli.output import AsJson, Limit, emit, emit_one, plain, print_json, say
+from nbprod.cli.output import AsJson, Limit, emit, emit_one, print_json, say
 from nbprod.cli.run import Assignments, assignments
 from nbprod.domain.pipeline import PipelineRun, StepResult, StepStatus
+from nbprod.domain.plain import plain
 from nbprod.errors import RefusedError, SettingsError
 
 if TYPE_CHECKING:
@@ -51,20 +52,35 @@ def run(
     pipelines = _workspace().pipelines
     if resume:
         if inputs:
-            raise SettingsError("What is resumed keeps its inputs", hint="Leave out -p, or start anew.")
+            raise SettingsError("A resumed execution keeps its inputs", hint="Leave out -p, or start anew.")
         found = pipelines.get(resume)
         if found.pipeline != name:
             raise SettingsError(f"{found.id} is an execution of {found.pipeline}, not of {name}")
         done = pipelines.resume(found, jobs=jobs, told=_tell)
     else:
         done = pipelines.run(name, assignments(inputs), jobs=jobs, from_text=True, told=_tell)
+    _end(done, as_json=as_json)
+
+
+@app.command()
+def resume(
+    run: Annotated[str, typer.Argument(metavar="ID", help="An execution's id, or a pipeline's name.")],
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="How many steps at a time.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with an execution from the step that failed; exit as `run` does."""
+    _end(_workspace().pipelines.resume(run, jobs=jobs, told=_tell), as_json=as_json)
+
+
+def _end(done: PipelineRun, *, as_json: bool) -> None:
+    """Show how an execution ended, and leave with the code that says so."""
     _show(done, as_json=as_json)
     if done.is_refused:
         raise RefusedError(
             f"Pipeline run {done.id} was stopped by a check", hint=f"Look at {done.folder}/report.html"
         )
     if not done.succeeded:
-        say(f"Mend it, then go on: nbprod pipeline run {name} --resume {done.id}")
+        say(f"Mend it, then go on: nbprod pipeline resume {done.id}")
         raise typer.Exit(1)
 
 

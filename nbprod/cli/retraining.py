@@ -25,11 +25,7 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Train, register, bless, evaluate, and do what the policy says."""
-    workspace = _workspace()
-    alert = next((one for one in workspace.alerts.list(deployment, limit=None) if one.id == because), None)
-    outcome = workspace.retraining.start(
-        deployment, because=alert or because, until=parse_utc(until) if until else None
-    )
+    outcome = _workspace().retraining.start(deployment, because=because, until=parse_utc(until) if until else None)
     emit_one(outcome, as_json=as_json)
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import click
 import typer
 
-from nbprod.cli.output import AsJson, emit_one, say
+from nbprod.cli.output import AsJson, emit_one, put, say
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.length import parse_length
 from nbprod.domain.run import Run
@@ -40,7 +40,7 @@ def run(
     hold: Annotated[
         str | None,
         typer.Option(
-            "--hold", metavar="TIME", help="After an error, stay and keep the kernel to look into: 30m, 2h."
+            "--hold", metavar="TIME", help="After an error, keep the kernel this long to look into it: 30m, 2h."
         ),
     ] = None,
     show_help: Annotated[bool, typer.Option("--help", "-h", help="Show the template's parameters.")] = False,
@@ -48,36 +48,37 @@ def run(
 ) -> None:
     """Execute a template or any notebook; parameters are checked before a kernel starts."""
     if template is None:  # not left to typer, which would refuse `nbprod run --help`
-        typer.echo(context.get_help(), err=not show_help)
+        (put if show_help else say)(context.get_help())
         raise typer.Exit(0 if show_help else 2)
     from nbprod.workspace import open_workspace  # opens the ledger
 
     runs = open_workspace().runs
     if show_help:
-        typer.echo(f"Usage: {context.command_path} {template} [-p NAME=VALUE]…")
-        typer.echo(describe(runs.source(template)))
-        typer.echo("\nOptions of every run: nbprod run --help")
+        put(f"Usage: {context.command_path} {template} [-p NAME=VALUE]…")
+        put(describe(runs.source(template)))
+        put("\nOptions of every run: nbprod run --help")
         return
     bar: AbstractContextManager[Any] = nullcontext()
     if sys.stderr.isatty() and not detach:
         from nbprod.notebook.progress import progress_bar  # rich takes 0.1 s
 
         bar = progress_bar(template)
+    plan = runs.plan(template, assignments(parameters), from_text=True)
+    for name, how in plan.read_as.items():
+        say(f"{name} is read as {how}.")
     with bar as progress:
-        done = runs.start(
-            template,
-            assignments(parameters),
+        done = runs.execute(
+            plan,
             detach=detach,
             progress=progress,
             timeout_s=timeout_s,
-            from_text=True,
             hold_s=parse_length(hold).total_seconds() if hold else None,
         )
     emit_one(done, as_json=as_json)
     if detach:
         say(f"Follow it with nbprod runs watch {done.id}")
     elif not done.succeeded:
-        at = f" in cell {done.failed_cell}" if done.failed_cell else ""
+        at = f" in cell {done.failed_at}" if done.failed_at else ""
         say(f"nbprod: run {done.id} {done.status}{at} ({done.cause}): {done.error}")
         stay(runs, done)
         raise typer.Exit(1)
@@ -92,13 +93,13 @@ def stay(runs: Any, run: Run) -> None:
     say(attaching(run, hold))
     if not is_staying():  # another process holds it
         return
-    say("Ctrl-C here lets the kernel go.")
+    say("Ctrl-C here releases the kernel.")
     try:
         while is_staying():  # also while a run that was resumed elsewhere goes on in the kernel here
             time.sleep(0.3)
-        say("The kernel is held no more.")
+        say("The kernel is no longer held.")
     except KeyboardInterrupt:
-        say("The kernel is let go.")
+        say("The kernel was released.")
 
 
 def attaching(run: Run, hold: Hold) -> str:
@@ -112,7 +113,7 @@ def attaching(run: Run, hold: Hold) -> str:
             "  or with JupyterLab, where it is under Kernel > Change Kernel of any notebook:",
             f"    jupyter lab --ServerApp.allow_external_kernels=True --ServerApp.external_connection_dir={folder}",
             f"  Mend the notebook and go on from that cell:  nbprod runs resume {run.id}",
-            f"  Let it go:  nbprod runs debug {run.id} --release",
+            f"Release it: nbprod runs debug {run.id} --release",
         )
     )
 
@@ -130,7 +131,7 @@ def judge(run: Run, checks: Sequence[CheckResult]) -> None:
             say(f"{check.outcome}: {check.sentence}")
     if failed := [check.name for check in checks if check.outcome is CheckOutcome.FAILED]:
         raise RefusedError(
-            f"Run {run.id} went through, and its checks say no: {', '.join(dict.fromkeys(failed))}",
+            f"Run {run.id} succeeded, but these checks failed: {', '.join(dict.fromkeys(failed))}",
             hint=f"Look at {run.folder}/report.html",
         )
 

@@ -8,19 +8,24 @@ from typing import Annotated, Any
 
 import typer
 
-from nbprod.cli.output import AsJson, Limit, emit, emit_one, plain, print_json, say
+from nbprod.cli.output import AsJson, Limit, emit, emit_one, print_json, put, say
 from nbprod.cli.run import attaching, stay
 from nbprod.disk import write_file
 from nbprod.domain.length import parse_length
+from nbprod.domain.numbers import number
+from nbprod.domain.plain import plain
+from nbprod.domain.run import Run
 from nbprod.errors import NotFoundError, RefusedError
+from nbprod.pages.terminal import plain as without_sequences
 from nbprod.pages.wording import plural, size
+from nbprod.visible import in_json
 
 __all__ = ["app"]
 
 app = typer.Typer(help="List, show and follow runs; mend, repeat, compare and prune them.", no_args_is_help=True)
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the beginning or end of it.")]
-COLUMNS = ("id", "status", "template", "created_at", "failed_cell", "metrics", "files")
+COLUMNS = ("id", "status", "result")
 
 
 def service() -> Any:
@@ -43,7 +48,8 @@ def list_runs(
 
     aware = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
     found = service().list(template=template, status=status, since=aware, limit=limit)
-    emit(found, COLUMNS, as_json=as_json, empty="No runs yet. Start one with nbprod run TEMPLATE.")
+    rows = found if as_json else [{**plain(run), "result": result(run)} for run in found]
+    emit(rows, COLUMNS, as_json=as_json, empty="No runs yet. Start one with nbprod run TEMPLATE.", cut="result")
 
 
 @app.command()
@@ -61,9 +67,9 @@ def watch(run: RunId, as_json: AsJson = False) -> None:
     runs = service()
     for event in runs.watch(run):
         if as_json:
-            typer.echo(to_line(event))
+            put(to_line(event))
         elif text := spoken(event):
-            typer.echo(text, nl=not event.get("text"))
+            put(text, end="" if event.get("text") else "\n")
     found = runs.get(run)
     if not found.succeeded:
         stay(runs, found)
@@ -79,17 +85,17 @@ def cancel(run: RunId) -> None:
 
 @app.command()
 def debug(
-    run: RunId, release: Annotated[bool, typer.Option("--release", help="Let the held kernel go.")] = False
+    run: RunId, release: Annotated[bool, typer.Option("--release", help="Release the held kernel.")] = False
 ) -> None:
     """Say how to look into the kernel that is held for a failed run (nbprod run --hold 30m)."""
     runs = service()
     if release:
         runs.release(run)
-        say("The kernel is let go.")
+        say("The kernel was released.")
         return
     found = runs.get(run)
     if hold := runs.hold_of(found):
-        typer.echo(attaching(found, hold))
+        put(attaching(found, hold))
         return
     raise NotFoundError(
         f"No kernel is held for run {found.id}, which is {found.status}",
@@ -109,7 +115,7 @@ def resume(
     done = runs.resume(run, from_top=from_top, told=say)
     emit_one(done, as_json=as_json)
     if not done.succeeded:
-        say(f"nbprod: run {done.id} {done.status} in cell {done.failed_cell} ({done.cause}): {done.error}")
+        say(f"nbprod: run {done.id} {done.status} in cell {done.failed_at} ({done.cause}): {done.error}")
         stay(runs, done)
         raise typer.Exit(1)
 
@@ -118,7 +124,7 @@ def resume(
 def reproduce(
     run: RunId,
     tolerance: Annotated[
-        float, typer.Option("--tolerance", min=0.0, help="Difference of numbers that counts as the same.")
+        float, typer.Option("--tolerance", min=0.0, help="Numbers that differ by at most this count as the same.")
     ] = 1e-9,
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Execute although data, code or packages changed.")
@@ -130,11 +136,11 @@ def reproduce(
     if as_json:
         print_json(found.to_dict())
     else:
-        typer.echo(str(found))
+        put(str(found))
     if not found.is_same:
         raise RefusedError(
             f"Run {found.run} is {found.verdict}" + (f": {found.obstacles[0]}" if found.obstacles else ""),
-            hint="Execute it all the same with --anyway."
+            hint="To execute it nevertheless: --anyway."
             if found.again is None
             else f"See nbprod runs compare {found.run} {found.again}",
         )
@@ -142,10 +148,14 @@ def reproduce(
 
 @app.command()
 def prune(
-    keep: Annotated[str, typer.Option("--keep", metavar="TIME", help="Runs that ended since then stay: 30d, 4w.")],
+    keep: Annotated[
+        str, typer.Option("--keep", metavar="TIME", help="Keep runs that ended within this time: 30d, 4w.")
+    ],
     keep_registered: Annotated[  # noqa: ARG001 — said for whoever reads the script
         bool,
-        typer.Option("--keep-registered", help="What versions, packages, alerts or events name stays in any case."),
+        typer.Option(
+            "--keep-registered", help="Runs that versions, packages, alerts or events refer to always stay."
+        ),
     ] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
     as_json: AsJson = False,
@@ -156,11 +166,11 @@ def prune(
         print_json(plain(found))
         return
     for id_ in found.runs:
-        typer.echo(id_)
+        put(id_)
     done = "would be removed" if dry_run else "removed"
     say(f"{plural(len(found.runs), 'run folder')} {done}, {size(found.size_bytes)}.")
     if found.kept:
-        say(f"{plural(found.kept, 'run')} as old stay: something refers to them.")
+        say(f"{plural(found.kept, 'older run')} kept: something refers to them.")
 
 
 @app.command()
@@ -180,14 +190,21 @@ def compare(
     if as_json:
         print_json(difference.to_dict())
     else:
-        typer.echo(str(difference))
+        put(str(difference))
+
+
+def result(run: Run) -> str:
+    """What came of a run, in a line: why it ended early, else its metrics, the one that counts first."""
+    if run.error:
+        return f"{run.failed_cell}: {run.error}" if run.failed_cell else run.error
+    return ", ".join(f"{name} {number(value)}" for name, value in run.metrics.items())
 
 
 def to_line(event: dict[str, Any]) -> str:
     """An event as one line of JSON."""
     import json
 
-    return json.dumps(event, ensure_ascii=False)
+    return in_json(json.dumps(event, ensure_ascii=False))
 
 
 def spoken(event: dict[str, Any]) -> str:
@@ -196,7 +213,7 @@ def spoken(event: dict[str, Any]) -> str:
         case "cell.started":
             return f"── {event['cell']}"
         case "cell.output":
-            return str(event.get("text") or "")
+            return without_sequences(str(event.get("text") or ""))
         case "cell.ended" if event["status"] != "completed":
             return f"── {event['cell']} {event['status']} ({event.get('cause')})"
         case "run.stopping":

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbprod.cli.output import AsJson, Limit, emit, plain, print_json, say
+from nbprod.cli.output import AsJson, Limit, emit, print_json, put, say
 from nbprod.clock import parse_utc
+from nbprod.domain.plain import plain
 from nbprod.errors import SettingsError
 
 if TYPE_CHECKING:
     from nbprod.schedules import Started
     from nbprod.workspace import Workspace
 
-SHORT = "What is started when, and files for the schedulers that start it."
+SHORT = "What is started when, and files for cron, systemd and other schedulers."
 # \b keeps the lines as they are
 HELP = f"""{SHORT}
 
@@ -82,7 +83,7 @@ def show(
 @app.command("run-due")
 def run_due(
     names: Annotated[list[str] | None, typer.Argument(help="Only these schedules.")] = None,
-    now: Annotated[str | None, typer.Option(help="Only tell what would be started at this moment; UTC.")] = None,
+    now: Annotated[str | None, typer.Option(help="Only show what would be started at this moment, UTC.")] = None,
     jobs: Jobs = None,
     as_json: AsJson = False,
 ) -> None:
@@ -92,7 +93,7 @@ def run_due(
         try:
             at = parse_utc(now)
         except ValueError:
-            raise SettingsError(f"{now!r} is no moment", hint="Write 2026-11-21T02:30.") from None
+            raise SettingsError(f"{now!r} is not a moment", hint="Write 2026-11-21T02:30.") from None
         emit(schedules.due(now=at), COLUMNS, as_json=as_json, empty="Nothing would be due.")
         return
     for name in names or []:
@@ -111,7 +112,9 @@ def start(
 @app.command()
 def export(
     kind: Annotated[str, typer.Argument(help="cron, systemd, airflow, kubernetes or github.")],
-    names: Annotated[list[str] | None, typer.Argument(help="Start these one by one; else call run-due.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Start these one by one; without any, call run-due.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for the files; else print them.")
     ] = None,
@@ -126,9 +129,9 @@ def export(
     for name, content in files.items():
         if output is None:
             say(f"--- {name}")
-            typer.echo(content, nl=False)
+            put(content, end="")
         else:
-            typer.echo(write_file(make_folder(output) / name, content))
+            put(write_file(make_folder(output) / name, content))
 
 
 def _tell(started: Started, *, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from nbprod.cli.output import AsJson, emit, say
+from nbprod.cli.output import AsJson, emit, put, say
 from nbprod.errors import EnvironmentProblem
 from nbprod.settings import Settings, find_folder
 
@@ -17,21 +17,21 @@ __all__ = ["config", "doctor", "init"]
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="Where the workspace shall be; made if it does not exist.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of the workspace; made if it does not exist.")],
 ) -> None:
     """Make a workspace: settings, templates, a first notebook, example data."""
     from nbprod.scaffold import create_workspace
 
     written = create_workspace(folder)
     for path in written:
-        typer.echo(path)
+        put(path)
     say(
         f"{len(written)} files in {folder}. Next: cd {folder} && nbprod run train -p data=electricity -p target=class"
     )
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Look at Python, libraries, kernel and workspace; say what is wrong and how to mend it."""
+    """Look at Python, libraries, kernel and workspace; say what is wrong and how to fix it."""
     from nbprod.doctor import examine
 
     findings = examine()
@@ -39,11 +39,13 @@ def doctor(as_json: AsJson = False) -> None:
         emit(findings, [], as_json=True)
     else:
         for finding in findings:
-            typer.echo(f"{'ok  ' if finding.is_fine else 'BAD '} {finding.name}: {finding.sentence}")
+            put(f"{'ok  ' if finding.is_fine else 'BAD '} {finding.name}: {finding.sentence}")
             if finding.mend:
-                typer.echo(f"     mend: {finding.mend}")
+                put(f"     fix: {finding.mend}")
     if bad := [finding.name for finding in findings if not finding.is_fine]:
-        raise EnvironmentProblem(f"Not fine: {', '.join(bad)}", hint="The lines marked BAD say how to mend each.")
+        raise EnvironmentProblem(
+            f"Problems with {', '.join(bad)}", hint="Each line marked BAD is followed by how to fix it."
+        )
 
 
 def config(as_json: AsJson = False) -> None:

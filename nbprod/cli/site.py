@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbprod.cli.output import AsJson, emit, emit_one, say
+from nbprod.cli.output import AsJson, emit, emit_one, put, say
 
 if TYPE_CHECKING:
     from nbprod.workspace import Workspace
@@ -35,7 +35,7 @@ def build(
         emit_one(summary, as_json=True)
         return
     say(f"{summary.pages} pages, {summary.changed} files changed, {summary.runs_built} runs made anew.")
-    typer.echo(str(summary.index))
+    put(str(summary.index))
 
 
 @app.command("open")
@@ -44,7 +44,7 @@ def open_(folder: Folder = None) -> None:
     site = _workspace().site
     if not site.open(folder):
         say("There is no browser on this machine; open this address in one:")
-    typer.echo((Path(folder or site.folder).absolute() / "index.html").as_uri())
+    put((Path(folder or site.folder).absolute() / "index.html").as_uri())
 
 
 @app.command()

@@ -10,9 +10,11 @@ import typer
 
 from nbprod.cli.output import AsJson, emit, print_json, say
 from nbprod.cli.run import Assignments, assignments
+from nbprod.visible import visible
 
 __all__ = ["sweep"]
 
+WIPE = "\r\x1b[K"  # of a terminal: the line begins again, empty
 COLUMNS = ("values", "status", "metrics", "run", "reason", "error")
 
 
@@ -20,9 +22,13 @@ def sweep(
     template: Annotated[str, typer.Argument(help="A template's name or a notebook's path.", show_default=False)],
     parameters: Assignments = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="How many at a time.")] = None,
-    random: Annotated[int | None, typer.Option("--random", min=1, help="Draw so many combinations.")] = None,
+    random: Annotated[
+        int | None, typer.Option("--random", min=1, help="Draw this many combinations at random.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the draw.")] = 0,
-    again: Annotated[bool, typer.Option("--again", help="Also what an unchanged run has done before.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Execute also what an unchanged run has done before.")
+    ] = False,
     timeout_s: Annotated[float | None, typer.Option("--timeout", help="Limit of each run, in seconds.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -59,6 +65,7 @@ def row(member: Any) -> dict[str, Any]:
         "run": run.id if run else None,
         "reason": member.error or member.reason,
         "failed_cell": run.failed_cell if run else None,
+        "failed_cell_name": run.failed_cell_name if run else None,
         "error": run.error if run else None,
     }
 
@@ -76,8 +83,9 @@ def teller(total: int) -> Callable[[int, Any], None]:
         error = f": {member.run.error}" if member.run and member.run.error else ""
         line = f"{len(ended)}/{total} {what} {values}{error}"
         if sys.stderr.isatty() and (member.run and member.run.succeeded) and len(ended) < total:
-            sys.stderr.write(f"\r\x1b[K{line[:100]}")
+            sys.stderr.write(f"{WIPE}{visible(line)[:100]}")
         else:
-            say(f"\r\x1b[K{line}" if sys.stderr.isatty() else line)
+            sys.stderr.write(WIPE if sys.stderr.isatty() else "")
+            say(line)
 
     return tell

@@ -7,8 +7,9 @@ The names load on first use, so that importing the package loads neither pyarrow
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nbprod.lazy import on_first_use
 
 if TYPE_CHECKING:
     from nbprod.datasets.dataset import Dataset, open_dataset, read_frame
@@ -17,16 +18,4 @@ if TYPE_CHECKING:
 
 __all__ = ["Dataset", "fingerprint_batches", "open_dataset", "read_frame", "write_parquet"]
 
-_HOMES = {
-    "Dataset": "dataset",
-    "fingerprint_batches": "fingerprint",
-    "open_dataset": "dataset",
-    "read_frame": "dataset",
-    "write_parquet": "writing",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = on_first_use(__name__)

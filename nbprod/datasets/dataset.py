@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from html import escape
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,10 @@ from nbprod.datasets.examples import shipped
 from nbprod.datasets.files import BATCH_ROWS, SAMPLE_PIECES, Opened, open_arrow, open_location
 from nbprod.datasets.fingerprint import fingerprint_batches
 from nbprod.datasets.views import without_views
+from nbprod.domain.csv_format import CsvFormat, split_format
 from nbprod.domain.names import nearest
 from nbprod.errors import DataError
+from nbprod.visible import escape
 
 if TYPE_CHECKING:
     import pandas as pd  # only frames need it
@@ -37,6 +38,7 @@ class Dataset:
     kind: str  #: ``parquet``, ``csv``, ``delta``, ``frame``
     schema: pa.Schema
     rows: int
+    read_as: str = ""  #: of CSV: ``cp1252, semicolon between cells, decimal comma (price), dates day-first (day)``
     _scan: Callable[[list[str] | None], Iterator[pa.RecordBatch]] = field(repr=False)
     _sample: Callable[[int, list[str] | None], Iterable[pa.RecordBatch]] | None = field(default=None, repr=False)
     _frame: pd.DataFrame | None = field(default=None, repr=False)
@@ -109,21 +111,25 @@ class Dataset:
                 )
 
     def __repr__(self) -> str:
-        return f"<Dataset {self.name} {self.kind}, {self.rows:,} rows x {len(self.schema)} columns>"
+        how = f", read as {self.read_as}" if self.read_as else ""
+        return f"<Dataset {self.name} {self.kind}, {self.rows:,} rows x {len(self.schema)} columns{how}>"
 
     def _repr_html_(self) -> str:
         columns = ", ".join(
             f"{name} ({kind})" for name, kind in zip(self.schema.names, self.schema.types, strict=True)
         )
-        return f"<p><strong>{escape(self.name)}</strong>: {self.rows:,} rows<br><small>{escape(columns)}</small></p>"
+        how = f", read as {escape(self.read_as)}" if self.read_as else ""
+        title = f"<strong>{escape(self.name)}</strong>: {self.rows:,} rows{how}"
+        return f"<p>{title}<br><small>{escape(columns)}</small></p>"
 
 
-def open_dataset(source: Source, *, allow_empty: bool = False) -> Dataset:
+def open_dataset(source: Source, *, allow_empty: bool = False, **form: str) -> Dataset:
     """Open a Parquet file or folder, a CSV file, a Delta table, an fsspec URL of those, or a frame.
 
-    Files are recognised by their ending, folders by what is in them. CSV columns get the narrowest type that holds
-    every row; only ISO dates are taken as dates, so that no day is mistaken for a month. The bare names of the data
-    sets that come with nbprod, ``electricity`` and ``bike_sharing``, open those.
+    Files are recognised by their ending, folders by what is in them. The encoding of a CSV file, what stands between
+    its cells, and how its numbers and dates are written are found in it; its columns get the narrowest type that
+    holds every row. The bare names of the data sets that come with nbprod, ``electricity`` and ``bike_sharing``, open
+    those.
 
     Parameters
     ----------
@@ -131,16 +137,23 @@ def open_dataset(source: Source, *, allow_empty: bool = False) -> Dataset:
         A path or URL, a pandas or polars frame, an Arrow table or an Arrow dataset.
     allow_empty
         Accept a source without rows.
+    **form
+        How a CSV file is to be read, where it must not be found: ``encoding``, ``delimiter``, ``decimal``,
+        ``thousands``, ``dates``, see :class:`~nbprod.domain.csv_format.CsvFormat`; a path may say the same behind a
+        ``#``, as in ``sales.csv#decimal=,&dates=day-first``.
 
     Raises
     ------
     DataError
         The source does not exist, is empty, is not what its ending says, has no rows, has two columns of one name,
-        or a column Arrow cannot hold.
+        a column Arrow cannot hold, or one that can be read in two ways.
+    SettingsError
+        What is said about how to read it cannot be.
     """
     if isinstance(source, str | PathLike):
-        location = fspath(source)
-        dataset = _of_opened(location, open_location(shipped(location) or location))
+        location, said = split_format(fspath(source))
+        said = CsvFormat.of(form, where=location) if form else said
+        dataset = _of_opened(location, open_location(shipped(location) or location, said))
     elif isinstance(source, Dataset):
         dataset = source
     else:
@@ -155,9 +168,9 @@ def open_dataset(source: Source, *, allow_empty: bool = False) -> Dataset:
     return dataset
 
 
-def read_frame(source: Source) -> pd.DataFrame:
+def read_frame(source: Source, **form: str) -> pd.DataFrame:
     """The rows of any source as a pandas frame; see `open_dataset`."""
-    return open_dataset(source).frame()
+    return open_dataset(source, allow_empty=False, **form).frame()
 
 
 def _of_opened(name: str, opened: Opened) -> Dataset:
@@ -166,6 +179,7 @@ def _of_opened(name: str, opened: Opened) -> Dataset:
         kind=opened.kind,
         schema=opened.schema,
         rows=opened.rows,
+        read_as=opened.read_as,
         _scan=opened.scan,
         _sample=opened.sample,
     )
@@ -187,7 +201,7 @@ def _from_memory(source: Any) -> Dataset:
         table = _table_of_stream(source)
     else:
         raise DataError(
-            f"a {type(source).__name__} is no tabular source",
+            f"a {type(source).__name__} is not a tabular source",
             hint="Give a path or URL of Parquet, CSV or Delta, or a pandas, polars or Arrow frame.",
         )
     return Dataset(

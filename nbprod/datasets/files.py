@@ -14,6 +14,7 @@ from pyarrow.fs import FSSpecHandler, LocalFileSystem, PyFileSystem
 
 from nbprod.datasets.csv import open_csv
 from nbprod.datasets.parquet import SAMPLE_PIECES, ParquetFiles, spread
+from nbprod.domain.csv_format import CsvFormat
 from nbprod.errors import DataError
 
 __all__ = ["BATCH_ROWS", "SAMPLE_PIECES", "Opened", "open_arrow", "open_location"]
@@ -33,10 +34,11 @@ class Opened:
     rows: int
     scan: Callable[[list[str] | None], Iterator[pa.RecordBatch]]
     sample: Callable[[int, list[str] | None], Iterable[pa.RecordBatch]]
+    read_as: str = ""  #: of CSV: how bytes became values
 
 
-def open_location(location: str) -> Opened:
-    """Look at a path or URL and say how to stream it.
+def open_location(location: str, said: CsvFormat | None = None) -> Opened:
+    """Look at a path or URL and say how to stream it; ``said`` is what is known of a CSV file.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def open_location(location: str) -> Opened:
     """
     try:
         system, path = fsspec.core.url_to_fs(location)
-        return _open(location, system, path)
+        return _open(location, system, path, said)
     except ImportError as error:
         raise DataError(
             f"{location} cannot be opened: {error}", hint="Install the extra this address needs."
@@ -56,14 +58,14 @@ def open_location(location: str) -> Opened:
         ) from error
 
 
-def _open(location: str, system: Any, path: str) -> Opened:
+def _open(location: str, system: Any, path: str, said: CsvFormat | None) -> Opened:
     if not system.exists(path):
         raise DataError(f"{location} does not exist", hint="Check the path; it is relative to where you work.")
     if system.isdir(path):
         return _open_folder(location, system, path)
     if system.size(path) == 0:
         raise DataError(f"{location} is empty", hint="Write it again; not even a header is in it.")
-    return _open_file(location, system, path)
+    return _open_file(location, system, path, said)
 
 
 def _open_folder(location: str, system: Any, path: str) -> Opened:
@@ -75,7 +77,7 @@ def _open_folder(location: str, system: Any, path: str) -> Opened:
             table = DeltaTable(location).to_pyarrow_dataset()
         except DeltaError as error:
             raise DataError(
-                f"{location} is no readable Delta table: {error}", hint="Check its _delta_log."
+                f"{location} is not a readable Delta table: {error}", hint="Check its _delta_log."
             ) from error
         return open_arrow("delta", table)
     files = sorted(name for name in system.find(path) if _visible(name, path) and name.lower().endswith(_PARQUET))
@@ -95,7 +97,7 @@ def _visible(name: str, root: str) -> bool:
     return not any(part.startswith(("_", ".")) for part in inside)
 
 
-def _open_file(location: str, system: Any, path: str) -> Opened:
+def _open_file(location: str, system: Any, path: str, said: CsvFormat | None) -> Opened:
     name = path.lower()
     if name.endswith(_PARQUET):
         return _open_parquet(location, system, [path])
@@ -103,8 +105,15 @@ def _open_file(location: str, system: Any, path: str) -> Opened:
         with system.open(path, "rb") as file:
             if file.read(4) == b"PAR1":
                 raise DataError(f"{location} is a Parquet file, not CSV", hint="Rename it to end with .parquet.")
-        csv = open_csv(location, lambda: system.open(path, "rb", compression="infer"), tabs=".tsv" in name)
-        return Opened(kind="csv", schema=csv.schema, rows=csv.rows, scan=csv.batches, sample=csv.sample)
+        csv = open_csv(location, lambda: system.open(path, "rb", compression="infer"), said, tabs=".tsv" in name)
+        return Opened(
+            kind="csv",
+            schema=csv.schema,
+            rows=csv.rows,
+            scan=csv.batches,
+            sample=csv.sample,
+            read_as=csv.read_as,
+        )
     raise DataError(
         f"{location} has an ending nbprod does not read",
         hint="Give .parquet or .csv, or a folder of Parquet files or a Delta table.",
@@ -123,7 +132,7 @@ def _open_parquet(location: str, system: Any, paths: list[str], **options: Any) 
         return open_arrow("parquet", dataset, files)
     except (pa.ArrowException, OSError) as error:
         raise DataError(
-            f"{location} is no readable Parquet file: {str(error).splitlines()[0]}",
+            f"{location} is not a readable Parquet file: {str(error).splitlines()[0]}",
             hint="Its ending says Parquet; write it again, or rename it if it is something else.",
         ) from error
 

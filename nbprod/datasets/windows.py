@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import pandas as pd
@@ -36,8 +36,31 @@ def moments(column: pd.Series[Any]) -> pd.Series[Any]:
         return pd.to_datetime(column.astype(str), utc=True, format="ISO8601")
     except (ValueError, TypeError) as error:
         raise DataError(
-            f"the time column {column.name!r} holds something that is no moment: {error}", hint=hint
+            f"the time column {column.name!r} holds something that is not a moment: {error}", hint=hint
         ) from error
+
+
+def check_frame(
+    frame: pd.DataFrame, names: Iterable[str | None], *, time: str | None, windowed: bool = False
+) -> None:
+    """Refuse a table without rows, without one of the named columns, or without the times a window needs.
+
+    Raises
+    ------
+    DataError
+        There are no rows.
+    SettingsError
+        A column does not exist, or there are bounds and no time column.
+    """
+    if frame.empty:
+        raise DataError("the data have no rows", hint="Check the file, or the query that made it.")
+    known = [str(column) for column in frame.columns]
+    for name in names:
+        if name is not None and name not in known:
+            without = " Set time=None when there is no such column." if name == time else ""
+            raise SettingsError(f"the data have no column {name!r}", hint=nearest(name, known) + without)
+    if windowed and not time:
+        raise SettingsError("start and end need a time column", hint="Name it: time=…")
 
 
 def only_moments(frame: pd.DataFrame, *, apart: Collection[str] = ()) -> str | None:
@@ -92,5 +115,5 @@ def _bound(value: Any, name: str) -> pd.Timestamp | None:
     try:
         moment = pd.Timestamp(value)
     except (ValueError, TypeError) as error:
-        raise SettingsError(f"{name}={value!r} is no date", hint="Write 2026-11-20.") from error
+        raise SettingsError(f"{name}={value!r} is not a date", hint="Write 2026-11-20.") from error
     return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")

@@ -35,7 +35,7 @@ def predictions_of(
     truth = {"outcome", deployment.target} & set(names)
     for name in sorted(name for name in truth if name):
         faults[name] = (
-            f"{name}: the truth is not an input; hand it in apart: nbprod outcomes add {deployment.name} FILE"
+            f"{name}: the outcome is not an input; add it separately: nbprod outcomes add {deployment.name} FILE"
         )
     faults.update(_wrong_values(rows, deployment))
     faults.update(_wrong_versions(rows, deployment, resolve))
@@ -94,7 +94,7 @@ def _wrong_versions(rows: pa.Table, deployment: Deployment, resolve: Callable[[s
     model = deployment.model.partition("@")[0].partition("/")[0]
     for ref in pc.unique(rows["version"]).to_pylist():
         if resolve(str(ref)).model != model:
-            return {"version": f"version: {ref} is no version of {model}"}
+            return {"version": f"version: {ref} is not a version of {model}"}
     return {}
 
 

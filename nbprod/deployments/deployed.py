@@ -108,7 +108,7 @@ class DeployedModel:
         known = self._table.known([str(value) for value in ids])
         if len(known):
             raise SchemaError(
-                f"ids: {len(known):,} of {len(ids):,} were kept before, for instance {known[0]}",
+                f"ids: {len(known):,} of {len(ids):,} are already stored, for instance {known[0]}",
                 columns=["ids"],
                 hint="Give each prediction an id of its own, or none.",
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,8 @@ class Deployments:
         Finds the version a reference names now: ``Models.resolve``.
     private
         Columns the workspace never keeps, beside each deployment's own.
+    locate
+        Makes the name of a registered data set its path or URL, and leaves everything else as it is.
     """
 
     def __init__(
@@ -50,12 +53,14 @@ class Deployments:
         resolve: Callable[[str], ModelVersion],
         *,
         private: Sequence[str] = (),
+        locate: Callable[[Any], Any] = lambda source: source,
     ) -> None:
         self._store = store
         self._lake = lake
         self._packages = packages
         self._resolve = resolve
         self._private = tuple(private)
+        self._locate = locate
 
     def create(
         self,
@@ -151,7 +156,7 @@ class Deployments:
         if deployment.model is None:
             raise RefusedError(
                 f"{name} is an external deployment: nbprod does not have its model",
-                hint=f"Hand in its predictions: nbprod predictions add {name} FILE.",
+                hint=f"Add its predictions: nbprod predictions add {name} FILE.",
             )
         return DeployedModel(
             deployment,
@@ -169,23 +174,25 @@ class Deployments:
         name
             The deployment.
         source
-            A file, a URL or a frame with the columns ``at`` and ``prediction``, perhaps ``prediction_id``,
-            ``version``, ``latency_ms``, ``probability`` and ``probability_<class>``, and the inputs.
+            A registered data set, a file, a URL or a frame with the columns ``at`` and ``prediction``, perhaps
+            ``prediction_id``, ``version``, ``latency_ms``, ``probability`` and ``probability_<class>``, and the
+            inputs.
 
         Raises
         ------
         SchemaError
             A sentence for each column at fault; nothing was kept.
         """
-        from nbprod.deployments.adding import predictions_of  # delayed: pyarrow
+        from nbprod.datasets import open_dataset  # delayed: pyarrow
+        from nbprod.deployments.adding import predictions_of
 
-        deployment = self.get(name)
-        core, inputs, transaction, is_given = predictions_of(source, deployment, self._resolve)
+        deployment, rows = self.get(name), open_dataset(self._locate(source))
+        core, inputs, transaction, is_given = predictions_of(rows, deployment, self._resolve)
         added = self._lake.predictions(name).append(
             core, inputs, private=self._never_kept(deployment), transaction=transaction, unique=is_given
         )
         self._record("predictions.added", name, added.added, transaction.name)
-        return added
+        return replace(added, read_as=rows.read_as)
 
     def add_outcomes(self, name: str, source: Any) -> OutcomesAdded:
         """Keep outcomes, to be joined with predictions by their id; the same source again adds nothing.
@@ -195,19 +202,22 @@ class Deployments:
         name
             The deployment.
         source
-            A file, a URL or a frame with the columns ``prediction_id``, ``outcome`` and perhaps ``at``, when it came.
+            A registered data set, a file, a URL or a frame with the columns ``prediction_id``, ``outcome`` and
+            perhaps ``at``, when it came.
 
         Raises
         ------
         SchemaError
             A sentence for each column at fault; nothing was kept.
         """
-        from nbprod.deployments.adding import outcomes_of  # delayed: pyarrow
+        from nbprod.datasets import open_dataset  # delayed: pyarrow
+        from nbprod.deployments.adding import outcomes_of
 
-        rows, transaction = outcomes_of(source, self.get(name))
+        deployment, given = self.get(name), open_dataset(self._locate(source))
+        rows, transaction = outcomes_of(given, deployment)
         added = self._lake.outcomes(name).append(rows, transaction=transaction)
         self._record("outcomes.added", name, added.added, transaction.name)
-        return added
+        return replace(added, read_as=given.read_as)
 
     def window(
         self,
@@ -251,7 +261,7 @@ class Deployments:
             )
         if given := [name for name, value in facts.items() if value is not None]:
             raise SettingsError(
-                f"{', '.join(given)} cannot be given with a model: its package says it",
+                f"{', '.join(given)} cannot be given with a model: its package already says so",
                 hint="Leave it out, or make the deployment external.",
             )
         ref = ModelRef.parse(str(model))

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from nbprod.domain.check import CheckOutcome, CheckResult
+from nbprod.domain.check import Cause, CheckOutcome, CheckResult, Need
+from nbprod.domain.plain import listed
 
-__all__ = ["LONGER", "SOURCE", "WAIT", "Verdict", "next_step"]
-
-SOURCE = (
-    "as the reference has it"  #: the rule of a check about missing values and types: the source's, not the world's
-)
-LONGER = "within what the reference swings by"  #: the rule of a check whose reference is too short to tell
-WAIT = "needs "  #: begins the rule of a check that could not tell for lack of something
+__all__ = ["Verdict", "next_step"]
 
 
 class Verdict(StrEnum):
@@ -37,44 +32,44 @@ def next_step(deployment: str, verdict: Verdict, checks: Sequence[CheckResult]) 
     """
     failed = [check for check in checks if check.outcome is CheckOutcome.FAILED]
     worse = {check.name for check in failed} & {"performance", "estimated"}
-    broken = [check.subject for check in failed if check.rule == SOURCE]
+    broken = [check.subject for check in failed if check.cause is Cause.SOURCE]
     moved = [check.subject for check in failed if check.name == "drift"]
     if broken:
         return (
-            f"Look at where {_few(broken)} {'come' if len(broken) > 1 else 'comes'} from before anything else: values"
-            f" are missing or of another type, which retraining would learn. `nbprod alerts list {deployment}`"
+            f"First look at where {listed(broken, 3)} {'come' if len(broken) > 1 else 'comes'} from: values are"
+            " missing or of another type, and a retrained model would learn the fault."
+            f" `nbprod alerts list {deployment}`"
         )
     if worse == {"estimated"}:
         return (
-            "Ask for outcomes of these predictions: the estimate rests on the model's own confidence."
-            f" If they confirm it: `nbprod retraining start {deployment} --because REASON`"
+            "Get outcomes for these predictions: the estimate rests on the model's own confidence."
+            f" If they confirm the drop: `nbprod retraining start {deployment} --because REASON`"
         )
     if worse:
         return (
             f"Retrain, and let the gates compare: `nbprod retraining start {deployment} --because REASON`;"
-            f" or say that somebody looks at it: `nbprod alerts list {deployment}`"
+            f" or acknowledge the alert while you look into it: `nbprod alerts list {deployment}`"
         )
     if moved:
         return (
-            f"Find out why {_few(moved)} changed; in this window performance did not certainly fall too far."
-            f" If the change stays: `nbprod retraining start {deployment} --because REASON`"
+            f"Find out why {listed(moved, 3)} changed; there is no proof that performance fell below its limit."
+            f" If the change lasts: `nbprod retraining start {deployment} --because REASON`"
         )
     if failed:
         return f"Look at the alerts: `nbprod alerts list {deployment}`"
-    doubtful = [check.rule for check in checks if check.outcome is CheckOutcome.INCONCLUSIVE]
-    waits = dict.fromkeys(rule.removeprefix(WAIT) for rule in doubtful if rule.startswith(WAIT))
+    doubtful = [check for check in checks if check.outcome is CheckOutcome.INCONCLUSIVE]
+    waits = {
+        need: max(check.needed for check in doubtful if check.needs is need and check.needed)
+        for need in (Need.PREDICTIONS, Need.OUTCOMES)
+        if any(check.needs is need and check.needed for check in doubtful)
+    }
     if waits:
-        return f"Wait for {' and '.join(waits)}, then look again."
-    if verdict is Verdict.INCONCLUSIVE and LONGER in doubtful:
+        return f"Wait for {' and '.join(f'{count:,} more {need}' for need, count in waits.items())}, then look again."
+    if verdict is Verdict.INCONCLUSIVE and any(check.needs is Need.REFERENCE for check in doubtful):
         return (
-            "Nothing for now: the reference is too short to tell a change of these columns from their usual swings,"
-            " so performance decides. A model trained on a longer stretch of time brings a longer reference."
+            "Nothing for now: these columns vary too much from week to week to tell a change with a reference this"
+            " short, so go by performance. A model trained on a longer period brings a longer reference."
         )
     if verdict is Verdict.HEALTHY:
         return "Nothing to do."
     return "Look again with the next window."
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more

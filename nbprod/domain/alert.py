@@ -16,7 +16,7 @@ class AlertStatus(StrEnum):
 
     OPEN = "open"  #: nobody has looked
     ACKNOWLEDGED = "acknowledged"  #: somebody is on it
-    RESOLVED = "resolved"  #: the monitor no longer sees it, or somebody closed it
+    RESOLVED = "resolved"  #: the monitor no longer finds it, or somebody closed it
 
 
 @dataclass(frozen=True, kw_only=True)

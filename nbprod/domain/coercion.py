@@ -23,7 +23,15 @@ DEEPEST = 40  # levels of nested containers; Python's own parser gives up at abo
 TRUE = {"true", "yes", "on", "1"}
 FALSE = {"false", "no", "off", "0"}
 NONE = {"", "none", "null"}
-EXACT = {Kind.BOOL: bool, Kind.INT: int, Kind.FLOAT: float, Kind.STR: str, Kind.LIST: list, Kind.TUPLE: tuple}
+EXACT = {
+    Kind.BOOL: bool,
+    Kind.INT: int,
+    Kind.FLOAT: float,
+    Kind.STR: str,
+    Kind.COLUMN: str,
+    Kind.LIST: list,
+    Kind.TUPLE: tuple,
+}
 
 
 def coerce(rule: TypeRule, value: Any, *, text: bool = False) -> Any:
@@ -221,6 +229,7 @@ READERS: dict[Kind, Callable[[TypeRule, Any], Any]] = {
     Kind.SECRET: _secret,
     Kind.DATASET: _place,
     Kind.MODEL: _place,
+    Kind.COLUMN: _str,
 }
 
 

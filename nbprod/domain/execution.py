@@ -37,6 +37,11 @@ class ExecutionResult:
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
+    @property
+    def failed_at(self) -> str | None:
+        """What people call the cell that did not finish."""
+        return next((cell.called for cell in self.cells if cell.id == self.failed_cell), self.failed_cell)
+
     def __repr__(self) -> str:
-        at = f" in cell {self.failed_cell}" if self.failed_cell else ""
+        at = f" in cell {self.failed_at}" if self.failed_at else ""
         return f"<ExecutionResult {self.status}{f' ({self.cause})' if self.cause else ''}{at}>"

@@ -12,6 +12,8 @@ from typing import Any, Literal
 from nbprod.domain.check import CheckOutcome, CheckResult, worst
 from nbprod.domain.markup import card
 from nbprod.domain.names import nearest
+from nbprod.domain.numbers import number
+from nbprod.domain.plain import plain
 from nbprod.errors import SettingsError
 
 __all__ = ["GateEvidence", "GatePolicy", "GateVerdict", "Measured", "SliceGain", "judge"]
@@ -61,7 +63,7 @@ class GatePolicy:
             if key not in known:
                 raise SettingsError(f"{where} has an unknown key {key!r}", hint=nearest(key, known))
         if not isinstance(table.get("metric", "auto"), str):
-            raise SettingsError(f"the metric of {where} is no text", hint='Write metric = "roc_auc".')
+            raise SettingsError(f"the metric of {where} is not text", hint='Write metric = "roc_auc".')
         return cls(**table)
 
     @property
@@ -79,7 +81,7 @@ class Measured:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
+        return f"{number(self.value)} [{number(self.low)}, {number(self.high)}]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,12 +142,12 @@ class GateVerdict:
             "outcome": str(self.outcome),
             "comparison": self.comparison,
             "sentence": self.sentence,
-            "policy": asdict(self.policy),
+            "policy": self.policy,
             "policy_digest": self.policy.digest,
-            "evidence": asdict(self.evidence),
-            "checks": [asdict(check) for check in self.checks],
+            "evidence": self.evidence,
+            "checks": self.checks,
         }
-        return _plain(written)
+        return plain(written)
 
     def __repr__(self) -> str:
         return f"<GateVerdict {self.outcome}: {self.sentence}>"
@@ -229,7 +231,7 @@ def _gain(policy: GatePolicy, evidence: GateEvidence) -> list[CheckResult]:
     if gain is None or not isfinite(gain.value):
         words = f"The difference in {metric} cannot be computed on these rows."
         return [CheckResult(name="gain", outcome=INCONCLUSIVE, sentence=words, subject=metric, rule=rule)]
-    shown = f"{gain.value:+.4g} [{gain.low:+.4g}, {gain.high:+.4g}]"
+    shown = _signed(gain)
     if evidence.champion == evidence.candidate:
         outcome, words = FAILED, "The candidate is the champion; there is nothing to gain."
     elif gain.low > bound:
@@ -253,7 +255,7 @@ def _slices(policy: GatePolicy, evidence: GateEvidence) -> list[CheckResult]:
     clearly = [part for part in known if part.gain.high < bound]
     perhaps = [part for part in known if part.gain.value < bound]
     part = min(clearly or perhaps or known, key=lambda each: each.gain.value)
-    shown = f"{part.gain.value:+.4g} [{part.gain.low:+.4g}, {part.gain.high:+.4g}] on {part.rows:,} rows"
+    shown = f"{_signed(part.gain)} on {part.rows:,} rows"
     if clearly:
         outcome, words = FAILED, f"Where {part.name} the candidate is clearly worse: {shown}."
     elif perhaps:
@@ -278,11 +280,6 @@ def _check(
     )
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, float) and not isfinite(value):
-        return None
-    return str(value) if isinstance(value, CheckOutcome) else value
+def _signed(gain: Measured) -> str:
+    value, low, high = (number(one, signed=True) for one in (gain.value, gain.low, gain.high))
+    return f"{value} [{low}, {high}]"

@@ -28,6 +28,6 @@ def parse_length(text: str) -> timedelta:
     match = re.fullmatch(r"([1-9][0-9]{0,4})([smhdw])", text)
     if not match:
         raise SettingsError(
-            f"{text!r} is no length of time", hint="Write a number and s, m, h, d or w: 30m, 24h, 30d, 4w."
+            f"{text!r} is not a length of time", hint="Write a number and s, m, h, d or w: 30m, 24h, 30d, 4w."
         )
     return timedelta(**{UNITS[match[2]]: int(match[1])})

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from nbprod.domain.event import Event
 from nbprod.domain.markup import card
+from nbprod.domain.numbers import number
 from nbprod.domain.package import ModelPackage
 from nbprod.domain.run import Run
 from nbprod.domain.version import ModelVersion
@@ -57,7 +58,7 @@ class Lineage:
                     ("caused by", run.caused_by),
                     ("folder", run.folder),
                     *run.parameters.items(),
-                    *((name, f"{value:.4g}") for name, value in run.metrics.items()),
+                    *((name, number(value)) for name, value in run.metrics.items()),
                 ]
                 if run
                 else [("id", self.version.run_id and f"{self.version.run_id} (no longer in the ledger)")],
@@ -69,13 +70,16 @@ class Lineage:
                     ("format", f"{self.package.format}, {self.package.task} of {self.package.target}"),
                     ("made at", f"{self.package.created_at:%Y-%m-%d %H:%M} UTC"),
                     ("blessed at", self.version.blessed_at and f"{self.version.blessed_at:%Y-%m-%d %H:%M} UTC"),
-                    *((name, f"{value:.4g}") for name, value in self.package.metrics.items()),
+                    *((name, number(value)) for name, value in self.package.metrics.items()),
                 ],
             ),
             (
                 "Evidence",
                 [
-                    (found.id, ", ".join([str(found.status), *(f"{k} {v:.4g}" for k, v in found.metrics.items())]))
+                    (
+                        found.id,
+                        ", ".join([str(found.status), *(f"{k} {number(v)}" for k, v in found.metrics.items())]),
+                    )
                     for found in self.evaluations
                 ],
             ),
@@ -92,10 +96,6 @@ class Lineage:
             shown = [(str(name), str(value)) for name, value in rows if value is not None and value != ""]
             if shown:
                 yield title, shown
-
-    def as_dict(self) -> dict[str, Any]:
-        """The whole page as plain values."""
-        return asdict(self)
 
     def __str__(self) -> str:
         lines = [f"{self.subject} is {self.version.ref}" if self.subject != self.version.ref else self.version.ref]

@@ -1,4 +1,4 @@
-"""What a notebook writes beside a parameter: a range, a secret by reference, a data set, a model."""
+"""What a notebook writes beside a parameter: a range, a secret by reference, a data set, a model, a column."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Annotated, TypeAlias
 
 from nbprod.errors import EnvironmentProblem, ParameterError
 
-__all__ = ["Dataset", "Model", "Range", "Secret"]
+__all__ = ["Column", "ColumnOf", "Dataset", "Model", "Range", "Secret"]
 
 COMMAND_TIMEOUT_S = 30
 HANDED_OVER = "NBPROD_SECRETS"  # names the private file
@@ -22,6 +22,16 @@ Dataset: TypeAlias = Annotated[str, "the name of a registered data set, a path o
 
 #: A model version, an alias, a package digest or folder; the process that executes a run replaces it by a folder.
 Model: TypeAlias = Annotated[str, "electricity@champion, electricity/2, a package digest or a package folder"]
+
+#: A column of the first data set the notebook declares; a name it does not have is refused before a kernel starts.
+Column: TypeAlias = Annotated[str, "a column of the notebook's data set"]
+
+
+@dataclass(frozen=True)
+class ColumnOf:
+    """A column of a certain data set, where a notebook has several: ``Annotated[str, ColumnOf("test_data")]``."""
+
+    dataset: str  #: the parameter that names the data set
 
 
 @dataclass(frozen=True)
@@ -43,12 +53,12 @@ class Range:
         for end in (self.low, self.high):
             if end is not None and (isinstance(end, bool) or not isinstance(end, int | float) or end != end):  # noqa: PLR0124 — NaN
                 raise ParameterError(
-                    f"Range({self.low!r}, {self.high!r}) is no range: {end!r} is not a number",
+                    f"Range({self.low!r}, {self.high!r}) is not a range: {end!r} is not a number",
                     hint="Give numbers, or None for an open end.",
                 )
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ParameterError(
-                f"Range({self.low!r}, {self.high!r}) is no range: it starts above its end",
+                f"Range({self.low!r}, {self.high!r}) is not a range: it starts above its end",
                 hint=f"Write Range({self.high!r}, {self.low!r}).",
             )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
+
+from nbprod.visible import escape
 
 __all__ = ["card"]
 

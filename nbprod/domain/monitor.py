@@ -12,6 +12,7 @@ from nbprod.domain.check import CheckResult
 from nbprod.domain.length import parse_length
 from nbprod.domain.markup import card
 from nbprod.domain.names import nearest
+from nbprod.domain.numbers import number
 from nbprod.errors import SettingsError
 
 __all__ = [
@@ -79,7 +80,7 @@ class MonitorPolicy:
             )
         if not 0 < policy.false_alarms_per_year <= MOST_FALSE_ALARMS:
             raise SettingsError(
-                f"[monitors.{name}] false_alarms_per_year = {policy.false_alarms_per_year:g} is no budget",
+                f"[monitors.{name}] false_alarms_per_year = {policy.false_alarms_per_year:g} is not a budget",
                 hint=f"A number above 0, at most {MOST_FALSE_ALARMS}: 2 is two a year.",
             )
         if policy.horizon:
@@ -102,7 +103,7 @@ class Window:
     def __post_init__(self) -> None:
         if self.start.tzinfo is None or self.end.tzinfo is None or self.start >= self.end:
             raise SettingsError(
-                f"{self.start} to {self.end} is no window",
+                f"{self.start} to {self.end} is not a window",
                 hint="Give two moments with a zone, start before end.",
             )
 
@@ -178,6 +179,6 @@ class MonitorReport:
                 ("next", self.next_step),
                 ("rows", f"{self.rows:,} ({self.outcomes:,} with outcome)"),
                 ("changed", ", ".join(self.changed[:6])),
-                *((name, f"{value:.4g}") for name, value in list(self.metrics.items())[:4]),
+                *((name, number(value)) for name, value in list(self.metrics.items())[:4]),
             ],
         )

@@ -37,7 +37,7 @@ def check_name(text: str, what: str = "name") -> str:
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str:
-    """A sentence for a hint: the nearest known name, or the known names.
+    """A sentence for a hint: the nearest known name regardless of case, or the known names.
 
     Examples
     --------
@@ -47,6 +47,7 @@ def nearest(wrong: str, known: Iterable[str]) -> str:
     names = sorted(set(known))
     if not names:
         return "There are none yet."
-    close = difflib.get_close_matches(wrong, names, n=1)
+    folded = {name.casefold(): name for name in names}
+    close = [folded[match] for match in difflib.get_close_matches(wrong.casefold(), folded, n=1)]
     listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
     return (f"Did you mean {close[0]}? " if close else "") + f"Known: {listed}."

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from nbprod.domain.markup import card
+from nbprod.domain.numbers import number
 
 __all__ = ["ModelPackage"]
 
@@ -19,7 +20,7 @@ class ModelPackage:
     folder: str
     run_id: str | None
     task: str  #: ``classification`` or ``regression``
-    format: str  #: ``skops``, ``onnx``, ``pickle``
+    format: str  #: ``skops``, ``xgboost``, ``lightgbm``, ``catboost``, ``pickle``
     target: str
     created_at: datetime
     size_bytes: int
@@ -36,6 +37,6 @@ class ModelPackage:
                 ("format", self.format),
                 ("size", f"{self.size_bytes / 1e6:.2f} MB"),
                 ("run", self.run_id),
-                *((name, f"{value:.4g}") for name, value in list(self.metrics.items())[:5]),
+                *((name, number(value)) for name, value in list(self.metrics.items())[:5]),
             ],
         )

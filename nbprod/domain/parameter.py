@@ -136,7 +136,7 @@ def bind(parameters: Iterable[Parameter], given: Mapping[str, Any], *, text: boo
     values: dict[str, Any] = {}
     for name in given:
         if name not in declared:
-            problems.append(f"{name!r} is no parameter of this notebook.")
+            problems.append(f"{name!r} is not a parameter of this notebook.")
             hints.append(nearest(str(name), declared) if declared else "It has no parameters cell.")
             names.append(str(name))
     for name, parameter in declared.items():

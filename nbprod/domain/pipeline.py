@@ -155,7 +155,7 @@ class Pipeline:
             for one in step.references:
                 if not one.step and one.part not in inputs:
                     raise SettingsError(
-                        f"[pipelines.{name}] step {step.name} refers to {one.text}, which is no input",
+                        f"[pipelines.{name}] step {step.name} refers to {one.text}, which is not an input",
                         hint=nearest(one.part, {*inputs, *(f"{other}.run" for other in steps if other != step.name)}),
                     )
                 if one.step and bool(steps[one.step].register) != (one.part == "version"):

@@ -16,11 +16,12 @@ class PredictionsAdded:
     repeated: int = 0  #: left out: their id was kept before
     is_replay: bool = False  #: the very same hand-in was kept before, so nothing was added
     table_version: int | None = None
+    read_as: str = ""  #: of a CSV file: how it was read
 
     def __str__(self) -> str:
         if self.is_replay:
-            return f"{self.deployment}: these very predictions were added before; nothing was added"
-        left_out = f", {self.repeated:,} left out because their id was kept before" if self.repeated else ""
+            return f"{self.deployment}: the same predictions were added before; nothing was added"
+        left_out = f", {self.repeated:,} skipped because their id is already stored" if self.repeated else ""
         return f"{self.deployment}: {self.added:,} predictions added{left_out}"
 
 
@@ -36,10 +37,11 @@ class OutcomesAdded:
     blank: int = 0  #: left out: no outcome was given
     is_replay: bool = False
     table_version: int | None = None
+    read_as: str = ""  #: of a CSV file: how it was read
 
     def __str__(self) -> str:
         if self.is_replay:
-            return f"{self.deployment}: these very outcomes were added before; nothing was added"
+            return f"{self.deployment}: the same outcomes were added before; nothing was added"
         parts = [f"{self.added:,} outcomes added", f"{self.matched:,} match a prediction"]
         parts += [f"{self.unknown:,} match none yet"] if self.unknown else []
         parts += [f"{self.repeated:,} repeat an id, the latest counts"] if self.repeated else []

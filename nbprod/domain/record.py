@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
+
+from nbprod.visible import escape
 
 __all__ = ["RECORD_TYPE", "Figure"]
 

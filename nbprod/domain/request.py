@@ -24,7 +24,7 @@ class RunRequest:
     cwd: str = "."  #: where the kernel works
     env: Mapping[str, str] = field(default_factory=dict)  #: added to the executing process's own environment
     limits: Limits = field(default_factory=Limits)
-    preload: tuple[str, ...] | None = None  #: what a warm kernel may have imported; ``None``: no warm kernel
+    preload: tuple[str, ...] | None = None  #: modules a warm kernel finds imported; ``None``: no warm kernel
     secrets: tuple[str, ...] = ()  #: references, read where the run is executed
     retries: int = 0  #: further attempts after an end that another attempt may not have
     retry_on: tuple[str, ...] = ()  #: names of errors that pass by themselves, for instance ``ConnectionError``

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from nbprod.domain.markup import card
+from nbprod.domain.numbers import number
 
 __all__ = ["PRUNED", "CellResult", "CellStatus", "EndCause", "Run", "RunStatus"]
 
@@ -61,6 +62,12 @@ class CellResult:
     cause: EndCause | None = None
     cpu_s: float | None = None
     peak_memory_mb: float | None = None
+    name: str = ""  #: what people call it, where its id is no word
+
+    @property
+    def called(self) -> str:
+        """Its name for people."""
+        return self.name or self.id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +94,7 @@ class Run:
     git: str | None = None  #: commit, with ``+`` after it when the tree had changes
     environment: str | None = None  #: digest of the installed distributions
     files: str | None = None  #: ``pruned`` when its folder was removed to save space; this record stays
+    failed_cell_name: str | None = None  #: what people call the cell that did not finish, where its id is no word
 
     @property
     def is_finished(self) -> bool:
@@ -104,12 +112,17 @@ class Run:
         return self.status is RunStatus.SUCCEEDED
 
     @property
+    def failed_at(self) -> str | None:
+        """What people call the cell that did not finish."""
+        return self.failed_cell_name or self.failed_cell
+
+    @property
     def duration(self) -> timedelta | None:
         """From the kernel's start to the end."""
         return self.ended_at - self.started_at if self.started_at and self.ended_at else None
 
     def __repr__(self) -> str:
-        at = f" in cell {self.failed_cell}" if self.failed_cell else ""
+        at = f" in cell {self.failed_at}" if self.failed_at else ""
         return f"<Run {self.id} {self.status}{at}>"
 
     def _repr_html_(self) -> str:
@@ -119,11 +132,11 @@ class Run:
             [
                 (
                     "status",
-                    f"{self.status}" + (f" ({self.cause} in {self.failed_cell})" if self.failed_cell else ""),
+                    f"{self.status}" + (f" ({self.cause} in {self.failed_at})" if self.failed_at else ""),
                 ),
                 ("took", seconds),
                 *((name, value) for name, value in list(self.parameters.items())[:6]),
-                *((name, f"{value:.4g}") for name, value in list(self.metrics.items())[:6]),
+                *((name, number(value)) for name, value in list(self.metrics.items())[:6]),
                 ("folder", "pruned" if self.is_pruned else self.folder),
             ],
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
 from nbprod.domain.markup import card
+from nbprod.domain.plain import listed
 from nbprod.errors import SchemaError
 
 __all__ = ["Column", "ColumnKind", "Schema"]
@@ -65,7 +66,7 @@ class Schema:
             twice = sorted({name for name in names if names.count(name) > 1})
             raise SchemaError(f"Columns occur more than once: {', '.join(twice)}", columns=twice)
         if self.task not in {"classification", "regression"}:
-            raise SchemaError(f"{self.task!r} is no task", hint="It is classification or regression.")
+            raise SchemaError(f"{self.task!r} is not a task", hint="It is classification or regression.")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -127,7 +128,7 @@ class Schema:
                 time=data["time"],
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise SchemaError(f"This is no schema of a model: {error!r}") from error
+            raise SchemaError(f"This is not a schema of a model: {error!r}") from error
 
     def __repr__(self) -> str:
         return f"<Schema of {len(self.columns)} columns, {self.task} of {self.target!r}>"
@@ -151,9 +152,5 @@ def _describe(column: Column) -> str:
     if column.low is not None and column.high is not None:
         parts.append(f"{column.low:g} to {column.high:g}")
     if column.categories:
-        parts.append(_listed(column.categories))
+        parts.append(listed(column.categories, 6))
     return " · ".join(parts)
-
-
-def _listed(values: Sequence[object], most: int = 6) -> str:
-    return ", ".join(map(str, values[:most])) + (f" and {len(values) - most} more" if len(values) > most else "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbprod.domain.markup import card
+from nbprod.domain.numbers import number
 from nbprod.domain.run import Run
 
 __all__ = ["Member", "Sweep"]
@@ -55,5 +56,5 @@ class Sweep:
             values = " ".join(f"{name}={value}" for name, value in member.values.items())
             numbers = member.run.metrics if member.run else {}
             told = [member.run.status if member.run else member.error or "waiting"]
-            rows.append((values, " ".join([*told, *(f"{name}={number:.4g}" for name, number in numbers.items())])))
+            rows.append((values, " ".join([*told, *(f"{name}={number(value)}" for name, value in numbers.items())])))
         return card(repr(self)[1:-1], rows)

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     SECRET = "secret"  # noqa: S105 — the name of a kind; kept by reference alone
     DATASET = "dataset"
     MODEL = "model"
+    COLUMN = "column"  #: of a data set
     UNION = "union"  #: ``int | str``
 
 
@@ -42,6 +43,7 @@ NOUNS = {
     Kind.SECRET: ("a reference such as env:NAME, file:PATH or cmd:COMMAND", "references such as env:NAME"),
     Kind.DATASET: ("a data set's name, a path or a URL", "data sets' names, paths or URLs"),
     Kind.MODEL: ("a model such as churn@champion or churn/2", "models such as churn@champion"),
+    Kind.COLUMN: ("a column's name", "columns' names"),
 }
 CONTAINERS = {
     Kind.LIST: ("a list", "lists"),
@@ -61,6 +63,7 @@ class TypeRule:
     high: float | None = None  #: largest number allowed
     inner: tuple[TypeRule, ...] = ()  #: of list: (item,); of dict: (key, value); of tuple: each; of union: each
     any_length: bool = False  #: of a tuple: ``tuple[int, ...]``
+    of: str = ""  #: of a column: the parameter that names its data set
 
     @property
     def is_container(self) -> bool:
@@ -72,7 +75,7 @@ class TypeRule:
         """Whether some text that is no spelling of anything else is allowed."""
         if self.kind is Kind.UNION:
             return any(rule.takes_text for rule in self.inner)
-        return self.kind in {Kind.ANY, Kind.STR, Kind.PATH, Kind.DATASET, Kind.MODEL} or (
+        return self.kind in {Kind.ANY, Kind.STR, Kind.PATH, Kind.DATASET, Kind.MODEL, Kind.COLUMN} or (
             self.kind is Kind.CHOICE and any(isinstance(choice, str) for choice in self.choices)
         )
 

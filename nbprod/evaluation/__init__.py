@@ -5,8 +5,9 @@ The names load on first use, so that importing the package loads no numerical li
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nbprod.lazy import on_first_use
 
 if TYPE_CHECKING:
     from nbprod.domain.gate import GatePolicy, GateVerdict
@@ -30,23 +31,4 @@ __all__ = [
     "worst_mistakes",
 ]
 
-_HOMES = {
-    "EvaluationRows": "nbprod.evaluation.rows",
-    "GatePolicy": "nbprod.domain.gate",
-    "GateVerdict": "nbprod.domain.gate",
-    "SideBySide": "nbprod.evaluation.side_by_side",
-    "as_predictions": "nbprod.evaluation.side_by_side",
-    "check_comparable": "nbprod.evaluation.side_by_side",
-    "choose_rows": "nbprod.evaluation.rows",
-    "compare": "nbprod.evaluation.side_by_side",
-    "fairness_gaps": "nbprod.evaluation.slices",
-    "groups_of": "nbprod.evaluation.slices",
-    "slice_gains": "nbprod.evaluation.slices",
-    "worst_mistakes": "nbprod.evaluation.mistakes",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__ = on_first_use(__name__)

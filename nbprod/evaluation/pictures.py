@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from nbprod.domain.numbers import number
 from nbprod.pages.drawing import BLUE, GREY, ORANGE
 from nbprod.statistics.metrics import class_codes
 from nbprod.statistics.predictions import Predictions
@@ -62,7 +63,7 @@ def intervals(table: pd.DataFrame, name: str, *, title: str = "", zero: bool = F
         axes.set_yticks(range(len(shown)), [str(each)[:40] for each in shown.index])
         axes.set_title(title or name, loc="left", fontsize=10)
 
-    said = [f"{index}: {line[name]:.3g}" for index, line in shown.iloc[::-1].iterrows()]
+    said = [f"{index}: {number(line[name], 3)}" for index, line in shown.iloc[::-1].iterrows()]
     return _picture(
         draw, alt=f"{title or name}, with intervals. " + _sentence(said), size=(7, 0.9 + 0.32 * len(shown))
     )
@@ -78,7 +79,9 @@ def learning(curve: pd.DataFrame, metric: str) -> Figure:
         axes.set_title(f"{metric} as more is learned from", loc="left", fontsize=10)
         axes.legend()
 
-    said = [f"{int(row)} rows: {value:.3g}" for row, value in zip(curve["rows"], curve["held_back"], strict=True)]
+    said = [
+        f"{int(row)} rows: {number(value, 3)}" for row, value in zip(curve["rows"], curve["held_back"], strict=True)
+    ]
     return _picture(draw, alt=f"Learning curve, {metric} on held-back rows. {_sentence(said)}")
 
 
@@ -120,7 +123,7 @@ def residuals(truth: Any, models: Mapping[str, Predictions]) -> Figure:
         right.axvline(0, color=GREY, linestyle=":", linewidth=1)
         right.set(xlabel="predicted minus true", ylabel="rows")
 
-    said = [f"{name}: mean {off.mean():.3g}, spread {off.std():.3g}" for name, off in errors.items()]
+    said = [f"{name}: mean {number(off.mean(), 3)}, spread {number(off.std(), 3)}" for name, off in errors.items()]
     return _picture(draw, alt=f"Residuals, predicted minus true. {_sentence(said)}", size=(8.5, 3.6), panels=2)
 
 
@@ -161,7 +164,7 @@ def bars(values: pd.Series[Any], *, title: str) -> Figure:
         axes.set_yticks(range(len(shown)), [str(each)[:40] for each in shown.index])
         axes.set_title(title, loc="left", fontsize=10)
 
-    said = [f"{index}: {value:.3g}" for index, value in values.items()]
+    said = [f"{index}: {number(value, 3)}" for index, value in values.items()]
     return _picture(draw, alt=f"{title}. {_sentence(said)}", size=(7, 0.8 + 0.3 * len(shown)))
 
 
@@ -177,7 +180,7 @@ def distribution(values: pd.Series[Any], *, title: str) -> Figure:
         axes.set(xlabel=str(values.name), ylabel="rows")
         axes.set_title(title, loc="left", fontsize=10)
 
-    quarters = ", ".join(f"{each:.3g}" for each in np.quantile(numbers, [0, 0.25, 0.5, 0.75, 1]))
+    quarters = ", ".join(number(each, 3) for each in np.quantile(numbers, [0, 0.25, 0.5, 0.75, 1]))
     return _picture(draw, alt=f"{title}. Least, quarters and most: {quarters}.")
 
 

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nbprod.datasets.windows import between, moments
+from nbprod.datasets.windows import between, check_frame, moments
 from nbprod.domain.markup import card
-from nbprod.domain.names import nearest
 from nbprod.errors import DataError, SettingsError
 from nbprod.statistics.blocks import time_blocks
 
@@ -95,10 +94,11 @@ def choose_rows(
     SettingsError
         A column does not exist, or settings contradict each other.
     """
-    _check(frame, target=target, time=time, windowed=start is not None or end is not None, block=block)
+    windowed = start is not None or end is not None
+    check_frame(frame, [target, time, *protected], time=time, windowed=windowed)
+    if block and not time:
+        raise SettingsError(f"block={block!r} needs a time column", hint="Name it: time=…")
     for name in protected:
-        if name not in frame.columns:
-            raise SettingsError(f"the data have no column {name!r}", hint=nearest(name, map(str, frame.columns)))
         if name in private:
             raise SettingsError(
                 f"{name!r} is both protected and private",
@@ -108,7 +108,7 @@ def choose_rows(
     chosen = between(frame, time, start, end) if time else frame
     known = chosen[target].notna()
     if not known.any():
-        raise DataError(f"no row has a known {target} in this window", hint="The truth may not have come yet.")
+        raise DataError(f"no row has a known {target} in this window", hint="The outcomes may not have come yet.")
     if not known.all():
         notes.append(f"{int((~known).sum()):,} rows have no {target} yet and are left out.")
     rows = chosen[known].reset_index(drop=True)
@@ -121,17 +121,6 @@ def choose_rows(
         window=(None if start is None else str(start), None if end is None else str(end)),
         notes=tuple(notes),
     )
-
-
-def _check(frame: pd.DataFrame, *, target: str, time: str | None, windowed: bool, block: str | None) -> None:
-    if frame.empty:
-        raise DataError("the data have no rows", hint="Check the file, or the query that made it.")
-    for name in [target, *([time] if time else [])]:
-        if name not in frame.columns:
-            raise SettingsError(f"the data have no column {name!r}", hint=nearest(name, map(str, frame.columns)))
-    if (windowed or block) and not time:
-        what = "start and end need" if windowed else f"block={block!r} needs"
-        raise SettingsError(f"{what} a time column", hint="Name it: time=…")
 
 
 def _truth(column: pd.Series[Any], task: str) -> pd.Series[Any]:

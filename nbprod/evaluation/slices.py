@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nbprod.domain.names import nearest
+from nbprod.domain.numbers import number
 from nbprod.errors import SettingsError
 from nbprod.evaluation.side_by_side import SideBySide
 from nbprod.statistics.bootstrap import metric_interval
@@ -176,7 +177,7 @@ def _quarters(column: pd.Series[Any], missing: NDArray[np.bool_]) -> Iterator[tu
     ends = np.unique(np.quantile(numbers[~missing], [0, 0.25, 0.5, 0.75, 1]))
     for low, high in pairwise(ends):
         inside = (numbers >= low) & ((numbers < high) | (high == ends[-1]))
-        yield f"{column.name} {low:.4g} to {high:.4g}", inside & ~missing
+        yield f"{column.name} {number(low)} to {number(high)}", inside & ~missing
 
 
 def _sample(rows: int, seed: int) -> NDArray[np.bool_]:

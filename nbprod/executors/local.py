@@ -14,16 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbprod.disk import private_opener
 from nbprod.domain.execution import ExecutionResult
 from nbprod.domain.markers import Secret
 from nbprod.domain.request import RunRequest
 from nbprod.domain.run import EndCause
 from nbprod.executors.holding import stay_in_background
+from nbprod.kernels.warm import servers
+from nbprod.threads import waiting_politely
 
 if TYPE_CHECKING:
     from nbprod.notebook.holding import Held  # nbformat takes a while
 
 __all__ = ["Detached", "Local", "execute"]
+
+NATIVE = "python3"  # the kernel of this interpreter
 
 
 def execute(
@@ -47,6 +52,8 @@ def execute(
     KeyboardInterrupt, SystemExit
         As the signal that stopped the run asked; the record is complete by then.
     """
+    if request.preload is not None and request.kernel == NATIVE and not request.secrets and resumes is None:
+        warm_up(request)
     # papermill and nbclient take a second to import
     from papermill.exceptions import PapermillExecutionError
     from papermill.execute import execute_notebook
@@ -83,6 +90,12 @@ def execute(
         for left in (folder / "files").glob("*"):  # results come from the attempt that succeeded, and no other
             shutil.rmtree(left) if left.is_dir() else left.unlink()
     return Done(execution.result, execution.held)
+
+
+def warm_up(request: RunRequest) -> None:
+    """Let the imports of the kernel begin, while this process makes its own."""
+    server = servers.of(waiting_politely({**os.environ, **request.env}))
+    threading.Thread(target=server.prepare, args=(request.preload,), name="nbprod-warm-up", daemon=True).start()
 
 
 def go_on(request: RunRequest, held: Held) -> Held | None:
@@ -157,7 +170,7 @@ class Detached:
     def submit(self, request: RunRequest, *, progress: Callable[[Any], None] | None = None) -> Started:  # noqa: ARG002
         """Start a process for the run; its progress is in the journal."""
         folder = Path(request.folder)
-        with (folder / "job.log").open("ab") as words:
+        with open(folder / "job.log", "ab", opener=private_opener) as words:
             process = subprocess.Popen(  # noqa: S603 — our own module and a folder of ours
                 [sys.executable, "-m", "nbprod.executors.job", str(folder)],
                 stdin=subprocess.DEVNULL,

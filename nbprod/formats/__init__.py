@@ -1,8 +1,10 @@
 """How a fitted model becomes files and comes back: one protocol, found by name.
 
-Built in are ``skops``, which executes nothing while reading and constructs only types its reader trusts, and
-``pickle``, which runs whatever code is in the file and is therefore given out only to those who ask for it by a
-flag. Others are found by the entry-point group ``nbprod.formats``; they cannot replace a built-in one.
+Built in are ``skops``, which executes nothing while reading and constructs only types its reader trusts, its kin
+``xgboost``, ``lightgbm`` and ``catboost``, which read trees as these libraries dump them (a pipeline that holds such
+an estimator is ``skops``, with the dump beside it), and ``pickle``, which runs whatever code is in the file and is
+therefore given out only to those who ask for it by a flag. Others are found by the entry-point group
+``nbprod.formats``; they cannot replace a built-in one.
 
 The reader decides what is trusted, never the package: a package may name the types it needs, as information, and
 nothing acts on it.
@@ -10,7 +12,7 @@ nothing acts on it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -19,10 +21,16 @@ from typing import Any, Protocol, runtime_checkable
 from nbprod.domain.names import nearest
 from nbprod.errors import NotFoundError, RefusedError
 
-__all__ = ["GROUP", "ModelFormat", "get", "names"]
+__all__ = ["GROUP", "ModelFormat", "format_of", "get", "names", "read_written"]
 
 GROUP = "nbprod.formats"
-BUILT_IN = {"pickle": "nbprod.formats.pickled:PickleFormat", "skops": "nbprod.formats.skops:SkopsFormat"}
+BUILT_IN = {
+    "catboost": "nbprod.formats.skops:CatboostFormat",
+    "lightgbm": "nbprod.formats.skops:LightgbmFormat",
+    "pickle": "nbprod.formats.pickled:PickleFormat",
+    "skops": "nbprod.formats.skops:SkopsFormat",
+    "xgboost": "nbprod.formats.skops:XgboostFormat",
+}
 
 
 @runtime_checkable
@@ -31,8 +39,17 @@ class ModelFormat(Protocol):
 
     name: str  #: as written in ``model.json`` and asked for by :func:`get`
 
-    def write(self, model: Any, folder: Path) -> None:
+    def write(self, model: Any, folder: Path, *, trusted: Sequence[str] = ()) -> None:
         """Write the model's files into an existing folder.
+
+        Parameters
+        ----------
+        model
+            Fitted.
+        folder
+            Where; the source of the author's modules goes into ``code/`` in it.
+        trusted
+            Full names of types its readers will trust beside those of any verified package.
 
         Raises
         ------
@@ -40,7 +57,7 @@ class ModelFormat(Protocol):
             The model cannot be written in this format so that another process can read it.
         """
 
-    def read(self, folder: Path, *, trusted: Sequence[str] = ()) -> Any:
+    def read(self, folder: Path, *, trusted: Sequence[str] = (), code: Mapping[str, str] | None = None) -> Any:
         """Construct the model from the files in a folder.
 
         Parameters
@@ -49,6 +66,8 @@ class ModelFormat(Protocol):
             Where :meth:`write` wrote; its bytes have been verified by the caller.
         trusted
             Full names of types the reader trusts beside those every reader of the format trusts.
+        code
+            The source of the author's modules by path, where the reader trusts it.
 
         Raises
         ------
@@ -98,3 +117,34 @@ def get(name: str, *, allow_pickle: bool = False) -> ModelFormat:
 def names() -> list[str]:
     """The names :func:`get` knows, sorted."""
     return sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))})
+
+
+def format_of(model: Any) -> str:
+    """The name of the format a model is written in: that of its library, where there is one of its own."""
+    from nbprod.formats.separating import library_of  # delayed: numpy
+
+    return library_of(model) or "skops"
+
+
+def read_written(
+    name: str, folder: Path, *, trusted: Sequence[str] = (), allow_pickle: bool = False
+) -> tuple[ModelFormat, Any]:
+    """The format and the model of a folder that this machine wrote itself, the author's modules included.
+
+    Saving a model asks this of what it wrote, and building a package of what was saved: what one refuses, so does the
+    other.
+
+    Raises
+    ------
+    UntrustedTypesError
+        The model holds types that are neither on the list for verified packages nor trusted here.
+    PackageError
+        What was written cannot be read.
+    """
+    from nbprod.formats.carrying import CODE_FOLDER  # delayed: numpy, as the line below
+    from nbprod.formats.trust import VERIFIED_TYPES
+
+    chosen = get(name, allow_pickle=allow_pickle)
+    place = folder / CODE_FOLDER
+    code = {path.relative_to(place).as_posix(): path.read_text("utf-8") for path in place.rglob("*.py")}
+    return chosen, chosen.read(folder, trusted=(*VERIFIED_TYPES, *trusted), **({"code": code} if code else {}))

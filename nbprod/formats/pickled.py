@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ class PickleFormat:
 
     name = "pickle"
 
-    def write(self, model: Any, folder: Path) -> None:
+    def write(self, model: Any, folder: Path, *, trusted: Sequence[str] = ()) -> None:  # noqa: ARG002 — as below
         """Write ``model.pickle``.
 
         Raises
@@ -43,7 +43,13 @@ class PickleFormat:
             raise PackageError(f"{type(model).__name__} cannot be pickled: {error}") from error
         (folder / FILE).write_bytes(data)
 
-    def read(self, folder: Path, *, trusted: Sequence[str] = ()) -> Any:  # noqa: ARG002 — a pickle cannot be audited
+    def read(
+        self,
+        folder: Path,
+        *,
+        trusted: Sequence[str] = (),  # noqa: ARG002 — a pickle cannot be audited
+        code: Mapping[str, str] | None = None,  # noqa: ARG002 — it imports what it names, from where that is installed
+    ) -> Any:
         """Run ``model.pickle``; ``trusted`` cannot protect here and is ignored.
 
         Raises

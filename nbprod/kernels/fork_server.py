@@ -11,23 +11,22 @@ import atexit
 import contextlib
 import gc
 import importlib
-import importlib.util
 import json
 import os
 import signal
 import socket
 import sys
 import sysconfig
-import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 from nbprod.kernels import guard
+from nbprod.kernels.importing import BadImport, Importer, restore, unclean
 from nbprod.kernels.warm import binding
 
 __all__ = ["main"]
 
-NATIVE_HELPERS = {"jemalloc_bg_thd"}  # threads that memory allocators keep and that survive a fork
 #: What every kernel imports while it starts and with its first cell.
 ITSELF = (
     "nbprod.kernels.launcher",
@@ -61,39 +60,37 @@ class ForkServer:
 
     def __init__(self) -> None:
         self.env = binding(dict(os.environ))
-        self.imported: set[str] = set()
-        self.missing: set[str] = set()
         self.stamps: dict[str, int] = {}
         os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # as a kernel sets it
         os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # the debugger would write a warning
         for name in ITSELF:
             with contextlib.suppress(ImportError):  # not every version has each
                 importlib.import_module(name)
+        self.importer = Importer()
         self.site = site_stamp()
         self.modules = 0
 
     # ------------------------------------------------------------------ imports
 
-    def load(self, modules: list[str]) -> None:
-        """Import modules; what is no module, or cannot be imported, is left to the notebook to stumble over."""
+    def load(self, modules: list[str], tell: Callable[[str], None]) -> None:
+        """Import modules.
+
+        Raises
+        ------
+        BadImport
+            One of them cannot be imported here.
+        """
         known = sorted({*modules, *(name.partition(".")[0] for name in modules)})
         later = [other for name in known for other in LATER.get(name, ())]
-        for name in (*modules, *later):
-            if name in self.imported or name in self.missing:
-                continue
-            try:
-                if "." in name and not is_module(name):
-                    self.missing.add(name)
-                    continue
-                importlib.import_module(name)
-                self.imported.add(name)
-            except BaseException:  # noqa: BLE001 — an import may raise anything, and must not end the server
-                self.missing.add(name)
-        if len(sys.modules) != self.modules:
-            self.modules = len(sys.modules)
-            self.note_sources()
-            gc.collect()
-            gc.freeze()  # the collector leaves frozen objects alone, so that forks keep sharing their pages
+        try:
+            for name in (*modules, *later):
+                self.importer.bring(name, tell)
+        finally:
+            if len(sys.modules) != self.modules:
+                self.modules = len(sys.modules)
+                self.note_sources()
+                gc.collect()
+                gc.freeze()  # the collector leaves frozen objects alone, so that forks keep sharing their pages
 
     def note_sources(self) -> None:
         """Remember the age of every imported file that may be edited: those outside the installed libraries."""
@@ -111,6 +108,11 @@ class ForkServer:
         wanted = binding(env)
         if differing := sorted(name for name in {*wanted, *self.env} if wanted.get(name) != self.env.get(name)):
             return f"the environment differs in {', '.join(differing[:5])}"
+        reason = unclean()
+        return self.stale() or (f"an import {reason}" if reason else "")
+
+    def stale(self) -> str:
+        """What was changed on the disk since it was imported; empty when nothing was."""
         if site_stamp() != self.site:
             return "stale: the installed libraries have changed"
         for path, stamp in self.stamps.items():
@@ -118,12 +120,6 @@ class ForkServer:
                 if Path(path).stat().st_mtime_ns == stamp:
                     continue
             return f"stale: {Path(path).name} has changed"
-        if threading.active_count() != 1:
-            return f"an import started a thread ({threading.enumerate()[-1].name})"
-        if native := unexplained_threads():
-            return f"an import started {native} native threads"
-        if opened := devices():
-            return f"an import opened {opened}"
         return ""
 
     # ------------------------------------------------------------------ forks
@@ -169,6 +165,7 @@ def run_kernel(request: dict[str, Any]) -> int:
     os.environ.update(request["env"])
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     os.chdir(request["cwd"])
+    restore()
     reseed()
     arguments = [*request["arguments"], "--IPKernelApp.parent_handle=1"]  # 1: no poller, the guard watches
     sys.argv = ["ipykernel_launcher", *arguments]
@@ -198,14 +195,6 @@ def reseed() -> None:
         torch.seed()
 
 
-def is_module(name: str) -> bool:
-    """Whether a dotted name is a module."""
-    try:
-        return importlib.util.find_spec(name) is not None
-    except (ImportError, AttributeError, ValueError):
-        return False
-
-
 def site_stamp() -> tuple[int, ...]:
     """Changes whenever a distribution is installed or removed."""
     stamps = []
@@ -213,32 +202,6 @@ def site_stamp() -> tuple[int, ...]:
         with contextlib.suppress(OSError):
             stamps.append(Path(sysconfig.get_path(kind)).stat().st_mtime_ns)
     return tuple(stamps)
-
-
-def unexplained_threads() -> int:
-    """Native threads that are neither ours, an allocator's, nor of a linear algebra pool that survives a fork."""
-    tasks = Path("/proc/self/task")
-    if not tasks.is_dir():
-        return 0
-    names = [(task / "comm").read_text().strip() for task in tasks.iterdir()]
-    extra = sum(name not in NATIVE_HELPERS for name in names) - 1
-    if (extra > 0 and "threadpoolctl" in sys.modules) or importlib.util.find_spec("threadpoolctl"):
-        from threadpoolctl import threadpool_info
-
-        # OpenBLAS starts its threads when it is loaded, and starts them anew in a fork
-        extra -= sum(pool["num_threads"] - 1 for pool in threadpool_info() if pool["internal_api"] == "openblas")
-    return max(extra, 0)
-
-
-def devices() -> str:
-    """An accelerator's device file this process holds open; it would be of no use in a fork."""
-    with contextlib.suppress(OSError):
-        for link in Path("/proc/self/fd").iterdir():
-            with contextlib.suppress(OSError):
-                target = str(link.readlink())
-                if target.startswith(("/dev/nvidia", "/dev/kfd", "/dev/dri")):
-                    return target
-    return ""
 
 
 def serve(control: socket.socket) -> NoReturn:
@@ -253,12 +216,16 @@ def serve(control: socket.socket) -> NoReturn:
             os._exit(0)
         try:
             request = json.loads(content)
-            server.load(request["preload"])
-            reason = server.refusal(request["env"]) if descriptors else ""
+            reason = server.stale() if descriptors else ""  # before anything is imported into what is stale
+            if not reason:
+                server.load(request["preload"], lambda name: answer(control, {"importing": name}))
+                reason = server.refusal(request["env"]) if descriptors else ""
             if reason or not descriptors:
-                answer(control, {"refused": reason, "loaded": sorted(server.imported)})
+                answer(control, {"refused": reason})
             else:
                 answer(control, {"pid": server.fork(request, descriptors, control)})
+        except BadImport as bad:
+            answer(control, {"refused": str(bad), "importing": bad.name})
         except Exception as error:  # noqa: BLE001 — the caller falls back to a cold kernel
             answer(control, {"refused": f"{type(error).__name__}: {error}"})
         finally:

@@ -17,9 +17,10 @@ from typing import Any
 
 import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
-from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager, NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
 
+from nbprod.disk import private_opener
 from nbprod.domain.markers import HANDED_OVER
 from nbprod.domain.names import nearest
 from nbprod.errors import EnvironmentProblem
@@ -37,8 +38,8 @@ class KernelGone(Exception):  # noqa: N818 — a fact, caught by the engine
     """The kernel ended, or never came up."""
 
 
-def check_kernel(name: str) -> None:
-    """Refuse a kernel name nothing is installed for.
+def check_kernel(name: str) -> str:
+    """The name a kernel is installed under; ``python`` is the one of this interpreter, as Jupyter has it.
 
     Raises
     ------
@@ -49,9 +50,12 @@ def check_kernel(name: str) -> None:
     try:
         specs.get_kernel_spec(name)
     except NoSuchKernel:
+        if name == "python":
+            return check_kernel(NATIVE_KERNEL_NAME)
         raise EnvironmentProblem(
             f"No Jupyter kernel is named {name!r}", hint=nearest(name, specs.find_kernel_specs())
         ) from None
+    return name
 
 
 class LiveKernel:
@@ -116,7 +120,7 @@ class LiveKernel:
                 self.manager.provisioner = chosen(
                     kernel_id=self.manager.kernel_id, kernel_spec=spec, parent=self.manager
                 )
-            with log.open("ab") as words:
+            with open(log, "ab", opener=private_opener) as words:
                 start = self.manager.start_kernel(
                     cwd=str(cwd),
                     env=waiting_politely({name: value for name, value in env.items() if not name.startswith("JPY_")}),

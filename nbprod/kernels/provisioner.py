@@ -16,7 +16,7 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets import Float, List, Unicode
 
 from nbprod.kernels import guard
-from nbprod.kernels.warm import Forked, RefusedFork, servers
+from nbprod.kernels.warm import Forked, RefusedFork, Warm, servers
 
 __all__ = ["GuardedProvisioner", "WarmProvisioner"]
 
@@ -98,7 +98,10 @@ class WarmProvisioner(GuardedProvisioner):
     """
 
     preload = List(Unicode(), help="Modules the kernel finds imported.").tag(config=True)
-    wait_s = Float(30.0, help="How long to wait for the imports before starting a cold kernel.").tag(config=True)
+    wait_s = Float(30.0, help="How long an import may wait for something before a cold kernel is started.").tag(
+        config=True
+    )
+    server: Warm
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Fork the kernel, or start it cold and remember the reason."""
@@ -114,6 +117,9 @@ class WarmProvisioner(GuardedProvisioner):
         self.cwd = Path(kwargs.get("cwd") or Path.cwd())
         self.is_patient = True
         self.origin = {"warm": True, "waited_s": round(time.monotonic() - began, 3)}
+        reasons = {name: why for name in preload if (why := self.server.why_left_out(name))}
+        if reasons:
+            self.origin["left_out"] = reasons
         return self.connection_info
 
     def forked(self, cmd: list[str], preload: list[str], **kwargs: Any) -> Forked:
@@ -129,7 +135,8 @@ class WarmProvisioner(GuardedProvisioner):
             raise RefusedFork("the kernel is not this interpreter's ipykernel")
         env = kwargs.get("env") or dict(os.environ)
         with open(os.devnull, "r+b") as nothing:  # noqa: PTH123 — a device
-            return servers.of(env).fork(
+            self.server = servers.of(env)
+            return self.server.fork(
                 options[2:],
                 preload=preload,
                 env=env,

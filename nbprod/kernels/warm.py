@@ -15,31 +15,31 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 __all__ = ["Forked", "RefusedFork", "Warm", "binding", "servers"]
 
-#: Read when a library or the interpreter starts: a kernel that wants them otherwise cannot be forked from here.
-BINDING = ("PYTHON", "LD_", "OMP_", "OPENBLAS_", "MKL_", "NUMEXPR_", "BLIS_", "VECLIB_", "POLARS_", "ARROW_")
-BINDING_NAMES = {"VIRTUAL_ENV", "CONDA_PREFIX", "LANG", "LC_ALL", "TZ", "MPLBACKEND", "MPLCONFIGDIR", "HOME"}
+#: Variables that differ from run to run, and that no library reads when it is imported.
+FREE = ("NBPROD_", "JPY_", "PYTEST_")
 MAX_MESSAGE = 1 << 20
+TICK_S = 0.5
+BUSY = 0.1  # of a processor: a server that uses more is importing, one that uses less waits for something
 SECRET = re.compile(r"TOKEN|SECRET|PASS|CREDENTIAL|_KEY\b|_KEY_|_AUTH", re.IGNORECASE)
 MOST_SERVERS = 3  # one for each environment that binds; the one longest unused gives way
 SERVER = "nbprod.kernels.fork_server"
 
 
 def binding(env: Mapping[str, str]) -> dict[str, str]:
-    """The part of an environment that cannot be changed after the interpreter and the libraries started."""
-    return {name: value for name, value in env.items() if name.startswith(BINDING) or name in BINDING_NAMES}
+    """The part of an environment that a library may read when it is imported; what sounds like a secret is left out.
+
+    A kernel that wants it otherwise cannot be forked from a process that was started with this one.
+    """
+    return {name: value for name, value in env.items() if not name.startswith(FREE) and not SECRET.search(name)}
 
 
 class RefusedFork(Exception):  # noqa: N818 — the reason for a cold kernel
     """No kernel was forked; the text says why."""
-
-
-def harmless(env: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what binds and without what sounds like a secret."""
-    return {name: value for name, value in env.items() if name not in binding(env) and not SECRET.search(name)}
 
 
 class Forked:
@@ -111,6 +111,7 @@ class Warm:
         self.process: subprocess.Popen[bytes] | None = None
         self.control: socket.socket | None = None
         self.owner = os.getpid()
+        self.left_out: dict[str, str] = {}  #: by module: why it is not imported there again
 
     def start(self) -> None:
         """Start the server; it imports in its own time."""
@@ -127,7 +128,7 @@ class Warm:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # a Ctrl-C here is not for it
-                env=harmless(os.environ) | self.env,
+                env=self.env,
             )
 
     def fork(
@@ -153,26 +154,19 @@ class Warm:
         out, err
             File descriptors of the kernel's own standard output and error.
         wait_s
-            How long to wait for imports.
+            How long to wait for imports that do not compute; one that computes is waited for ten times as long.
 
         Raises
         ------
         RefusedFork
             Nothing was forked.
         """
-        request = {
-            "arguments": list(arguments),
-            "preload": list(preload),
-            "env": dict(env),
-            "cwd": cwd,
-            "memory_mb": memory_mb,
-        }
+        request = {"arguments": list(arguments), "env": dict(env), "cwd": cwd, "memory_mb": memory_mb}
         with self.lock:
-            deadline = time.monotonic() + wait_s
             for attempt in (1, 2):
                 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
                 with theirs:
-                    told = self.ask(request, [theirs.fileno(), out, err], deadline)
+                    told = self.ask(request, preload, [theirs.fileno(), out, err], wait_s)
                 if "pid" in told:
                     return Forked(told["pid"], ours)
                 ours.close()
@@ -181,32 +175,68 @@ class Warm:
                 self.stop()
         raise RefusedFork(told["refused"])
 
-    def ask(self, request: Mapping[str, Any], descriptors: list[int], deadline: float) -> dict[str, Any]:
-        """Send a request to the server, started first if need be, and wait for the answer."""
+    def prepare(self, preload: Sequence[str], *, wait_s: float = 30.0) -> None:
+        """Start the server and let it import, for a kernel that will be wanted; what goes wrong shows then."""
+        with self.lock:
+            self.ask({}, preload, [], wait_s)
+
+    def ask(
+        self, request: Mapping[str, Any], preload: Sequence[str], descriptors: list[int], wait_s: float
+    ) -> dict[str, Any]:
+        """Send a request to the server, started first if need be, and wait for the answer.
+
+        A module whose import ended or stopped the server, or left it unfit to be forked, is left out from then on.
+        """
+        importing = ""
         try:
             if self.process is None or self.process.poll() is not None or self.control is None:
                 self.start()
-                self.hear(deadline)
+                self.hear(wait_s)
             assert self.control is not None
-            socket.send_fds(self.control, [json.dumps(request).encode()], descriptors)
-            return self.hear(deadline)
+            wanted = [name for name in preload if not self.why_left_out(name)]
+            socket.send_fds(self.control, [json.dumps({**request, "preload": wanted}).encode()], descriptors)
+            while (told := self.hear(wait_s)) and "refused" not in told and "importing" in told:
+                importing = told["importing"]
+            if "importing" not in told:
+                return told
+            importing, reason = told["importing"], told["refused"]
         except RefusedFork as refused:
             return {"refused": str(refused)}
         except (OSError, ValueError) as error:
-            self.stop()
-            return {"refused": f"the fork server failed: {error}"}
+            reason = f"importing {importing}: {error}" if importing else f"the fork server failed: {error}"
+        if importing:
+            self.left_out[importing] = reason
+        self.stop()
+        return {"refused": reason}
 
-    def hear(self, deadline: float) -> dict[str, Any]:
+    def why_left_out(self, name: str) -> str:
+        """Why a module is not imported in the server; empty when it may be."""
+        parts = name.split(".")
+        above = (".".join(parts[:length]) for length in range(1, len(parts) + 1))
+        return next((self.left_out[one] for one in above if one in self.left_out), "")
+
+    def hear(self, wait_s: float) -> dict[str, Any]:
         """One answer."""
         assert self.control is not None
-        ready, _, _ = select.select([self.control], [], [], max(deadline - time.monotonic(), 0.01))
-        if not ready:
-            raise TimeoutError("it is still importing")
+        until, idle_s, used_s = time.monotonic() + 10 * wait_s, 0.0, self.cpu_s()
+        while not select.select([self.control], [], [], min(TICK_S, wait_s))[0]:
+            used_s, before_s = self.cpu_s(), used_s
+            idle_s += TICK_S if used_s - before_s < BUSY * TICK_S else 0.0
+            if idle_s >= wait_s or time.monotonic() > until:
+                raise TimeoutError(f"it did not end within {wait_s:g} s")
         answer = self.control.recv(MAX_MESSAGE)
         if not answer:
-            raise OSError("it ended")
+            raise OSError("the process ended")
         told: dict[str, Any] = json.loads(answer)
         return told
+
+    def cpu_s(self) -> float:
+        """Seconds of CPU the server has used."""
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            assert self.process is not None
+            told = Path(f"/proc/{self.process.pid}/stat").read_bytes().rpartition(b")")[2].split()
+            return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+        return 0.0
 
     def stop(self) -> None:
         """End the server; kernels that were forked live on, each below its guard."""

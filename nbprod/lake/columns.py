@@ -149,7 +149,7 @@ def alike(column: pa.ChunkedArray, kind: pa.DataType, what: str) -> pa.ChunkedAr
     if kind in {column.type, TEXT}:
         return cast(column, kind)
     wrong = SchemaError(
-        f"{what} must be {NOUNS[kind]}, as those kept before are, and are {NOUNS[column.type]}", columns=[what]
+        f"{what} must be {NOUNS[kind]}, as those stored before are, but are {NOUNS[column.type]}", columns=[what]
     )
     if column.type == NUMBER and kind == TRUTH and not set(pc.unique(column).to_pylist()) <= {0.0, 1.0, None}:
         raise wrong

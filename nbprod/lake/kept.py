@@ -15,7 +15,7 @@ from nbprod.errors import SchemaError
 from nbprod.lake.columns import INPUT, MOMENT, NUMBER, input_name
 from nbprod.lake.delta import DeltaFolder
 
-__all__ = ["KeptRows", "folded", "inputs_of"]
+__all__ = ["KeptRows", "folded"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,9 +135,3 @@ def folded(row: Mapping[str, Any]) -> dict[str, Any]:
     """A kept row with its inputs apart, under the names the model knows, and without what is not set."""
     core = {name: value for name, value in row.items() if not name.startswith(INPUT) and value is not None}
     return {**core, "inputs": {input_name(name): value for name, value in row.items() if name.startswith(INPUT)}}
-
-
-def inputs_of(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The inputs of a batch alone, under the names the model knows."""
-    names = [name for name in batch.schema.names if name.startswith(INPUT)]
-    return pa.RecordBatch.from_arrays([batch[name] for name in names], names=[input_name(name) for name in names])

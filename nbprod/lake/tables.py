@@ -213,7 +213,7 @@ class OutcomeTable:
         Parameters
         ----------
         as_of
-            Outcomes that arrived later are not seen.
+            Leave out outcomes that arrived later.
         table_version
             To see what was seen earlier.
         """
@@ -330,14 +330,13 @@ def _reconciled(delta: DeltaFolder, rows: pa.Table) -> pa.Table:
 
 
 def _check_columns(rows: pa.Table, needed: set[str], optional: set[str] | None) -> None:
-    problems = [f"{name}: this column is missing" for name in sorted(needed - set(rows.column_names))]
+    problems = dict.fromkeys(sorted(needed - set(rows.column_names)), "this column is missing")
     if optional is not None:
-        unknown = sorted(set(rows.column_names) - needed - optional)
-        problems += [f"{name}: no such column is kept" for name in unknown]
+        problems |= dict.fromkeys(sorted(set(rows.column_names) - needed - optional), "no such column is kept")
     if problems:
         raise SchemaError(
-            "\n".join(problems),
-            columns=[problem.split(":")[0] for problem in problems],
+            "\n".join(f"{name}: {problem}" for name, problem in problems.items()),
+            columns=list(problems),
             hint=f"Columns found: {', '.join(rows.column_names)}.",
         )
 

@@ -18,9 +18,11 @@ from nbprod.store import Session, Store
 
 __all__ = ["why"]
 
+CHAMPION = "champion"  #: whom the name of a model means
+
 
 def why(store: Store, lake: Lake, subject: ModelVersion | str) -> Lineage:
-    """The lineage of a version, of what a reference names, or of the version behind a kept prediction.
+    """The lineage of a version, of what a reference names, of a model's champion, or of a kept prediction's version.
 
     Raises
     ------
@@ -31,7 +33,8 @@ def why(store: Store, lake: Lake, subject: ModelVersion | str) -> Lineage:
         if isinstance(subject, ModelVersion) or "/" in subject or "@" in subject:
             return _lineage(session, version_of(session, subject), str(subject))
         if session.find(RegisteredModel, subject):
-            return _lineage(session, version_of(session, subject), subject)
+            champion = session.find(Alias, subject, CHAMPION)
+            return _lineage(session, version_of(session, champion.ref if champion else subject), subject)
         deployments = session.list(Deployment, limit=None)
     for deployment in deployments:
         kept = lake.predictions(deployment.name).at(subject)

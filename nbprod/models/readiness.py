@@ -32,7 +32,7 @@ def check_expected(alias: str, current: Alias | None, expect: ModelVersion | str
     wanted = "nothing" if expect is None else str(expect)
     if names != wanted:
         raise StaleMoveError(
-            f"{alias} names {names}, where {wanted} was expected; somebody moved first, and nothing was changed",
+            f"{alias} names {names}, where {wanted} was expected; somebody else moved it first; nothing was changed",
             hint=f"Look at nbprod models history {alias.partition('@')[0]}, then decide again.",
         )
 
@@ -59,7 +59,7 @@ def check_ready(version: ModelVersion, gates: CheckResult | None, waive: str | N
     if gates is not None:
         facts["gates"] = f"{gates.outcome}: {gates.sentence}"
         if gates.outcome is not CheckOutcome.PASSED:
-            if not waive:
+            if not (waive or "").strip():
                 raise RefusedError(
                     f"the gates of {version.model} say {gates.outcome} for {version.ref}: {gates.sentence}",
                     hint="Evaluate it on more or newer data, or promote with a reason to waive them, kept for ever.",

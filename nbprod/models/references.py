@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from nbprod.domain.package import ModelPackage
 from nbprod.domain.version import Alias, ModelRef, ModelVersion, RegisteredModel
-from nbprod.errors import SettingsError
+from nbprod.errors import NotFoundError, SettingsError
 from nbprod.store import Session
 
-__all__ = ["version_of", "with_blessings"]
+__all__ = ["package_of", "version_of", "with_blessings"]
 
 BLESSED, REFUSED = "package.blessed", "package.refused"
 
@@ -26,6 +27,23 @@ def version_of(session: Session, ref: ModelVersion | ModelRef | str) -> ModelVer
     """
     (version,) = with_blessings(session, [_stored(session, ref)])
     return version
+
+
+def package_of(session: Session, digest: str) -> ModelPackage:
+    """The package whose digest begins so.
+
+    Raises
+    ------
+    NotFoundError
+        There is none, or there are several.
+    """
+    found = [one for one in session.list(ModelPackage, limit=None) if digest and one.digest.startswith(digest)]
+    if len(found) != 1:
+        raise NotFoundError(
+            f"{len(found) or 'No'} packages have a digest that begins with {digest!r}",
+            hint="nbprod packages list has the digests.",
+        )
+    return found[0]
 
 
 def with_blessings(session: Session, versions: Sequence[ModelVersion]) -> list[ModelVersion]:

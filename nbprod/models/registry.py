@@ -18,7 +18,7 @@ from nbprod.lake import Lake
 from nbprod.models.lineage import why
 from nbprod.models.moves import MOVES, PROMOTED, ROLLED_BACK, held_at, holders
 from nbprod.models.readiness import Bless, GatePolicy, check_evidence, check_expected, check_ready
-from nbprod.models.references import version_of, with_blessings
+from nbprod.models.references import package_of, version_of, with_blessings
 from nbprod.store import Session, Store
 
 __all__ = ["Models"]
@@ -47,7 +47,7 @@ class Models:
 
     def register(
         self,
-        package: ModelPackage,
+        package: ModelPackage | str,
         model: str,
         *,
         caused_by: str | None = None,
@@ -61,7 +61,7 @@ class Models:
         Parameters
         ----------
         package
-            From ``packages.build`` or ``packages.get``.
+            From ``packages.build`` or ``packages.get``, or the beginning of the digest of one the ledger knows.
         model
             The model's name.
         caused_by
@@ -75,10 +75,14 @@ class Models:
         ------
         SettingsError
             The name is none.
+        NotFoundError
+            No package, or more than one, has a digest that begins so.
         """
         check_name(model, "model")
         at, who = now(), actor or self._store.actor
         with self._store.write() as session:
+            if isinstance(package, str):
+                package = package_of(session, package)
             if session.find(ModelPackage, package.digest) is None:
                 session.add(package)
             if session.find(RegisteredModel, model) is None:
@@ -330,7 +334,7 @@ class Models:
         Parameters
         ----------
         subject
-            ``churn/3``, ``churn@champion``, a version, or a prediction id.
+            ``churn/3``, ``churn@champion``, ``churn`` (its champion), a version, or a prediction id.
 
         Raises
         ------

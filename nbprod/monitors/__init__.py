@@ -5,8 +5,9 @@ The names load on first use: the service needs no pandas, the notebook needs no 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nbprod.lazy import on_first_use
 
 if TYPE_CHECKING:
     from nbprod.monitors.alerts import Alerts
@@ -17,18 +18,6 @@ if TYPE_CHECKING:
     from nbprod.monitors.service import Monitors, Target
     from nbprod.monitors.window import MonitoredWindow, load_window
 
-_HOMES = {
-    "Alerts": "alerts",
-    "Assessment": "assessment",
-    "MonitoredWindow": "window",
-    "Monitors": "service",
-    "Target": "service",
-    "assess": "assessment",
-    "load_window": "window",
-    "notifiers_of": "notify",
-    "pictures": "drawing",
-    "rich_report": "evidently_report",
-}
 __all__ = [
     "Alerts",
     "Assessment",
@@ -42,8 +31,4 @@ __all__ = [
     "rich_report",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = on_first_use(__name__)

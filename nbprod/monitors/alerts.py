@@ -99,7 +99,7 @@ class Alerts:
             for key, alert in standing.items():
                 if _is_over(key, seen):
                     over = replace(
-                        alert, status=AlertStatus.RESOLVED, resolved_at=now(), note="the monitor no longer sees it"
+                        alert, status=AlertStatus.RESOLVED, resolved_at=now(), note="the monitor no longer finds it"
                     )
                     session.replace(over, expecting={"status": alert.status})
                     moved.append((over, "resolved"))

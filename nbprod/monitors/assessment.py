@@ -6,17 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
-from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nbprod.domain.advice import WAIT, Verdict, next_step
-from nbprod.domain.check import CheckOutcome, CheckResult
+from nbprod.domain.advice import Verdict, next_step
+from nbprod.domain.check import CheckOutcome, CheckResult, Need
 from nbprod.domain.markup import card
 from nbprod.domain.monitor import ESTIMATED, REFERENCE, MonitorPolicy
 from nbprod.domain.names import nearest
+from nbprod.domain.plain import listed
 from nbprod.errors import SettingsError
 from nbprod.monitors.budget import LARGEST, budget_check
 from nbprod.monitors.explaining import agreement, concept, estimates, of_same_version, since, worst_segment
@@ -24,7 +24,6 @@ from nbprod.monitors.judging import (
     agreement_check,
     agreement_sentence,
     column_checks,
-    listed,
     performance_checks,
     verdict_of,
     verdict_sentence,
@@ -46,6 +45,7 @@ from nbprod.statistics import (
     ranking_sentence,
 )
 from nbprod.statistics.comparison import Comparison
+from nbprod.visible import escape
 
 __all__ = ["Assessment", "assess"]
 
@@ -129,7 +129,9 @@ class Assessment:
         if any(one.impact > 0 for one in tested):
             found.append(ranking_sentence(tested))
         if new := [name for name in self.changed if name in self.untested]:
-            found.append(f"What the model makes of {listed(new)} is not known: the reference held one value only.")
+            found.append(
+                f"{listed(new)} had a single value in the reference, so what the model does with others is not known."
+            )
         if self.concept is not None and self.concept.detected:
             found.append(self.concept.sentence)
         if self.segment is not None:
@@ -194,13 +196,15 @@ def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, lev
     """
     rows, reference = len(window), window.reference
     if rows < policy.min_rows:
-        sentence = f"only {rows} predictions in this window; {policy.min_rows} are needed to say anything"
+        sentence = f"only {rows} predictions in this window; at least {policy.min_rows} are needed"
         doubt = CheckResult(
             name="volume",
             outcome=CheckOutcome.INCONCLUSIVE,
             sentence=sentence,
             value=rows,
-            rule=f"{WAIT}{policy.min_rows - rows:,} more predictions",
+            rule=f"at least {policy.min_rows:,} predictions",
+            needs=Need.PREDICTIONS,
+            needed=policy.min_rows - rows,
         )
         return Assessment(
             deployment=window.deployment,
@@ -250,7 +254,7 @@ def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, lev
         policy=policy,
         metric=name,
         verdict=verdict,
-        sentence=verdict_sentence(verdict, checks, comparison),
+        sentence=verdict_sentence(verdict, checks, comparison, policy),
         rows=rows,
         outcomes=window.outcomes,
         checks=tuple(checks),
@@ -271,7 +275,7 @@ def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, lev
 
 def _located(found: SegmentDrop) -> str:
     share = "more than all" if found.explains > 1 else f"{found.explains:.0%}"
-    return f"The {found.share:.0%} of the rows where {found.segment} make {share} of the additional errors."
+    return f"Rows where {found.segment} ({found.share:.0%} of all) account for {share} of the additional errors."
 
 
 def _profiles(window: MonitoredWindow, policy: MonitorPolicy) -> tuple[Profile, list[Profile]]:

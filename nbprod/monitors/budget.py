@@ -52,7 +52,7 @@ def budget_check(level: float, per_year: float) -> CheckResult:
     return CheckResult(
         name=BUDGET,
         outcome=CheckOutcome.PASSED,
-        sentence=f"a false alarm has a chance of at most {level:.2g} in this look: {per_year:g} a year are accepted",
+        sentence=f"the chance of a false alarm in this look is at most {level:.2g}, of {per_year:g} a year in all",
         value=level,
         rule=f"at most {per_year:g} false alarms a year",
     )

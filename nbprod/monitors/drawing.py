@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from math import isfinite
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from nbprod.domain.numbers import number
 from nbprod.monitors.assessment import Assessment
 from nbprod.monitors.course import Stretch, course
 from nbprod.monitors.performance import limit_of
 from nbprod.monitors.window import MonitoredWindow
 from nbprod.pages.charts import Interval, Limit, Mark, Series, histogram_pair, intervals, trend
 from nbprod.statistics import ColumnComparison
+from nbprod.visible import escape
 
 __all__ = ["Pictures", "pictures"]
 
@@ -105,15 +106,17 @@ def _course_words(found: Assessment, stretches: Sequence[Stretch]) -> str:
     known = [one for one in stretches if one.realised is not None]
     if not known:
         return f"{found.metric} as estimated; no outcomes are known yet."
-    return f"{found.metric} as realised, beside what was estimated without outcomes, in quarters of a window."
+    return f"{found.metric} as realised and as estimated without outcomes, in quarters of a window."
 
 
 def _told(column: ColumnComparison) -> str:
     """The finding with the size of the change in its unit."""
     if not isfinite(column.effect):
         return column.sentence
-    size = f"{column.effect:.2g} [{column.low:.2g}, {column.high:.2g}] {column.effect_unit}".strip()
-    return f"{column.sentence} Change: {size}; from {column.threshold:.2g} on it matters."
+    size = (
+        f"{number(column.effect, 2)} [{number(column.low, 2)}, {number(column.high, 2)}] {column.effect_unit}".strip()
+    )
+    return f"{column.sentence} Change: {size}; material from {number(column.threshold, 2)} on."
 
 
 def _column(name: str, reference: pd.Series[Any], current: pd.Series[Any]) -> str:

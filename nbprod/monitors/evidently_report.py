@@ -6,7 +6,6 @@ import tempfile
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +16,7 @@ from nbprod.monitors.assessment import Assessment
 from nbprod.monitors.window import MonitoredWindow
 from nbprod.pages.box import BOXED, boxed
 from nbprod.recording.context import current as current_run
+from nbprod.visible import escape
 
 __all__ = ["RichReport", "rich_report"]
 
@@ -55,7 +55,7 @@ def rich_report(found: Assessment, window: MonitoredWindow, *, when: str = "auto
         ``auto`` draws it when the window alarms, ``always`` and ``never`` say so themselves.
     """
     if when == "never" or found.comparison is None or (when == "auto" and found.verdict is not Verdict.ALARM):
-        return RichReport(None, "evidently's report was not drawn: the window does not alarm, or nobody asked")
+        return RichReport(None, "evidently's report was not made: the window has no alarm, and it was not asked for")
     context = current_run()
     folder = context.files if context else Path(tempfile.mkdtemp(prefix="nbprod-"))
     reference, current = window.reference.rows, window.current

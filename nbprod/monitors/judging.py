@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from nbprod.domain.advice import LONGER, SOURCE, WAIT, Verdict
-from nbprod.domain.check import CheckOutcome, CheckResult
+from nbprod.domain.advice import Verdict
+from nbprod.domain.check import Cause, CheckOutcome, CheckResult, Need
 from nbprod.domain.monitor import MonitorPolicy
+from nbprod.domain.plain import listed
 from nbprod.monitors.performance import judge_performance, judged_metric
 from nbprod.monitors.reference import OUTPUTS
-from nbprod.statistics import Agreement, ColumnComparison, ColumnVerdict, Comparison, ConceptDrift, Interval
+from nbprod.statistics import Agreement, ColumnComparison, ColumnVerdict, Comparison, ConceptDrift, Interval, metric
 
 __all__ = [
     "agreement_check",
     "agreement_sentence",
     "column_checks",
-    "listed",
     "performance_checks",
     "verdict_of",
     "verdict_sentence",
@@ -56,7 +56,7 @@ def agreement_check(found: Agreement, level: float) -> CheckResult:
         outcome=CheckOutcome.PASSED if holds else CheckOutcome.INCONCLUSIVE,
         sentence=agreement_sentence(found),
         value=found.difference.value,
-        rule="realised as estimated",
+        rule="as estimated",
     )
 
 
@@ -64,36 +64,33 @@ def agreement_sentence(found: Agreement) -> str:
     """What was estimated, what came, and what that says of the estimate's assumption."""
     said = f"{found.metric} was estimated at {found.estimated.value:.3g} and is {found.realised:.3g}"
     if found.holds:
-        return f"{said}: outcomes depend on the inputs as they did."
-    return f"{said}: outcomes no longer depend on the inputs as they did (p = {found.p_value:.1g})."
+        return f"{said}: the inputs predict outcomes as before."
+    return f"{said}: the inputs no longer predict outcomes as before (p = {found.p_value:.1g})."
 
 
 def column_checks(comparison: Comparison, began: Mapping[str, datetime]) -> list[CheckResult]:
     """A check a column; what began within the window says when."""
-    needed = [column.rows_needed or 0 for column in comparison.columns.values()]
-    most = max(needed, default=0)
+    most = max((column.rows_needed or 0 for column in comparison.columns.values()), default=0)
     # where windows of the reference differ so much among themselves, a longer window tells nothing
-    wait = (
-        f"{WAIT}{float(f'{most:.2g}'):,.0f} predictions" if most <= MOST_WINDOWS * comparison.current_rows else LONGER
-    )
-    return [_column_check(column, began.get(column.name), wait) for column in comparison.columns.values()]
+    can_wait = most <= MOST_WINDOWS * comparison.current_rows
+    more = int(float(f"{max(most - comparison.current_rows, 0):.2g}")) if can_wait else None
+    return [_column_check(column, began.get(column.name), more) for column in comparison.columns.values()]
 
 
-def _column_check(column: ColumnComparison, began: datetime | None, wait: str) -> CheckResult:
+def _column_check(column: ColumnComparison, began: datetime | None, more: int | None) -> CheckResult:
+    """The check of one column; ``more`` is how many predictions would settle all, ``None`` where none would."""
     outcome, sentence = CheckOutcome.PASSED, column.sentence
-    rule = f"below {column.threshold:.3g} {column.effect_unit}"
+    cause, needs = None, None
     if column.verdict is ColumnVerdict.CHANGED:
-        outcome = CheckOutcome.FAILED
+        outcome, cause = CheckOutcome.FAILED, Cause.VALUES
         sentence += f" It began about {began.day} {began:%B %Y}." if began else ""
         if column.method == "schema" or abs(column.missing_change) >= DOUBT:
-            rule = SOURCE
+            cause = Cause.SOURCE
     elif _is_doubtful(column):
-        outcome, sentence = (
-            CheckOutcome.INCONCLUSIVE,
-            f"{sentence} Too little evidence for the budget of false alarms.",
-        )
+        outcome = CheckOutcome.INCONCLUSIVE
+        sentence += " The evidence is too weak for an alarm within the budget of false alarms."
     elif column.verdict is ColumnVerdict.INCONCLUSIVE:
-        outcome, rule = CheckOutcome.INCONCLUSIVE, wait
+        outcome, needs = CheckOutcome.INCONCLUSIVE, Need.REFERENCE if more is None else Need.PREDICTIONS
     return CheckResult(
         name="prediction" if column.name in OUTPUTS else "drift",
         subject=column.name,
@@ -102,7 +99,10 @@ def _column_check(column: ColumnComparison, began: datetime | None, wait: str) -
         value=column.effect,
         low=column.low,
         high=column.high,
-        rule=rule,
+        rule=f"below {column.threshold:.3g} {column.effect_unit}".rstrip(),
+        cause=cause,
+        needs=needs,
+        needed=more if needs is Need.PREDICTIONS else None,
     )
 
 
@@ -134,7 +134,9 @@ def _watched(checks: Sequence[CheckResult], comparison: Comparison) -> list[str]
     return [*comparison.watch, *doubts, *unlike]
 
 
-def verdict_sentence(verdict: Verdict, checks: Sequence[CheckResult], comparison: Comparison) -> str:
+def verdict_sentence(
+    verdict: Verdict, checks: Sequence[CheckResult], comparison: Comparison, policy: MonitorPolicy
+) -> str:
     """The verdict's reasons in one sentence."""
     failed = [check for check in checks if check.outcome is CheckOutcome.FAILED]
     if verdict is Verdict.ALARM:
@@ -153,11 +155,20 @@ def verdict_sentence(verdict: Verdict, checks: Sequence[CheckResult], comparison
         return "; ".join(parts + told)
     if verdict is Verdict.WATCH:
         watched = _watched(checks, comparison)
-        small = f"{listed(watched)} changed, by too little or too doubtfully for an alarm" if watched else ""
-        return "; ".join([small or "the loss rose, not certainly by more than is material", *told])
+        if not watched:
+            return _errors_grew(next(check for check in checks if check.name == "performance"), policy)
+        small = f"{listed(watched)} changed, but too little or with too weak evidence for an alarm"
+        return "; ".join([small, *told])
     return "nothing changed significantly"
 
 
-def listed(words: Sequence[str]) -> str:
-    """Names as people list them."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+def _errors_grew(judged: CheckResult, policy: MonitorPolicy) -> str:
+    """The errors of the model became larger than in the reference: what that means for the judged metric."""
+    chosen = metric(judged.subject)
+    limit = f"{policy.max_drop:.3g}" if chosen.task == "classification" else f"{policy.max_drop:.3g} of the reference"
+    looks, move = ("lower", "drop") if chosen.higher_is_better else ("higher", "rise")
+    if judged.value is None or judged.value <= 0:
+        return f"the model's errors grew over time, but {judged.subject} is not worse in this window"
+    if judged.outcome is CheckOutcome.PASSED:
+        return f"{judged.subject} is {looks}, but the {move} is within your limit of {limit}"
+    return f"{judged.subject} looks {looks}; the {move} may still be under your limit of {limit}"

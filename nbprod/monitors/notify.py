@@ -52,7 +52,7 @@ class WebhookNotifier:
 
     def __init__(self, url: str) -> None:
         if urlsplit(url).scheme not in {"http", "https"}:
-            raise SettingsError("notify.webhook is no web address", hint="It starts with https:// or http://.")
+            raise SettingsError("notify.webhook is not a web address", hint="It starts with https:// or http://.")
         self._url = url
 
     def send(self, alert: Alert, change: str) -> None:

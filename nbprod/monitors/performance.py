@@ -13,9 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from nbprod.domain.advice import WAIT
-from nbprod.domain.check import CheckOutcome, CheckResult
+from nbprod.domain.check import CheckOutcome, CheckResult, Need
 from nbprod.domain.monitor import MonitorPolicy
+from nbprod.domain.numbers import number
 from nbprod.statistics import Interval, mature, metric, metric_interval, time_blocks
 
 __all__ = [
@@ -174,7 +174,9 @@ def judge_performance(
             subject=name,
             outcome=CheckOutcome.INCONCLUSIVE,
             sentence=f"{name} cannot be told yet: fewer than {FEWEST_OUTCOMES} outcomes have come",
-            rule=f"{WAIT}{missing} more outcomes" if missing > 0 else "",
+            rule=f"at least {FEWEST_OUTCOMES} outcomes",
+            needs=Need.OUTCOMES,
+            needed=missing if missing > 0 else None,
         )
     old, new = before[name], after[name]
     drop = old.value - new.value if metric(name).higher_is_better else new.value - old.value
@@ -202,12 +204,12 @@ def judge_performance(
         name=kind,
         subject=name,
         outcome=outcome,
-        sentence=f"{name} {verb} from {old.value:.3g} in the reference to {new.value:.3g}"
-        f" (worse by {drop:.3g}, 95 % between {low:.3g} and {high:.3g}){doubt}",
+        sentence=f"{name} {verb} from {number(old.value, 3)} in the reference to {number(new.value, 3)}"
+        f" (worse by {number(drop, 3)}, 95 % between {number(low, 3)} and {number(high, 3)}){doubt}",
         value=drop,
         low=low,
         high=high,
-        rule=f"worse by at most {limit:.3g}",
+        rule=f"worse by at most {number(limit, 3)}",
     )
 
 

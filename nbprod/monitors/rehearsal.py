@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from nbprod.domain.advice import Verdict
 from nbprod.domain.check import CheckOutcome
 from nbprod.domain.monitor import MonitorPolicy, MonitorReport, Window
 from nbprod.monitors.assessment import assess
@@ -23,20 +22,16 @@ HISTORY = 3  #: windows before each that are known too, as in the monitor's note
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rehearsed:
-    """What the monitor would have said of one past window."""
+class Rehearsed(MonitorReport):
+    """The report of one past window as the monitor would have given it; no run made it."""
 
-    start: datetime
-    end: datetime
-    verdict: Verdict
-    rows: int
-    outcomes: int
-    changed: tuple[str, ...]
-    sentence: str
-    level: float | None  #: the chance of a false alarm it would have had, of the budget
     spoke_at: datetime | None  #: when it would have alarmed about something it did not alarm about before
     began_at: datetime | None  #: when that began: where the window shows it, else the window's start
-    late_days: float | None  #: from the one to the other
+
+    @property
+    def late_days(self) -> float | None:
+        """From the one to the other."""
+        return (self.spoke_at - self.began_at) / timedelta(days=1) if self.spoke_at and self.began_at else None
 
 
 def calibrate(
@@ -102,7 +97,7 @@ def rehearse(
     delay
         How long after a window's end the monitor looks.
     """
-    start, looks = whole.start, list[MonitorReport]()
+    start, looks = whole.start, list[Rehearsed]()
     told: dict[tuple[str, str], datetime] = {}  # when it last spoke of what
     while start + length <= whole.end:
         here = Window(start=start, end=start + length)
@@ -111,8 +106,13 @@ def rehearse(
             lake, deployment, reference, start=here.start, end=here.end, as_of=looked_at, history=HISTORY
         )
         found = assess(window, policy, level=look_level(here, looks, policy))
+        failed = {(one.name, one.subject) for one in found.checks if one.outcome is CheckOutcome.FAILED}
+        begun = {one: found.began.get(one[1], here.start) for one in failed}
+        # what began before it last spoke of the same thing was told then
+        onsets = [at for one, at in begun.items() if one not in told or at > told[one]]
+        told |= dict.fromkeys(failed, looked_at)
         looks.append(
-            MonitorReport(
+            Rehearsed(
                 run_id="",
                 deployment=deployment,
                 version=None,
@@ -123,25 +123,10 @@ def rehearse(
                 rows=found.rows,
                 outcomes=found.outcomes,
                 checks=found.checks,
+                changed=found.changed,
+                spoke_at=looked_at if onsets else None,
+                began_at=min(onsets, default=None),
             )
         )
-        failed = {(one.name, one.subject) for one in found.checks if one.outcome is CheckOutcome.FAILED}
-        begun = {one: found.began.get(one[1], here.start) for one in failed}
-        # what began before it last spoke of the same thing was told then
-        onsets = [at for one, at in begun.items() if one not in told or at > told[one]]
-        told |= dict.fromkeys(failed, looked_at)
-        spoke, began = (looked_at, min(onsets)) if onsets else (None, None)
-        yield Rehearsed(
-            start=here.start,
-            end=here.end,
-            verdict=found.verdict,
-            rows=found.rows,
-            outcomes=found.outcomes,
-            changed=found.changed,
-            sentence=found.sentence,
-            level=looks[-1].level,
-            spoke_at=spoke,
-            began_at=began,
-            late_days=(spoke - began) / timedelta(days=1) if spoke and began else None,
-        )
+        yield looks[-1]
         start = here.end

@@ -13,7 +13,7 @@ from nbprod.domain.advice import Verdict
 from nbprod.domain.deployment import Deployment
 from nbprod.domain.monitor import SIDES, MonitorPolicy, MonitorReport, Window, parse_length
 from nbprod.domain.run import Run
-from nbprod.errors import RunFailedError, SettingsError
+from nbprod.errors import NotFoundError, RunFailedError, SettingsError
 from nbprod.monitors.alerts import Alerts
 from nbprod.monitors.budget import look_level
 from nbprod.runs import Runs
@@ -163,16 +163,26 @@ class Monitors:
         with self._store.read() as session:
             return session.list(MonitorReport, where=where, limit=limit)
 
-    def get(self, run_id: str) -> MonitorReport:
-        """The report of a run.
+    def get(self, name: str) -> MonitorReport:
+        """The report of a run, or the newest one of a deployment.
+
+        Parameters
+        ----------
+        name
+            The id of a monitor run, or a deployment's name.
 
         Raises
         ------
         NotFoundError
-            That run is no monitor run.
+            That run is no monitor run, or the deployment has no report yet.
         """
         with self._store.read() as session:
-            return session.get(MonitorReport, run_id)
+            newest = session.list(MonitorReport, where={"deployment": name}, limit=1)
+            if newest:
+                return newest[0]
+            if session.find(Deployment, name):
+                raise NotFoundError(f"{name} has no monitor report yet", hint=f"nbprod monitor run {name}")
+            return session.get(MonitorReport, name)
 
     def trend(self, deployment: str) -> builtins.list[dict[str, Any]]:
         """One row a window, oldest first: start, end, verdict, rows, outcomes, what changed, and each metric.
@@ -289,7 +299,7 @@ def _moment(value: datetime | str) -> datetime:
     try:
         return parse_utc(value) if isinstance(value, str) else parse_utc(value.isoformat())
     except ValueError:
-        raise SettingsError(f"{value!r} is no moment", hint="Write 1997-05-01 or 1997-05-01T12:00:00.") from None
+        raise SettingsError(f"{value!r} is not a moment", hint="Write 1997-05-01 or 1997-05-01T12:00:00.") from None
 
 
 def _window(length: str | None, start: datetime | str | None, end: datetime | str | None) -> Window:

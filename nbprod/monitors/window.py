@@ -41,7 +41,7 @@ class MonitoredWindow:
     reference
         What they are held against.
     as_of
-        Outcomes that arrived later are not seen.
+        Leave out outcomes that arrived later.
     tables
         Versions of the tables that were read.
     """

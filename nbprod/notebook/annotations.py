@@ -28,6 +28,7 @@ KINDS = {
     "Secret": Kind.SECRET,
     "Dataset": Kind.DATASET,
     "Model": Kind.MODEL,
+    "Column": Kind.COLUMN,
     "list": Kind.LIST,
     "List": Kind.LIST,
     "Sequence": Kind.LIST,
@@ -207,7 +208,18 @@ def _of_annotated(parts: list[ast.expr]) -> TypeRule:
                 bounds = Range(*ends, **{str(word.arg): literal_value(word.value) for word in part.keywords})
             except (NotLiteralError, TypeError) as error:
                 raise ParameterError(
-                    f"{ast.unparse(part)} is no range: {error}", hint="Write Range(low, high) with two numbers."
+                    f"{ast.unparse(part)} is not a range: {error}", hint="Write Range(low, high) with two numbers."
                 ) from None
             rule = replace(rule, low=bounds.low, high=bounds.high)
+        elif isinstance(part, ast.Call) and _last_name(part.func) == "ColumnOf":
+            rule = replace(rule, kind=Kind.COLUMN, of=_text_of(part))
     return rule
+
+
+def _text_of(call: ast.Call) -> str:
+    given = [*call.args, *(word.value for word in call.keywords)]
+    if len(given) == 1 and isinstance(given[0], ast.Constant) and isinstance(given[0].value, str):
+        return given[0].value
+    raise ParameterError(
+        f"{ast.unparse(call)} names no data set", hint='Write ColumnOf("data") with the name of a Dataset parameter.'
+    )

@@ -14,7 +14,7 @@ from nbformat import NotebookNode, from_dict
 from nbprod.domain.fault import Fault
 from nbprod.errors import NotebookError
 from nbprod.notebook.document import dump, has_tag, heading, read_notebook, tagged, unused, write_notebook
-from nbprod.notebook.naming import word_for
+from nbprod.notebook.naming import is_wordlike, word_for
 from nbprod.notebook.parameters import read_parameters
 from nbprod.notebook.syntax import parsed
 
@@ -27,8 +27,6 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-WORD = re.compile(r"[a-z]{2,}[0-9]{0,2}|[a-z]|[0-9]{1,3}")
-RANDOM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8}|cell-[0-9]+")
 HOME_PATH = re.compile(r"(/home|/Users|/root|/mnt|/tmp|/opt|/var|/data|/workspace)/|[A-Za-z]:[\\/]|~[\\/]")
 
 
@@ -101,7 +99,7 @@ def faults(notebook: NotebookNode, *, file: str = "notebook", is_template: bool 
         if times > 1:
             yield fault(cell_id, "cell-id", f"{times} cells have this id", mended=True)
     for cell in notebook.cells:
-        if not _is_wordlike(cell.id):
+        if not is_wordlike(cell.id):
             yield fault(cell.id, "cell-id", "the id is not words such as load-data", mended=True)
         if extra := sorted(set(cell.metadata) - KEPT_CELL_METADATA):
             yield fault(cell.id, "metadata", f"metadata nobody needs in git: {', '.join(extra)}", mended=True)
@@ -129,7 +127,7 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
     result["nbformat"], result["nbformat_minor"] = 4, 5
     result.cells = [cell for cell in result.cells if not has_tag(cell, "injected-parameters")]
     kept = Counter(cell.id for cell in result.cells)
-    taken = {cell_id for cell_id in kept if _is_wordlike(cell_id)}
+    taken = {cell_id for cell_id in kept if is_wordlike(cell_id)}
     said: set[str] = set()
     for position, cell in enumerate(result.cells):
         if cell.cell_type == "code":
@@ -139,15 +137,11 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
         cell["metadata"] = from_dict(
             {key: value for key, value in cell.metadata.items() if key in KEPT_CELL_METADATA}
         )
-        if not _is_wordlike(cell.id) or cell.id in said:
+        if not is_wordlike(cell.id) or cell.id in said:
             cell["id"] = unused(word_for(result, position), taken)
             taken.add(cell.id)
         said.add(cell.id)
     return result
-
-
-def _is_wordlike(cell_id: str) -> bool:
-    return not RANDOM.fullmatch(cell_id) and all(WORD.fullmatch(word) for word in cell_id.split("-"))
 
 
 def _imports(cell: NotebookNode) -> bool:
@@ -208,4 +202,4 @@ def _parameter_faults(notebook: NotebookNode, *, is_template: bool) -> Iterator[
     tree = parsed(cell.source)
     for statement in tree.body if tree else []:
         if not isinstance(statement, ast.AnnAssign | ast.Assign | ast.Import | ast.ImportFrom):
-            yield found[0], f"{ast.unparse(statement)[:40]!r} is no parameter"
+            yield found[0], f"{ast.unparse(statement)[:40]!r} is not a parameter"

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 __all__ = [
-    "cell_by_id",
     "code_digest",
     "dump",
     "has_tag",
@@ -33,6 +32,7 @@ __all__ = [
 
 # cells an execution adds: they are no part of what the author wrote
 ADDED_TAGS = {"injected-parameters", "papermill-error-cell-tag"}
+OUTPUT_TYPES = ("display_data", "error", "execute_result", "stream")
 CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -98,14 +98,15 @@ def parse(text: str, *, name: str = "the notebook") -> NotebookNode:
             f"{name} has the notebook format {major!r}; formats 2 to 4 can be read",
             hint="Open it in Jupyter and save it again.",
         )
+    hint = "Mend that place in the file, or open it in Jupyter and save it again."
+    if fault := next(_faults_of_shape(document), ""):
+        raise NotebookError(f"{name} is not a valid notebook: {fault}", hint=hint)
     try:
         return _as_current(document)
     except Exception as error:  # noqa: BLE001 — what a damaged document leads nbformat's converters into
         reason = str(getattr(error, "message", error)).splitlines() or [type(error).__name__]
-        raise NotebookError(
-            f"{name} is not a valid notebook: {reason[0][:200]}",
-            hint="Open it in Jupyter and save it again.",
-        ) from None
+        at = _place(document, getattr(error, "absolute_path", ()))
+        raise NotebookError(f"{name} is not a valid notebook: {at}{reason[0][:200]}", hint=hint) from None
 
 
 def write_notebook(notebook: NotebookNode, path: str | os.PathLike[str]) -> None:
@@ -134,20 +135,6 @@ def dump(notebook: NotebookNode) -> bytes:
         return text.encode("utf-8")
     except UnicodeEncodeError:  # a lone surrogate in an output: only an escape can hold it
         return (nbformat.v4.writes(notebook, ensure_ascii=True) + "\n").encode("ascii")
-
-
-def cell_by_id(notebook: NotebookNode, cell_id: str) -> NotebookNode:
-    """The cell with an id.
-
-    Raises
-    ------
-    NotebookError
-        There is none; the nearest ids are named.
-    """
-    for cell in notebook.cells:
-        if cell.id == cell_id:
-            return cell
-    raise NotebookError(f"No cell is called {cell_id}", hint=nearest(cell_id, (cell.id for cell in notebook.cells)))
 
 
 def tagged(notebook: NotebookNode, tag: str) -> Iterator[int]:
@@ -207,6 +194,50 @@ def _as_current(document: dict[str, Any]) -> NotebookNode:
             notebook["nbformat_minor"] = 5
         nbformat.validate(notebook)
     return notebook
+
+
+def _faults_of_shape(document: dict[str, Any]) -> Iterator[str]:
+    """What nbformat's converters would stumble over, or name by a schema; of notebooks of format 4."""
+    if not isinstance(document.get("metadata", {}), dict):
+        yield "metadata: it is no JSON object"
+    if document.get("nbformat", 3) < 4 and "worksheets" not in document:
+        yield "it has cells as format 4 has them, and does not say nbformat 4"
+    cells = document.get("cells", [])
+    for number, cell in enumerate(cells if isinstance(cells, list) else []):
+        at = _place(document, ("cells", number))
+        if not isinstance(cell, dict):
+            yield f"{at}it is no JSON object"
+            continue
+        if cell.get("cell_type") not in {"code", "markdown", "raw"}:
+            yield f"{at}its cell_type is {cell.get('cell_type')!r}, not code, markdown or raw"
+        if not isinstance(cell.get("metadata", {}), dict):
+            yield f"{at}its metadata are no JSON object"
+        outputs = cell.get("outputs", [])
+        if not isinstance(outputs, list):
+            yield f"{at}its outputs are no list"
+            continue
+        for inner, output in enumerate(outputs):
+            kind = output.get("output_type") if isinstance(output, dict) else None
+            if kind not in OUTPUT_TYPES:
+                at = _place(document, ("cells", number, "outputs", inner))
+                yield f"{at}its output_type is {kind!r}, not one of {', '.join(OUTPUT_TYPES)}"
+
+
+def _place(document: dict[str, Any], path: Iterable[str | int]) -> str:
+    """Which cell and which output of it a path inside a notebook leads to: ``cell 3 (load-data), output 1: ``."""
+    parts = list(path)
+    words = []
+    if len(parts) > 1 and parts[0] == "cells" and isinstance(parts[1], int):
+        cell = document["cells"][parts[1]]
+        named = cell.get("id") if isinstance(cell, dict) else None
+        words.append(f"cell {parts[1] + 1}" + (f" ({named})" if named else ""))
+        parts = parts[2:]
+    if len(parts) > 1 and parts[0] == "outputs" and isinstance(parts[1], int):
+        words.append(f"output {parts[1] + 1}")
+        parts = parts[2:]
+    if parts:
+        words.append(".".join(str(part) for part in parts))
+    return ", ".join(words) + ": " if words else ""
 
 
 def unused(wanted: str, taken: set[str]) -> str:

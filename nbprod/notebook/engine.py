@@ -130,7 +130,7 @@ def raise_for(result: ExecutionResult, run_id: str = "") -> None:
     """
     if result.cause is None:
         return
-    at = f" in cell {result.failed_cell}" if result.failed_cell else ""
+    at = f" in cell {result.failed_at}" if result.failed_at else ""
     raise RunFailedError(
         f"The notebook ended early{at} ({result.cause}): {result.error}",
         run_id=run_id,

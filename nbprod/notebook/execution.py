@@ -12,9 +12,9 @@ from typing import Any
 from nbformat import NotebookNode
 
 from nbprod import clock
+from nbprod.disk import make_private
 from nbprod.domain.execution import ExecutionResult, Limits
 from nbprod.domain.run import CellStatus, EndCause, RunStatus
-from nbprod.kernels.imports import imported
 from nbprod.kernels.live import KernelGone, LiveKernel
 from nbprod.kernels.sampling import Sampler, oom_kills
 from nbprod.notebook.endings import End, of_kernel, of_reply
@@ -23,6 +23,7 @@ from nbprod.notebook.journal import JOURNAL, Journal, fold, read_events
 from nbprod.notebook.lease import Lease
 from nbprod.notebook.marking import forget, give_ids, keep, label
 from nbprod.notebook.messages import Messages
+from nbprod.notebook.naming import names_for_people
 from nbprod.notebook.redaction import Redactor
 from nbprod.notebook.saving import Saver
 from nbprod.notebook.stopping import Caught, Stop, asked_to_stop
@@ -37,7 +38,7 @@ QUIET_S = 5.0  # after the reply, without the idle message: time to ask whether 
 class Progress:
     """Where an execution stands, for a progress bar."""
 
-    cell: str
+    cell: str  #: what people call it
     index: int  #: among the code cells, from 0
     total: int  #: number of code cells
     status: CellStatus
@@ -57,8 +58,8 @@ class Execution:
     limits
         Deadlines, memory and sizes.
     preload
-        Libraries that a kernel forked from a warm process may find imported, if the notebook imports them; ``None``
-        for a kernel started in the usual way.
+        Modules that a kernel forked from a warm process finds imported; ``None`` for a kernel started in the usual
+        way.
     secrets
         Values by reference; they are handed to the kernel, and taken out of all that is written.
     progress
@@ -101,6 +102,7 @@ class Execution:
         """Take the notebook to execute (papermill hands on a copy of its own)."""
         give_ids(nb)
         self.nb = nb
+        self.names = names_for_people(nb)
         self.code = [(index, cell) for index, cell in enumerate(nb.cells) if cell.cell_type == "code"]
 
     def run(self) -> ExecutionResult:
@@ -114,7 +116,7 @@ class Execution:
             with self.caught, Journal(self.folder) as journal:
                 self.journal = journal
                 self.prepare()
-                cells = [(cell.id, index) for index, cell in self.code]
+                cells = [(cell.id, index, *self.names.get(cell.id, "").splitlines()) for index, cell in self.code]
                 journal.append("run.started", durable=True, cells=cells, kept=self.kept or None)
                 self.deadline = time.monotonic() + self.limits.run_timeout_s if self.limits.run_timeout_s else None
                 try:
@@ -173,6 +175,9 @@ class Execution:
                     continue
                 end = None if cell.id in self.kept else self.run_cell(cell, number)
                 number += 1
+                if end and end.is_wanted:
+                    self.skip_rest(number, cell.id)
+                    break
                 if end:
                     self.hold(end, cell.id)
                     return end, cell.id
@@ -192,13 +197,12 @@ class Execution:
 
     def start_kernel(self) -> LiveKernel:
         """A fresh kernel."""
-        preload = self.preload
         return LiveKernel(
             self.kernel_name,
             cwd=self.cwd,
             env=self.env,
             memory_mb=self.limits.memory_mb,
-            preload=None if preload is None else imported([cell.source for _, cell in self.code], preload),
+            preload=self.preload,
             log=self.folder / "kernel.log",
             secrets=self.secrets,
             start_timeout_s=min(self.limits.start_timeout_s, self.limits.run_timeout_s or 3600),
@@ -233,19 +237,20 @@ class Execution:
             end = self.follow(cell)
             used = self.sampler.end()
             cpu_s, peak_mb = used.cpu_s, used.peak_memory_mb
-        status = CellStatus.FAILED if end else CellStatus.COMPLETED
+        is_failed = end is not None and not end.is_wanted
+        status = CellStatus.FAILED if is_failed else CellStatus.COMPLETED
         ended_at = clock.now()
         took = max(ended_at - started_at, timedelta())
         about.update(
             status=status.value,
             end_time=ended_at.isoformat(),
             duration=took.total_seconds(),
-            exception=end is not None,
+            exception=is_failed,
         )
         numbers: dict[str, Any] = {
             "cpu_s": cpu_s,
             "peak_memory_mb": peak_mb,
-            "cause": end.cause.value if end else None,
+            "cause": end.cause.value if end and is_failed else None,
         }
         cell.metadata["nbprod"] = NotebookNode({name: value for name, value in numbers.items() if value is not None})
         self.messages.flush(cell.id)
@@ -256,10 +261,22 @@ class Execution:
             self.save()
         return end
 
+    def skip_rest(self, number: int, at: str) -> None:
+        """Say of the cells behind one that ended the run on purpose that they were not executed."""
+        for _, cell in self.code[number:]:
+            cell.metadata["papermill"]["status"] = CellStatus.SKIPPED.value
+            self.journal.append("cell.skipped", cell=cell.id)
+        self.nb.metadata["nbprod"]["ended_by"] = at
+        for cell in self.nb.cells[(self.code[number - 1][0]) :]:
+            if cell.cell_type != "code":
+                cell.metadata["papermill"]["status"] = CellStatus.COMPLETED.value
+
     def report(self, cell: str, number: int, status: CellStatus) -> None:
         """Tell the progress bar."""
         if self.progress:
-            self.progress(Progress(cell=cell, index=number, total=len(self.code), status=status))
+            self.progress(
+                Progress(cell=self.names.get(cell, cell), index=number, total=len(self.code), status=status)
+            )
 
     def follow(self, cell: NotebookNode) -> End | None:
         """Send a cell and follow it to its idle message, a stop, or the kernel's end."""
@@ -278,7 +295,8 @@ class Execution:
                 elif parent == request:
                     reply = message["content"]
             if reply is not None and (request in self.messages.idle or (probe and probe in self.messages.idle)):
-                end = of_reply(reply, stop=self.stop, may_raise="raises-exception" in tags, redactor=self.redactor)
+                self.messages.outputs[cell.id].settle()
+                end = of_reply(reply, stop=self.stop, tags=tags, outputs=cell.outputs, redactor=self.redactor)
                 return self.shown(cell, end)
             now = time.monotonic()
             if reply is not None and probe is None and now - heard_at > QUIET_S:
@@ -331,7 +349,11 @@ class Execution:
 
     def shown(self, cell: NotebookNode, end: End | None) -> End | None:
         """Put a fault no traceback tells of into the cell's outputs."""
-        if end and not end.is_shown:
+        if (
+            end
+            and not end.is_wanted
+            and (not end.raised or not any(one.output_type == "error" for one in cell.outputs))
+        ):
             self.messages.outputs[cell.id].add(end.output)
         return end
 
@@ -356,6 +378,7 @@ class Execution:
         )
         label(self.nb, status, end, failed)
         self.saver.save(self.nb)
+        make_private(self.folder)  # what the notebook has written there too
         self.journal.append(
             "run.ended",
             durable=True,

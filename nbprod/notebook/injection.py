@@ -141,7 +141,7 @@ def _literal(value: Any, depth: int) -> str:
     if kind is datetime and (value.tzinfo is None or type(value.tzinfo) is timezone):
         text = value.isoformat()
         if datetime.fromisoformat(text).utcoffset() != value.utcoffset():  # Python loses offsets below a second
-            raise ValueError("its offset from UTC is no whole number of seconds")
+            raise ValueError("its offset from UTC is not a whole number of seconds")
         return f"_datetime.datetime.fromisoformat({text!r})"
     if isinstance(value, PurePath):
         return f"_Path({str(value)!r})"

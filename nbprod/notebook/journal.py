@@ -120,7 +120,8 @@ def fold(events: Iterable[Mapping[str, Any]]) -> ExecutionResult:
                 status, cause, cell_id, error = RunStatus.RUNNING, None, None, None
                 started_at, ended_at = at, None
                 cells = {
-                    id_: {"id": id_, "index": index, "status": CellStatus.PENDING} for id_, index in event["cells"]
+                    id_: {"id": id_, "index": index, "status": CellStatus.PENDING, "name": "".join(name)}
+                    for id_, index, *name in event["cells"]
                 }
                 for id_ in event.get("kept", ()):  # executed by the run that this one goes on from
                     cells[id_]["status"] = CellStatus.SKIPPED
@@ -134,6 +135,8 @@ def fold(events: Iterable[Mapping[str, Any]]) -> ExecutionResult:
                     "cpu_s": event.get("cpu_s"),
                     "peak_memory_mb": event.get("peak_memory_mb"),
                 }
+            case "cell.skipped":
+                cells[event["cell"]]["status"] = CellStatus.SKIPPED
             case "run.ended":
                 status, ended_at = RunStatus(event["status"]), at
                 cause = EndCause(event["cause"]) if "cause" in event else None

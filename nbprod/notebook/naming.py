@@ -12,7 +12,12 @@ from nbprod.notebook.syntax import parsed
 if TYPE_CHECKING:
     from nbformat import NotebookNode  # delayed: nbformat takes a second to import
 
-__all__ = ["word_for"]
+__all__ = ["is_wordlike", "names_for_people", "word_for"]
+
+WORD = re.compile(r"[a-z]{2,}[0-9]{0,2}|[a-z]|[0-9]{1,3}")
+RANDOM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8}|cell-[0-9]+")
+HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
+LONGEST = 60  # characters
 
 FILLERS = {"", "the", "a", "an", "of", "and", "to", "it", "is", "in", "on", "with", "for", "by", "from"}
 # What a cell does, by the functions and methods it calls; of several the first one here names it.
@@ -60,6 +65,30 @@ def word_for(notebook: NotebookNode, position: int) -> str:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     ]
     return (words(names[0]) if names else "") or "step"
+
+
+def is_wordlike(cell_id: str) -> bool:
+    """Whether an id says something: ``load-data``, and not ``e4566234`` or ``cell-3``."""
+    return not RANDOM.fullmatch(cell_id) and all(WORD.fullmatch(word) for word in cell_id.split("-"))
+
+
+def names_for_people(notebook: NotebookNode) -> dict[str, str]:
+    """What people call the code cells whose ids say nothing, by id.
+
+    The first cell below a heading is called by that, any other by its own first line.
+    """
+    found: dict[str, str] = {}
+    above = ""
+    for number, cell in enumerate(notebook.cells, 1):
+        if cell.cell_type == "markdown":
+            above = next((match[1] for match in reversed(list(HEADING.finditer(cell.source)))), above)
+        elif cell.cell_type == "code":
+            if not is_wordlike(cell.id):
+                line = next((line.strip(" \t#") for line in cell.source.splitlines() if line.strip(" \t#")), "")
+                name = " ".join((above or line or f"cell {number}").split())
+                found[cell.id] = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+            above = ""
+    return found
 
 
 def words(text: str) -> str:

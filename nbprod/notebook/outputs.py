@@ -13,6 +13,7 @@ from typing import Any
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
+from nbprod.disk import private_opener
 from nbprod.domain.execution import Limits
 from nbprod.domain.record import RECORD_TYPE
 
@@ -223,9 +224,15 @@ class CellOutputs:
         raw = base64.b64decode(content) if binary else content.encode("utf-8", "replace")
         self.logged += len(raw)
         place = self.folder / "logs" / f"{self.cell.id}-{len(self.outputs)}.{SUFFIXES.get(kind, 'txt')}"
-        place.parent.mkdir(mode=0o700, exist_ok=True)
-        place.write_bytes(raw)
+        self.write(place, raw)
         return f"logs/{place.name}"
+
+    @staticmethod
+    def write(place: Path, raw: bytes | memoryview) -> None:
+        """Add bytes to a file beside the notebook."""
+        place.parent.mkdir(mode=0o700, exist_ok=True)
+        with open(place, "ab", opener=private_opener) as file:
+            file.write(raw)
 
     def leave_out(self, raw: bytes) -> None:
         """Put a mark in the place of an output too large to be read; its content goes to a file, up to the log's cap.
@@ -238,8 +245,7 @@ class CellOutputs:
         place = self.folder / "logs" / f"{self.cell.id}-{len(self.outputs)}.json"
         kept = "not kept, because it may hold a secret"
         if raw and self.logged < self.limits.log_mb * 1024 * 1024:
-            place.parent.mkdir(mode=0o700, exist_ok=True)
-            place.write_bytes(memoryview(raw)[: self.limits.log_mb * 1024 * 1024])
+            self.write(place, memoryview(raw)[: self.limits.log_mb * 1024 * 1024])
             self.logged += len(raw)
             kept = f"logs/{place.name}"
         elif raw:
@@ -249,13 +255,10 @@ class CellOutputs:
     def spill(self, text: str) -> str:
         """Add text to the cell's log file, up to its cap; the file's path inside the run's folder."""
         place = self.folder / "logs" / f"{self.cell.id}.log"
-        place.parent.mkdir(mode=0o700, exist_ok=True)
         raw = text.encode("utf-8", "replace")
         left = self.limits.log_mb * 1024 * 1024 - self.logged
         if left > 0:
-            with place.open("ab") as file:
-                file.write(raw[:left])
-                if len(raw) > left:
-                    file.write(b"\n[the log ends here: its limit is reached]\n")
+            end = b"\n[the log ends here: its limit is reached]\n" if len(raw) > left else b""
+            self.write(place, raw[:left] + end)
             self.logged += len(raw)
         return f"logs/{place.name}"

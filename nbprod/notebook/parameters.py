@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nbprod.domain.coercion import coerce
+from nbprod.domain.names import nearest
 from nbprod.domain.parameter import Parameter
 from nbprod.domain.type_rule import Kind, TypeRule
 from nbprod.errors import NotebookError, ParameterError
@@ -95,7 +96,22 @@ def parse_parameters(source: str, *, cell: str = TAG) -> tuple[Parameter, ...]:
             except ParameterError as error:
                 raise NotebookError(f"The cell {cell}: {name}: {error.message}", hint=error.hint) from None
             found[name] = replace(parameter, help=words)
-    return tuple(found.values())
+    return _with_data_sets(found)
+
+
+def _with_data_sets(found: dict[str, Parameter]) -> tuple[Parameter, ...]:
+    """The parameters, each column tied to the data set it is in: the one it names, else the first there is."""
+    data_sets = [name for name, parameter in found.items() if parameter.is_dataset]
+
+    def tied(rule: TypeRule) -> TypeRule:
+        if rule.kind is Kind.COLUMN and rule.of and rule.of not in data_sets:
+            raise NotebookError(
+                f"ColumnOf({rule.of!r}) names no Dataset parameter of this notebook", hint=nearest(rule.of, data_sets)
+            )
+        of = (rule.of or next(iter(data_sets), "")) if rule.kind is Kind.COLUMN else ""
+        return replace(rule, of=of, inner=tuple(map(tied, rule.inner)))
+
+    return tuple(replace(parameter, rule=tied(parameter.rule)) for parameter in found.values())
 
 
 def _assigned(statement: ast.stmt) -> Iterator[tuple[str, ast.expr | None, ast.expr | None]]:
@@ -130,7 +146,7 @@ def _declare(name: str, annotation: ast.expr | None, value: ast.expr | None) -> 
             default = coerce(rule, default)
         except ValueError:
             raise ParameterError(
-                "the default is no reference to a secret; it is not shown here",
+                "the default is not a reference to a secret; it is not shown here",
                 hint="Take the secret out of the notebook and say where it is: Secret('env:NAME').",
             ) from None
     return Parameter(name=name, rule=rule, annotation=written, default=default, default_text=text)

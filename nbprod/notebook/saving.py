@@ -29,7 +29,7 @@ def check_target(path: Path) -> None:
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise StoreError(
             f"{path} is not a plain file, so it is not replaced",
-            hint="Name a file that is no link, pipe or folder.",
+            hint="Name a file that is not a link, pipe or folder.",
         )
 
 

@@ -16,6 +16,7 @@ from nbprod.clock import format_utc
 from nbprod.domain.run import Run
 from nbprod.domain.schema import Schema
 from nbprod.errors import PackageError
+from nbprod.formats.carrying import CODE_FOLDER
 from nbprod.packages import environment, reliance
 from nbprod.packages.card import write_card
 from nbprod.packages.golden import choose_rows, largest_difference, to_parquet, without_private
@@ -53,6 +54,8 @@ def fill_folder(folder: Path, staged: StagedModel, run: Run, run_folder: Path) -
     (folder / "model").mkdir()
     for path in staged.model_files:
         shutil.copyfile(path, folder / "model" / path.name)
+    if staged.code_folder is not None:
+        shutil.copytree(staged.code_folder, folder / CODE_FOLDER)
     _write(folder, "schema.json", schema.to_json())
     reference = choose_rows(held_out.drop(columns=[name for name in private if name in held_out]), REFERENCE_ROWS)
     (folder / "reference.parquet").write_bytes(to_parquet(reference))
@@ -63,7 +66,7 @@ def fill_folder(folder: Path, staged: StagedModel, run: Run, run_folder: Path) -
 
     (folder / "golden.parquet").write_bytes(to_parquet(pd.concat([golden, expected.add_prefix("expected_")], axis=1)))
 
-    pinned = environment.pins(folder / "model")
+    pinned = environment.pins(folder)
     _write(folder, "requirements.txt", environment.requirements(pinned))
     _write(folder, "environment.json", _json({**environment.surroundings(), "installed": environment.installed()}))
     _write(folder, "metrics.json", _json(dict(run.metrics)))
@@ -150,7 +153,7 @@ def _content(folder: Path) -> str:
 
 
 def _json(data: Mapping[str, Any]) -> str:
-    return json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
 def _write(folder: Path, name: str, text: str) -> None:

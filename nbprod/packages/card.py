@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from nbprod.domain.numbers import number
 from nbprod.domain.schema import Column, Schema
 
 __all__ = ["write_card"]
@@ -63,7 +64,7 @@ def write_card(
         f"The reference holds {rows:,} rows that the model was not trained on, without private columns. "
         + _fingerprints(metadata["data"]),
         "## Metrics\n",
-        _table(["metric", "value"], [[_safe(name), f"{value:.6g}"] for name, value in sorted(metrics.items())])
+        _table(["metric", "value"], [[_safe(name), number(value, 6)] for name, value in metrics.items()])
         if metrics
         else "The run recorded none.\n",
         "## Limits\n",

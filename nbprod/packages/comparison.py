@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbprod.domain.markup import card
+from nbprod.domain.numbers import number
 from nbprod.domain.schema import Schema
 from nbprod.packages.sealing import Sealed
 
@@ -36,7 +37,7 @@ class PackageComparison:
             return " → ".join("none" if value is None else str(value) for value in values)
 
         def shown(values: tuple[float | None, float | None]) -> str:
-            return " → ".join("none" if value is None else f"{value:.4g}" for value in values)
+            return " → ".join("none" if value is None else number(value) for value in values)
 
         return card(
             f"{self.first[:12]} → {self.second[:12]}",

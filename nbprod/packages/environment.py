@@ -10,6 +10,10 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from nbprod.formats.carrying import CODE_FOLDER
+from nbprod.formats.restoring import LIBRARIES
+from nbprod.kernels.imports import names_in
+
 __all__ = ["installed", "pins", "requirements", "surroundings"]
 
 DISTRIBUTIONS = {"numpy": "numpy", "pandas": "pandas", "scipy": "scipy", "sklearn": "scikit-learn", "skops": "skops"}
@@ -38,16 +42,16 @@ def surroundings() -> dict[str, str]:
     }
 
 
-def pins(model: Path) -> dict[str, str]:
+def pins(package: Path) -> dict[str, str]:
     """Version by name of the distributions that the model's types come from, and of what reads the files.
 
     Parameters
     ----------
-    model
-        The folder of the model's files.
+    package
+        The folder with ``model/`` and, where modules of the author travel, ``code/``.
     """
     names = set(NEEDED)
-    for root in sorted(_roots(model) - DISTRIBUTIONS.keys() - set(sys.stdlib_module_names)):
+    for root in sorted(_roots(package) - DISTRIBUTIONS.keys() - set(sys.stdlib_module_names)):
         names.update(_owners().get(root, ()))
     found = installed()
     return {name: found[name] for name in sorted(names) if name in found}
@@ -67,10 +71,12 @@ def _owners() -> dict[str, list[str]]:
     }
 
 
-def _roots(model: Path) -> set[str]:
-    """Top-level modules named in a skops file; nothing is imported."""
-    roots: set[str] = set()
-    for path in model.glob("*.skops"):
+def _roots(package: Path) -> set[str]:
+    """Top-level modules named in a skops file, beside it or in the author's code; nothing is imported."""
+    roots = {LIBRARIES[path.suffix[1:]] for path in (package / "model").iterdir() if path.suffix[1:] in LIBRARIES}
+    for path in (package / CODE_FOLDER).rglob("*.py"):
+        roots |= {name.partition(".")[0] for name in names_in(path.read_text(encoding="utf-8"))}
+    for path in (package / "model").glob("*.skops"):
         with zipfile.ZipFile(path) as archive:
             text = archive.read("schema.json").decode()
         roots |= set(re.findall(r'"__module__": "([A-Za-z_][A-Za-z0-9_]*)', text))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nbprod.domain.numbers import number
 from nbprod.domain.schema import ColumnKind, Schema
 
 __all__ = ["ROWS", "Difference", "choose_rows", "largest_difference", "read_parquet", "to_parquet", "without_private"]
@@ -35,7 +36,11 @@ class Difference:
     within: bool  #: whether all differences are within tolerance
 
     def __str__(self) -> str:
-        return "every value is equal" if self.column is None else f"{self.column} differs by up to {self.value:.3g}"
+        return (
+            "every value is equal"
+            if self.column is None
+            else f"{self.column} differs by up to {number(self.value, 3)}"
+        )
 
 
 def choose_rows(frame: pd.DataFrame, rows: int = ROWS) -> pd.DataFrame:

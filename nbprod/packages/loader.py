@@ -2,16 +2,17 @@
 
 It needs no nbprod: a copy of this file lies in each package, under a name that holds the digest of what is packaged.
 It compares every file with the manifest first, then constructs the model from types its own list trusts and nothing
-else; further ones are named by whoever loads, in ``NBPROD_TRUSTED_TYPES`` with commas between them.
+else; further ones are named by whoever loads, in ``NBPROD_TRUSTED_TYPES`` with commas between them. Modules of the
+author that travel with the model are run: who loads a model by MLflow runs the code in it, as this file.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,15 @@ class Predictor:
     def __init__(self, folder: Path) -> None:
         files = verified_files(folder)
         self.schema = json.loads(files["schema.json"])
-        import skops.io  # heavy: imports every scikit-learn estimator
-
         extra = [name for name in os.environ.get("NBPROD_TRUSTED_TYPES", "").split(",") if name]
-        self.model = skops.io.load(io.BytesIO(files["model/model.skops"]), trusted=[*TRUSTED, *extra])
+        # it lies beside this file, under a name that no other package's has
+        restoring = import_module(__name__.replace("loader", "restoring"))
+        model = {name.removeprefix("model/"): data for name, data in files.items() if name.startswith("model/")}
+        below = f"code/{restoring.CODE}"
+        code = {name.removeprefix("code/"): data.decode() for name, data in files.items() if name.startswith(below)}
+        self.model = restoring.construct(
+            model.pop("model.skops"), model, trusted=[*TRUSTED, *extra], code=restoring.import_code(code)
+        )
 
     def predict(self, model_input: Any, params: Mapping[str, Any] | None = None) -> Any:
         """Predictions and probabilities as a data frame; parameters are not used."""
@@ -88,7 +94,7 @@ def outputs(model: Any, frame: Any, schema: Mapping[str, Any]) -> Any:
         given = (["probability"] if len(names) == 2 else names) if schema["probabilistic"] else []
         return pd.DataFrame({"prediction": [], **{name: [] for name in given}}, index=frame.index)
     # an estimator that never saw names warns when it is given some
-    values = frame if getattr(model, "feature_names_in_", None) is not None else _nameless(frame)
+    values = frame if _takes_names(model) else _nameless(frame)
     made = {"prediction": model.predict(values)}
     if schema["probabilistic"]:
         probabilities = model.predict_proba(values)
@@ -97,6 +103,19 @@ def outputs(model: Any, frame: Any, schema: Mapping[str, Any]) -> Any:
         else:
             made.update(zip(names, probabilities.T, strict=True))
     return pd.DataFrame(made, index=frame.index)
+
+
+def _takes_names(model: Any) -> bool:
+    """Whether a model was fitted on named columns, or is of a kind that does not say and may ask for them."""
+    if getattr(model, "feature_names_in_", None) is not None:
+        return True
+    first = next((step for _, step in getattr(model, "steps", ()) if hasattr(step, "fit")), None)
+    if first is not None:
+        return _takes_names(first)
+    root = type(model).__module__.partition(".")[0]
+    if root == "catboost":  # columns without names are numbered
+        return list(model.feature_names_) != [str(number) for number in range(len(model.feature_names_))]
+    return root not in {"lightgbm", "nbprod", "sklearn", "xgboost"}
 
 
 def _nameless(frame: Any) -> Any:

@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from nbprod import formats
 from nbprod.domain.markup import card
+from nbprod.domain.numbers import number
 from nbprod.domain.schema import Schema
-from nbprod.errors import PackageError
+from nbprod.errors import PackageError, UntrustedTypesError
+from nbprod.formats.carrying import CODE_FOLDER
+from nbprod.formats.restoring import CODE
 from nbprod.formats.trust import VERIFIED_TYPES
 from nbprod.packages.golden import read_parquet
 from nbprod.packages.loader import outputs
 from nbprod.packages.rows import CheckedRows, check_rows
 from nbprod.packages.sealing import Sealed, verify_folder
+from nbprod.recording.context import trusted_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,7 +138,7 @@ class LoadedPackage:
                 ("takes", named),
                 ("gives", ", ".join(self.schema.outputs)),
                 ("run", self.metadata["run_id"]),
-                *((name, f"{value:.4g}") for name, value in list(self.metrics.items())[:5]),
+                *((name, number(value)) for name, value in list(self.metrics.items())[:5]),
             ],
         )
 
@@ -156,7 +160,9 @@ def load_package(
         What it must be; by default the folder's own name, where that is a digest. Give it for a folder that came from
         elsewhere: without it the folder is only compared with the manifest inside of it.
     trusted
-        Full names of types to trust beside the list for verified packages.
+        Full names of types to trust beside the list for verified packages. A package that brings modules of its
+        author is loaded only when its digest is among them, because their code runs then. In a run, what the
+        workspace trusts counts too.
     allow_pickle
         Whether to run the code in a package that was made as a pickle.
 
@@ -176,8 +182,24 @@ def load_package(
             hint="Use the nbprod that made it, or a newer one.",
         )
     chosen = formats.get(metadata["format"], allow_pickle=allow_pickle)
+    trusted = (*VERIFIED_TYPES, *trusted, *trusted_names())
+    code = _code(sealed, trusted)
     with tempfile.TemporaryDirectory(prefix="nbprod-model-") as private:
         # the parser sees a private copy of the very bytes that were compared, not the folder others can write to
         sealed.copy("model", Path(private))
-        model = chosen.read(Path(private), trusted=(*VERIFIED_TYPES, *trusted))
+        model = chosen.read(Path(private), trusted=trusted, **({"code": code} if code else {}))
     return LoadedPackage(sealed=sealed, model=model, schema=schema, metadata=metadata)
+
+
+def _code(sealed: Sealed, trusted: Sequence[str]) -> dict[str, str]:
+    """The source of the author's modules by path, where the package's digest is trusted."""
+    names = [name for name in sealed.files if name.startswith(f"{CODE_FOLDER}/{CODE}") and name.endswith(".py")]
+    if names and sealed.digest not in trusted:
+        raise UntrustedTypesError(
+            f"Package {sealed.digest[:12]} runs code of its author ({', '.join(names)}), which this reader does not "
+            "trust; nothing was loaded",
+            types=names,
+            hint="Read it; if you trust it, name its digest in trusted= or in [packages] trusted of nbprod.toml: "
+            + sealed.digest,
+        )
+    return {name.removeprefix(f"{CODE_FOLDER}/"): sealed.read(name).decode() for name in names}

@@ -7,6 +7,7 @@ Whole numbers with gaps are declared ``double``, because pandas holds them so.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ import pandas as pd
 import yaml
 
 from nbprod.domain.schema import Column, ColumnKind, Schema
+from nbprod.formats import restoring
 from nbprod.formats.trust import VERIFIED_TYPES
 
 __all__ = ["signature", "write_mlflow_files"]
@@ -66,12 +68,13 @@ def write_mlflow_files(
     """
     loader = f"nbprod_loader_{content[:12]}"
     code = folder / "code"
-    code.mkdir()
+    code.mkdir(exist_ok=True)
     source = Path(__file__).with_name("loader.py").read_text(encoding="utf-8")
     listed = "".join(f'    "{name}",\n' for name in VERIFIED_TYPES)
     (code / f"{loader}.py").write_text(
         source.replace(MARK, f"TRUSTED: tuple[str, ...] = (\n{listed})"), encoding="utf-8"
     )
+    shutil.copyfile(restoring.__file__, code / f"{loader.replace('loader', 'restoring')}.py")
     # a plain file of this name keeps Python from writing compiled files into the sealed folder
     (code / "__pycache__").write_bytes(b"")
     split = json.loads(example.to_json(orient="split", date_format="iso"))

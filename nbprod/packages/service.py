@@ -124,6 +124,19 @@ class Packages:
             return Path(package)
         return self._store.files.folder(f"packages/{self.get(package).digest}")
 
+    def trusted(self, package: ModelPackage | str | Path) -> tuple[str, ...]:
+        """What is trusted in a package: the settings' names and, if it was built here, the code it brings.
+
+        One that was imported brings somebody else's code; name its digest in the settings to trust that.
+        """
+        if isinstance(package, Path) or (isinstance(package, str) and "/" in package):
+            folder = Path(package)
+            with self._store.read() as session:
+                known = session.find(ModelPackage, folder.name) if is_digest(folder.name) else None
+        else:
+            known = self.get(package)
+        return (*self._trusted, known.digest) if known is not None and known.run_id else self._trusted
+
     def verify(self, package: ModelPackage | str | Path) -> Sealed:
         """Compare a package byte by byte with its manifest; nothing in it is parsed.
 
@@ -146,7 +159,7 @@ class Packages:
         """
         from nbprod.packages.loading import load_package  # delayed: pandas, scikit-learn
 
-        return load_package(self.folder(package), trusted=self._trusted, allow_pickle=self._allow_pickle)
+        return load_package(self.folder(package), trusted=self.trusted(package), allow_pickle=self._allow_pickle)
 
     def bless(self, package: ModelPackage | str) -> Blessing:
         """Load and score the golden rows in a fresh process, and record what came out.
@@ -163,7 +176,7 @@ class Packages:
         from nbprod.packages.blessing import bless_folder  # delayed: only needed here
 
         known = self.get(package)
-        blessing = bless_folder(self.folder(known), digest=known.digest, trusted=self._trusted)
+        blessing = bless_folder(self.folder(known), digest=known.digest, trusted=self.trusted(known))
         with self._store.write() as session:
             session.event(
                 "package.blessed" if blessing.passed else "package.refused",
@@ -182,7 +195,7 @@ class Packages:
         """Predict rows in a process of the package's own; see :func:`nbprod.packages.predict_isolated`."""
         from nbprod.packages.isolation import predict_isolated  # delayed: only needed here
 
-        return predict_isolated(self.folder(package), data, trusted=self._trusted)
+        return predict_isolated(self.folder(package), data, trusted=self.trusted(package))
 
     def compare(self, first: ModelPackage | str | Path, second: ModelPackage | str | Path) -> PackageComparison:
         """What differs between two packages."""

@@ -13,7 +13,7 @@ import pandas as pd
 from nbprod import formats
 from nbprod.domain.schema import Schema
 from nbprod.errors import NotFoundError, PackageError, SchemaError
-from nbprod.formats.trust import VERIFIED_TYPES
+from nbprod.formats.carrying import CODE_FOLDER
 
 __all__ = ["FOLDER", "StagedModel", "read_staged"]
 
@@ -36,7 +36,13 @@ class StagedModel:
     @property
     def model_files(self) -> list[Path]:
         """The files the model's format wrote."""
-        return sorted(path for path in self.folder.iterdir() if path.name not in DATA)
+        return sorted(path for path in self.folder.iterdir() if path.is_file() and path.name not in DATA)
+
+    @property
+    def code_folder(self) -> Path | None:
+        """Where the source of the author's modules lies, if the model needs any."""
+        folder = self.folder / CODE_FOLDER
+        return folder if folder.is_dir() else None
 
     @property
     def title(self) -> str:
@@ -79,8 +85,9 @@ def read_staged(
             f"What was saved in {folder} cannot be read: {error}",
             hint="Run the notebook again; save_model writes this folder.",
         ) from error
-    chosen = formats.get(info.get("format", "skops"), allow_pickle=allow_pickle)
-    model = chosen.read(folder, trusted=(*VERIFIED_TYPES, *trusted))
+    chosen, model = formats.read_written(
+        info.get("format", "skops"), folder, trusted=trusted, allow_pickle=allow_pickle
+    )
     hidden = tuple(sorted({*private, *info.get("private", ())}))
     return StagedModel(
         folder=folder,

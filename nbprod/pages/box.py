@@ -8,7 +8,10 @@ frame to go elsewhere: without the outer one, a script could still leave by navi
 from __future__ import annotations
 
 import re
-from html import escape, unescape
+from html import escape as as_attribute
+from html import unescape
+
+from nbprod.visible import escape
 
 __all__ = ["BOXED", "boxed", "unboxed"]
 
@@ -46,7 +49,7 @@ def boxed(html: str, *, title: str, back: str = "") -> str:
         "iframe{flex:1;border:0;border-top:1px solid #ccc;background:#fff}</style>\n</head>\n<body>\n"
         f"<h1>{link}{escape(title)}</h1>\n"
         f'<iframe sandbox="allow-scripts" referrerpolicy="no-referrer" title="{escape(title)}" '
-        f'srcdoc="{escape(inner)}"></iframe>\n</body>\n</html>\n'
+        f'srcdoc="{as_attribute(inner)}"></iframe>\n</body>\n</html>\n'
     )
 
 

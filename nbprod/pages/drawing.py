@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from html import escape
+
+from nbprod.visible import escape
 
 __all__ = [
     "BLUE",

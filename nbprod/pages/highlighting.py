@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from markupsafe import Markup
+
+from nbprod.visible import escape
 
 __all__ = ["python_source"]
 

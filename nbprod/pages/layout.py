@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from nbprod.clock import format_utc
 from nbprod.pages import wording
+from nbprod.visible import in_markup
 
 __all__ = ["POLICY", "Link", "badge", "drawing", "figure", "look", "render", "when"]
 
@@ -33,8 +34,7 @@ class Link:
 
 def render(template: str, **values: Any) -> str:
     """Fill a template of ``nbprod/resources/pages``; every value that is not markup of ours is escaped."""
-    page = _environment().get_template(template).render(**values)
-    return page.encode(errors="replace").decode()  # half a character (a lone surrogate) can be printed, not written
+    return in_markup(_environment().get_template(template).render(**values))
 
 
 def badge(status: Any, words: str = "") -> Markup:

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 from markupsafe import Markup
@@ -18,6 +17,7 @@ from nbprod.pages.markdown import markdown, plain_title
 from nbprod.pages.sanitising import clean_html, image, svg_image
 from nbprod.pages.terminal import plain, terminal
 from nbprod.pages.wording import size
+from nbprod.visible import escape
 
 __all__ = ["Reader", "ReaderCell", "read"]
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from nbprod.visible import in_markup, visible
+
 if TYPE_CHECKING:
     from bleach.sanitizer import Cleaner
 
@@ -75,7 +77,7 @@ def clean_html(html: str, *, with_links: bool = False) -> Markup:
     cleaned = _cleaner(with_links=with_links).clean(text)
     for place, figure in figures.items():
         cleaned = cleaned.replace(place, figure)
-    return Markup(cleaned)  # noqa: S704 — cleaned by the allow-list above
+    return Markup(in_markup(cleaned))  # noqa: S704 — cleaned by the allow-list above
 
 
 @cache
@@ -136,6 +138,7 @@ def svg_image(svg: str, alt: str = "") -> Markup:
     if root.tag != f"{SVG}svg":
         return left_out
     _prune(root)
+    _show_hidden(root)
     if "currentColor" in svg:
         style = ET.Element(f"{SVG}style")
         style.text = INK
@@ -147,6 +150,13 @@ def svg_image(svg: str, alt: str = "") -> Markup:
     ET.register_namespace("xlink", XLINK[1:-5])
     data = base64.b64encode(ET.tostring(root)).decode()
     return Markup('<img class="drawing" alt="{}" src="data:image/svg+xml;base64,{}">').format(label[:2000], data)
+
+
+def _show_hidden(root: ET.Element) -> None:
+    """The drawing is encoded, and so out of reach of what looks at the finished page."""
+    for node in root.iter():
+        node.text, node.tail = (visible(text) if text else text for text in (node.text, node.tail))
+        node.attrib.update({name: visible(value) for name, value in node.attrib.items()})
 
 
 def _prune(node: ET.Element) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from html import escape
 
 from markupsafe import Markup
+
+from nbprod.visible import escape
 
 __all__ = ["plain", "terminal"]
 

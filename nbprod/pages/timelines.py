@@ -66,9 +66,9 @@ def cell_timeline(
     for n, cell in enumerate(shown):
         y = 4.0 + n * row
         sign, colour = SIGNS[cell.status]
-        name = (titles or {}).get(cell.id) or cell.id
+        name = (titles or {}).get(cell.id) or cell.called
         parts.append(text(sign, 8, y + 14, fill=colour, text_anchor="middle", font_weight=700))
-        parts.append(text(fit(name, label - 24), 20, y + 14, title=f"{cell.id}: {cell.status}"))
+        parts.append(text(fit(name, label - 24), 20, y + 14, title=f"{cell.called}: {cell.status}"))
         parts.append(text(fit(said[n], right - 4), width - 4, y + 14, text_anchor="end", opacity=".85"))
         if cell.started_at is not None:
             parts += _bar(cell, x, top=y + (20 if narrow else 5), colour=colour, end=end)
@@ -134,8 +134,8 @@ def _words(cells: Sequence[CellResult]) -> str:
     longest = max(timed, key=lambda cell: (cell.ended_at or 0) - (cell.started_at or 0), default=None)  # type: ignore[operator]
     return (
         f"{len(cells)} code cells: {said or 'none ran'}"
-        + (f"; longest {longest.id} with {_took(longest)}" if longest else "")
-        + (f"; {failed.id} failed{f' ({failed.cause})' if failed.cause else ''}" if failed else "")
+        + (f"; longest {longest.called} with {_took(longest)}" if longest else "")
+        + (f"; {failed.called} failed{f' ({failed.cause})' if failed.cause else ''}" if failed else "")
     )
 
 

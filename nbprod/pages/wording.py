@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from nbprod.domain.numbers import number
 from nbprod.domain.run import EndCause, Run, RunStatus
 
-__all__ = ["duration", "moment", "number", "plural", "printable", "run_sentence", "shown", "size", "tone"]
+__all__ = ["duration", "moment", "number", "plural", "run_sentence", "shown", "size", "tone"]
 
 # By word: several statuses share one, and a word has the same tone wherever it stands.
 TONES = {
@@ -20,7 +21,7 @@ TONES = {
 
 CAUSES = {
     EndCause.ERROR: "Python raised an error",
-    EndCause.EXITED: "it ended its interpreter",
+    EndCause.EXITED: "the code ended its own interpreter",
     EndCause.TIMEOUT: "its time ran out",
     EndCause.KILLED: "its kernel was killed",
     EndCause.OUT_OF_MEMORY: "its kernel passed the memory limit",
@@ -59,19 +60,6 @@ def moment(at: datetime | None) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at else "—"
 
 
-def number(value: object, digits: int = 4) -> str:
-    """A number for a table: four digits, thousands apart, a dash for what is missing."""
-    if value is None:
-        return "—"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return "not a number" if math.isnan(value) else ("∞" if value > 0 else "-∞")
-    if float(value).is_integer() and abs(value) < 1e15:
-        return f"{int(value):,}"
-    return f"{value:,.{digits}g}"
-
-
 def size(count: float) -> str:
     """A file's size: ``812 B``, ``14 kB``, ``3.2 MB``."""
     if count < 1000:
@@ -104,11 +92,6 @@ def shown(value: Any, longest: int = 400) -> str:
     return written if len(written) <= longest else f"{written[:longest]}… ({len(written):,} characters)"
 
 
-def printable(text: str) -> str:
-    """The text without control characters, which XML and terminals refuse or obey."""
-    return "".join(character for character in text if character >= " " or character in "\n\t")
-
-
 def run_sentence(run: Run) -> str:
     """A run in one sentence: how it stands, where it ended and why."""
     took = f" after {duration(run.duration.total_seconds())}" if run.duration else ""
@@ -117,8 +100,8 @@ def run_sentence(run: Run) -> str:
     if run.status is RunStatus.QUEUED:
         return "It waits to be started."
     if run.status is RunStatus.RUNNING:
-        return "It is running; this page was written while it did."
-    where = f" in cell {run.failed_cell}" if run.failed_cell else ""
+        return "It was still running when this page was written."
+    where = f" in cell {run.failed_at}" if run.failed_at else ""
     why = f": {CAUSES[run.cause]}" if run.cause else ""
     verb = {RunStatus.CANCELLED: "It was stopped", RunStatus.LOST: "It was lost"}.get(run.status, "It failed")
     if run.status in {RunStatus.CANCELLED, RunStatus.LOST} and run.cause in {EndCause.CANCELLED, EndCause.LOST}:

@@ -6,12 +6,11 @@ nbconvert and in our own reports.
 
 from __future__ import annotations
 
-from html import escape
-
 from nbprod.domain.run import CellResult, CellStatus, RunStatus
 from nbprod.pages.terminal import plain
 from nbprod.pages.wording import CAUSES, duration
 from nbprod.panels.following import Standing
+from nbprod.visible import escape
 
 __all__ = ["draw", "sentence"]
 
@@ -68,7 +67,7 @@ def sentence(standing: Standing) -> str:
         facts.append(duration(((result.ended_at or standing.at) - result.started_at).total_seconds()))
     words = " · ".join(facts)
     if result.cause:
-        where = f" in {result.failed_cell}" if result.failed_cell else ""
+        where = f" in {result.failed_at}" if result.failed_at else ""
         words += f". Ended{where}: {CAUSES[result.cause]}" + (f" ({plain(result.error)})" if result.error else "")
     return words
 
@@ -104,7 +103,7 @@ def _row(cell: CellResult, standing: Standing) -> str:
         "<tr>"
         + "".join(
             f'<td style="{style}">{escape(text)}</td>'
-            for text in (f"{SIGNS[cell.status]} {cell.id}", took, words.replace("pending", "not yet"))
+            for text in (f"{SIGNS[cell.status]} {cell.called}", took, words.replace("pending", "not yet"))
         )
         + "</tr>"
     )

@@ -55,9 +55,10 @@ def compare(
                 differs = differs and one.step in changed_steps
             if differs:
                 came.setdefault(one.step, []).append(name)
-    own = changed(own_before, own_after)
+    parts = changed(own_before, own_after)
+    own = "; ".join(parts.values())
     inherited = "; ".join(f"{', '.join(dict.fromkeys(names))} from {source}" for source, names in came.items())
-    if came and not {"code", "modules"} & {part.split(" ")[0] for part in own.split("; ")}:
+    if came and not {"code", "modules"} & parts.keys():
         words = f"inputs changed although its code did not: {inherited}" + (f"; also {own}" if own else "")
         return Changes(words=words, reached_by=tuple(came))
     return Changes(words="; ".join(filter(None, (own, inherited))))

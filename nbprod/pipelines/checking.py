@@ -40,7 +40,7 @@ def bind_inputs(pipeline: Pipeline, given: Mapping[str, Any], *, from_text: bool
     for name, value in given.items():
         if name not in values:
             raise ParameterError(
-                f"{name!r} is no input of the pipeline {pipeline.name}", names=[name], hint=nearest(name, values)
+                f"{name!r} is not an input of the pipeline {pipeline.name}", names=[name], hint=nearest(name, values)
             )
         declared = Parameter(name=name, rule=rule_of_default(values[name]), default_text=repr(values[name]))
         try:
@@ -83,7 +83,7 @@ def _check_step(step: Step, inputs: Mapping[str, Any], runs: Runs) -> None:
     for name, value in later.items():
         if name not in declared:
             raise ParameterError(
-                f"{name!r} is no parameter of {step.notebook}", names=[name], hint=nearest(name, declared)
+                f"{name!r} is not a parameter of {step.notebook}", names=[name], hint=nearest(name, declared)
             )
         _check_fit(declared[name], value)
     now = {name: value for name, value in step.parameters.items() if name not in later}

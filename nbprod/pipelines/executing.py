@@ -196,7 +196,7 @@ def _done(step: Step, run: PipelineRun, work: Work) -> StepResult:
         )
     result = replace(result, run_id=member.id, reason=reason)
     if not member.succeeded:
-        at = f" in cell {member.failed_cell}" if member.failed_cell else ""
+        at = f" in cell {member.failed_at}" if member.failed_at else ""
         return replace(result, status=StepStatus.FAILED, error=f"{member.status}{at}: {member.error}")
     no = [one.sentence for one in work.runs.results(member).checks if one.outcome is CheckOutcome.FAILED]
     if no and step.is_stopped_by_checks:

@@ -47,7 +47,7 @@ def decode_numpy(node: Mapping[str, Any], blobs: Blobs) -> Any:
         return array[()] if node["scalar"] else array
     dtype = np.dtype(node["dtype"])
     if dtype.kind not in SCALARS:
-        raise ValueError(f"{dtype} is no type of a recorded number")
+        raise ValueError(f"{dtype} is not a type of a recorded number")
     told = node["value"]
     plain = READERS[told["type"]](told) if isinstance(told, Mapping) else told
     if dtype.kind in "Mm":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nbprod.errors import EnvironmentProblem
 
-__all__ = ["RunContext", "current", "private_columns"]
+__all__ = ["RunContext", "current", "private_columns", "trusted_names"]
 
 VARIABLE = "NBPROD_RUN"
 
@@ -22,6 +22,7 @@ class RunContext:
     id: str
     template: str
     private: frozenset[str]
+    trusted: tuple[str, ...] = ()  #: types of models, and packages whose code may run, that the workspace trusts
 
     @property
     def files(self) -> Path:
@@ -45,7 +46,7 @@ def current() -> RunContext | None:
     folder = Path(named)
     if not folder.is_dir():
         raise EnvironmentProblem(
-            f"{VARIABLE} names {folder}, which is no folder", hint=f"Unset {VARIABLE} to run the notebook by hand."
+            f"{VARIABLE} names {folder}, which is not a folder", hint=f"Unset {VARIABLE} to run the notebook by hand."
         )
     try:
         told = json.loads((folder / "run.json").read_bytes())
@@ -60,6 +61,7 @@ def current() -> RunContext | None:
         id=str(told.get("id", folder.name)),
         template=str(told.get("template", "")),
         private=frozenset(map(str, told.get("private", ()))),
+        trusted=tuple(map(str, told.get("trusted", ()))),
     )
 
 
@@ -67,3 +69,9 @@ def private_columns() -> tuple[str, ...]:
     """The columns that must stay out of results, sorted; none where a notebook is run by hand."""
     context = current()
     return tuple(sorted(context.private)) if context else ()
+
+
+def trusted_names() -> tuple[str, ...]:
+    """What this run's workspace trusts: types of models, and digests of packages whose code may run; none by hand."""
+    context = current()
+    return context.trusted if context else ()

@@ -10,7 +10,7 @@ from dataclasses import fields
 from enum import Enum
 from typing import Any
 
-from nbprod.domain.check import CheckOutcome, CheckResult
+from nbprod.domain.check import CheckResult
 from nbprod.recording.blobs import Blobs
 from nbprod.recording.plain import READERS, encode_plain, is_plain
 
@@ -78,8 +78,7 @@ def decode(node: Any, blobs: Blobs) -> Any:
     if kind == "dict":
         return {decode(key, blobs): decode(one, blobs) for key, one in node["value"]}
     if kind == "check":
-        told = {name: decode(one, blobs) for name, one in node["value"].items()}
-        return CheckResult(**{**told, "outcome": CheckOutcome(told["outcome"])})
+        return CheckResult.read({name: decode(one, blobs) for name, one in node["value"].items()})
     if kind in READERS:
         return READERS[kind](node)
     if kind in {"numpy", "array"}:

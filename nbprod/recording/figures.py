@@ -6,10 +6,10 @@ import base64
 import io
 import re
 import sys
-from html import escape
 from typing import Any
 
 from nbprod.domain.record import Figure
+from nbprod.visible import escape
 
 __all__ = ["draw", "is_figure"]
 

@@ -74,7 +74,7 @@ def decode_pandas(node: Mapping[str, Any], blobs: Blobs, inner: Inner) -> Any:
         return values
     if kind == "frame":
         return _decode_frame(node, blobs, inner)
-    raise ValueError(f"{kind!r} is no kind of a recorded value")
+    raise ValueError(f"{kind!r} is not a kind of a recorded value")
 
 
 def _encode_frame(frame: pd.DataFrame, blobs: Blobs, inner: Inner) -> dict[str, Any]:

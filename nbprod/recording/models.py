@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from nbprod.disk import publish_folder, write_file
 from nbprod.domain.markup import card
 from nbprod.domain.names import check_name
-from nbprod.errors import DataError
+from nbprod.domain.numbers import number
+from nbprod.errors import DataError, PackageError
 from nbprod.recording.blobs import Blobs
-from nbprod.recording.context import RunContext, current
+from nbprod.recording.context import RunContext, current, trusted_names
 from nbprod.recording.encoding import encode
 from nbprod.recording.results import Display, publish
 from nbprod.recording.rows import as_frame, as_one, as_target, blank, check_columns, moments_of, parts_of, spread
@@ -26,8 +27,8 @@ if TYPE_CHECKING:  # at run time pandas is imported when a model is saved
 
 __all__ = ["save_model"]
 
-FORMAT = "skops"
-LIBRARIES = ("nbprod", "scikit-learn", "numpy", "scipy", "pandas", "skops")
+LIBRARIES = ("nbprod", "scikit-learn", "numpy", "scipy", "pandas", "skops", "xgboost", "lightgbm", "catboost")
+CHECKED_ROWS = 64  #: predicted by what was written, before a run ends
 
 
 def save_model(
@@ -75,7 +76,8 @@ def save_model(
     DataError
         The rows do not fit together or the model cannot predict them.
     PackageError
-        The model cannot be written so that another process can read it.
+        The model cannot be written so that another process can read it; what building a package would refuse is
+        refused here.
     StoreError
         The run's folder cannot be written.
     """
@@ -97,11 +99,15 @@ def save_model(
         rows, answers = parts_of(reference, frame, str(truth.name))
         given = predictions
     made = _outputs(model, rows, given, is_classifier=task == "classification", like=inputs)
+    from nbprod import formats  # delayed: imports the library of the format
+
     kept = blank(rows, private)
     if moments is not None and str(moments.name) not in kept and str(moments.name) not in private:
         kept = kept.assign(**{str(moments.name): moments.to_numpy()})
     kept = kept.assign(**{str(truth.name): answers.to_numpy()}, **made)
-    from nbprod.datasets.schema import infer_schema  # pandas, which is imported by now
+    import pandas as pd
+
+    from nbprod.datasets.schema import infer_schema  # delayed: pandas
 
     classes = list(getattr(model, "classes_", ()))
     schema = infer_schema(
@@ -115,7 +121,7 @@ def save_model(
     )
     info = {
         "name": name,
-        "format": FORMAT,
+        "format": formats.format_of(model),
         "task": task,
         "target": str(truth.name),
         "time": schema.time,
@@ -131,13 +137,17 @@ def save_model(
         "python": platform.python_version(),
         "versions": {library: found for library in LIBRARIES if (found := _version(library))},
     }
-    if context is not None:
-        tables = {
-            "inputs": blank(spread(frame), private),
-            "target": spread(truth.to_frame()),
-            "reference": kept,
-        }
-        _stage(context, name, model, tables, info)
+    some = rows.iloc[:CHECKED_ROWS]
+    sample = some if isinstance(inputs, pd.DataFrame) else some.to_numpy()
+    tables = {
+        "inputs": blank(spread(frame), private),
+        "target": spread(truth.to_frame()),
+        "reference": kept,
+    }
+    with tempfile.TemporaryDirectory(
+        prefix="nbprod-model-"
+    ) as nowhere:  # by hand everything is checked, nothing kept
+        _stage(context.files if context else Path(nowhere), name, model, tables, info, sample)
     _show(name, info, metrics or {}, context)
 
 
@@ -165,6 +175,11 @@ def _outputs(model: Any, rows: pd.DataFrame, given: Any, *, is_classifier: bool,
                 made["probability"] = shares[:, 1]
             else:
                 made |= {f"probability_{label}": shares[:, number] for number, label in enumerate(classes)}
+    if (shape := np.shape(made["prediction"]))[1:] not in {(), (1,)}:
+        raise DataError(
+            f"The model predicts {shape[1]} targets at once; one that is kept predicts one",
+            hint="Train a model for each target, and save each under a name= of its own.",
+        )
     for label, values in made.items():
         if values.shape != (len(rows),):
             raise DataError(f"There are {len(rows):,} rows and {label} has the shape {values.shape}")
@@ -191,15 +206,18 @@ def _version(library: str) -> str | None:
 
 
 def _stage(
-    context: RunContext, name: str, model: Any, tables: Mapping[str, pd.DataFrame], info: Mapping[str, Any]
+    place: Path, name: str, model: Any, tables: Mapping[str, pd.DataFrame], info: Mapping[str, Any], sample: Any
 ) -> None:
-    """Write everything beside its place, then move it there whole."""
-    from nbprod import formats  # imports the library of the format
+    """Write everything beside its place and read it back, then move it there whole."""
+    from nbprod import formats  # delayed: imports the library of the format
 
-    staging = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=context.files))
+    staging = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=place))
     old = staging.with_name(f"{staging.name}-old")
     try:
-        formats.get(FORMAT).write(model, staging)
+        trusted = trusted_names()
+        formats.get(info["format"]).write(model, staging, trusted=trusted)
+        _, again = formats.read_written(info["format"], staging, trusted=trusted)
+        _check_equal(model, again, sample)
         for label, table in tables.items():
             try:
                 table.to_parquet(staging / f"{label}.parquet", index=False)
@@ -208,7 +226,7 @@ def _stage(
                     f"The {label} rows cannot be kept: {error}", hint="Give each column values of one type."
                 ) from error
         write_file(staging / "model.json", json.dumps(info, indent=1, allow_nan=True, default=str))
-        target = context.files / name
+        target = place / name
         if target.exists():  # saved again: the later one counts
             target.rename(old)
         publish_folder(staging, target)
@@ -217,13 +235,31 @@ def _stage(
         shutil.rmtree(old, ignore_errors=True)
 
 
+def _check_equal(model: Any, again: Any, sample: Any) -> None:
+    """Refuse a model that does not predict the same after it was written and read."""
+    import numpy as np
+
+    methods = ("predict", *(("predict_proba",) if hasattr(model, "predict_proba") else ()))
+    for method in methods:
+        before, after = _asked(model, method, sample), _asked(again, method, sample)
+        if before.dtype.kind == after.dtype.kind == "f":  # libraries may add in another order
+            is_same = np.allclose(before, after, rtol=1e-6, atol=1e-9, equal_nan=True)
+        else:
+            is_same = np.array_equal(before, after)
+        if not is_same:
+            raise PackageError(
+                f"{type(model).__name__} gives other answers to {method} after it was written and read again",
+                hint="It answers at random, or keeps something outside of its attributes; give it a random_state.",
+            )
+
+
 def _show(name: str, info: Mapping[str, Any], metrics: Mapping[str, float], context: RunContext | None) -> None:
     where = f"files/{name}" if context is not None else "not kept: this notebook is run by hand"
     rows = [
         ("estimator", info["estimator"]),
         ("task", f"{info['task']} of {info['target']}"),
         ("inputs", f"{len(info['features'])} columns, {info['rows']:,} rows"),
-        *((key, f"{value:.4g}") for key, value in info["metrics"].items()),
+        *((key, number(value)) for key, value in info["metrics"].items()),
         ("kept in", where),
     ]
     nodes = [{"name": name, "value": {"type": "model", "value": encode(dict(info), Blobs())}}]

@@ -6,22 +6,21 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from hashlib import sha256
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from nbprod.domain.check import CheckResult
 from nbprod.domain.markup import card
 from nbprod.domain.names import nearest
+from nbprod.domain.numbers import number
 from nbprod.domain.record import RECORD_TYPE, Figure
 from nbprod.errors import NotebookError, NotFoundError
 from nbprod.recording.blobs import Blobs
 from nbprod.recording.encoding import decode
 from nbprod.recording.results import FORMAT
+from nbprod.visible import escape
 
 __all__ = ["Records", "read_records"]
-
-NUMBERS = "biuf"
 
 
 class Records(Mapping[str, Any]):
@@ -64,7 +63,10 @@ class Records(Mapping[str, Any]):
 
     @cached_property
     def metrics(self) -> dict[str, float]:
-        """The recorded numbers; truth values are none."""
+        """The recorded numbers in their order, the one that counts first; truth values are none.
+
+        Which one counts a notebook says by recording its name as ``metric``.
+        """
         found = {}
         for name in self._of({"float", "int", "numpy", None}):
             value = self[name]
@@ -74,7 +76,8 @@ class Records(Mapping[str, Any]):
                 found[name] = float(value)
             except (TypeError, ValueError, OverflowError):
                 continue
-        return found
+        first = str(self._nodes.get("metric", ""))
+        return {first: found[first], **found} if first in found else found
 
     @property
     def tables(self) -> dict[str, Any]:
@@ -109,7 +112,7 @@ class Records(Mapping[str, Any]):
         return f"<Records {', '.join(self._nodes) or 'none'}>"
 
     def _repr_html_(self) -> str:
-        rows = [(name, f"{value:.4g}") for name, value in self.metrics.items()]
+        rows = [(name, number(value)) for name, value in self.metrics.items()]
         rows += [
             (name, _kind(node) or type(node).__name__)
             for name, node in self._nodes.items()
@@ -181,7 +184,7 @@ def _blobs_in(folder: str | Path | None) -> Blobs:
 
     def get(digest: str, ending: str) -> bytes:
         if not re.fullmatch(r"[0-9a-f]{64}", digest):  # it comes from the notebook and becomes a path
-            raise ValueError("its digest is no digest")
+            raise ValueError("its digest is not a digest")
         try:
             content = (files / f"{digest}{ending}").read_bytes()
         except OSError as error:

@@ -7,18 +7,19 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from html import escape
 from typing import Any
 
 from nbprod.disk import write_file
 from nbprod.domain.check import CheckResult
 from nbprod.domain.markup import card
+from nbprod.domain.numbers import number
 from nbprod.domain.record import RECORD_TYPE
 from nbprod.errors import DataError
 from nbprod.recording.blobs import Blobs
 from nbprod.recording.context import RunContext, current
 from nbprod.recording.encoding import encode
 from nbprod.recording.figures import draw, is_figure
+from nbprod.visible import escape, visible
 
 __all__ = ["publish", "record"]
 
@@ -98,11 +99,11 @@ def publish(displays: Iterable[Display]) -> None:
     shell = interpreter.get_ipython() if interpreter is not None else None
     for display in displays:
         if shell is None:
-            sys.stdout.write(display.text + "\n")
+            sys.stdout.write(visible(display.text) + "\n")
             continue
         bundle = {
             RECORD_TYPE: {"format": FORMAT, "records": display.nodes},
-            "text/plain": display.text,
+            "text/plain": visible(display.text),
             **({"text/html": display.html} if display.html else {}),
             **display.more,
         }
@@ -159,7 +160,7 @@ def _words(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return number(value)
     words = value if isinstance(value, str) else repr(value)
     words = " ".join(words.split())
     return words if len(words) <= 160 else f"{words[:159]}…"

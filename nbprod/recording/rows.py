@@ -47,12 +47,22 @@ def as_target(target: Any, frame: pd.DataFrame) -> pd.Series[Any]:
     Raises
     ------
     DataError
-        There are more or fewer than inputs.
+        There are more or fewer than inputs, or there is more than one target.
     """
+    import numpy as np
     import pandas as pd
 
-    if isinstance(target, pd.DataFrame) and target.shape[1] == 1:
+    columns = np.shape(target)[1:]
+    if columns not in {(), (1,)}:
+        listed = f" ({', '.join(map(str, target.columns))})" if isinstance(target, pd.DataFrame) else ""
+        raise DataError(
+            f"target has {columns[0]} columns{listed}; a model that is kept predicts one",
+            hint="Train a model for each column, and save each under a name= of its own.",
+        )
+    if isinstance(target, pd.DataFrame):
         target = target.iloc[:, 0]
+    elif columns:
+        target = np.ravel(target)
     named = getattr(target, "name", None)
     series = pd.Series(target).reset_index(drop=True).rename("target" if named is None else str(named))
     if len(series) != len(frame):

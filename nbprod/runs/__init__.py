@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nbprod.lazy import on_first_use
 
 if TYPE_CHECKING:
     from nbprod.runs.comparison import Comparison
@@ -11,8 +12,4 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "Runs"]
 
-
-def __getattr__(name: str) -> Any:  # found on first use: the ledger's library takes a quarter of a second to import
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"nbprod.runs.{'service' if name == 'Runs' else 'comparison'}"), name)
+__getattr__ = on_first_use(__name__)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import html
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -11,8 +10,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from nbprod.domain.numbers import number
 from nbprod.domain.record import Figure
 from nbprod.domain.run import Run
+from nbprod.visible import escape
 
 __all__ = ["Comparison", "compare"]
 
@@ -34,11 +35,6 @@ class Comparison:
     figures: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)  #: digests of the pictures
     environment: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)  #: versions
     duration_s: tuple[float | None, float | None] = (None, None)
-
-    @property
-    def is_same_work(self) -> bool:
-        """Whether both did the same: parameters, data, code and environment are equal."""
-        return not (self.parameters or self.data or self.code or self.environment)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -64,15 +60,15 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         body = "".join(
-            f"<tr><td>{html.escape(part)}</td><td>{html.escape(name)}</td>"
+            f"<tr><td>{escape(part)}</td><td>{escape(name)}</td>"
             + (
-                f"<td colspan='2'><pre style='margin:0'>{html.escape(str(b))}</pre></td></tr>"
+                f"<td colspan='2'><pre style='margin:0'>{escape(str(b))}</pre></td></tr>"
                 if part == "code"
-                else f"<td>{html.escape(shown(a))}</td><td>{html.escape(shown(b))}</td></tr>"
+                else f"<td>{escape(shown(a))}</td><td>{escape(shown(b))}</td></tr>"
             )
             for part, name, a, b in self.rows()
         )
-        head = f"<tr><th></th><th></th><th>{html.escape(self.a)}</th><th>{html.escape(self.b)}</th></tr>"
+        head = f"<tr><th></th><th></th><th>{escape(self.a)}</th><th>{escape(self.b)}</th></tr>"
         return f"<table class='nbp-compare'>{head}{body}</table>"
 
 
@@ -98,7 +94,7 @@ def compare(
         b=b.id,
         status=(a.status.value, b.status.value),
         parameters=different(a.parameters, b.parameters),
-        metrics={name: (a.metrics.get(name), b.metrics.get(name)) for name in sorted({*a.metrics, *b.metrics})},
+        metrics={name: (a.metrics.get(name), b.metrics.get(name)) for name in {**a.metrics, **b.metrics}},
         data=different(a.data, b.data),
         cells=cell_changes(*cells),
         code=code_changes(*cells),
@@ -158,4 +154,4 @@ def shown(value: Any) -> str:
     """A value in a cell of the table."""
     if value is None:
         return ABSENT
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return number(value, 6) if isinstance(value, float) else str(value)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbprod import clock
 from nbprod.disk import write_file
+from nbprod.domain.length import parse_length
 from nbprod.domain.run import Run, RunStatus
 from nbprod.errors import ConflictError, NbprodError, NotFoundError, StaleMoveError
 from nbprod.notebook.document import read_notebook
@@ -136,7 +137,7 @@ class KeptRuns:
             raise ConflictError(f"No kernel is held for run {found.id}")
         release(Path(found.folder))
 
-    def prune(self, keep: timedelta, *, dry_run: bool = False) -> Pruned:
+    def prune(self, keep: timedelta | str, *, dry_run: bool = False) -> Pruned:
         """Remove the folders of runs that ended longer ago than ``keep`` and that nothing refers to.
 
         Whatever a version, package, alert, report, event or a run that stays names, stays. The records of the runs
@@ -145,11 +146,12 @@ class KeptRuns:
         Parameters
         ----------
         keep
-            Younger runs stay.
+            Younger runs stay; a length, or a text such as ``30d``.
         dry_run
             Only say what would be removed.
         """
-        return prune(self.store, self.folder, keep=keep, dry_run=dry_run)
+        length = parse_length(keep) if isinstance(keep, str) else keep
+        return prune(self.store, self.folder, keep=length, dry_run=dry_run)
 
     def settle(self, run: Run) -> Run:
         """Bring the ledger's row up to what the folder says; of several who try, one does it."""

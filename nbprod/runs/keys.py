@@ -31,19 +31,19 @@ def run_key(ingredients: Mapping[str, Any]) -> str:
     return hashlib.sha256(told.encode()).hexdigest()
 
 
-def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    """What differs between the ingredients of two runs, in words; empty when nothing does."""
-    words = []
+def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
+    """What differs between the ingredients of two runs: by part, in words; empty when nothing does."""
+    words = {}
     for part in PARTS:
         old, new = before.get(part), after.get(part)
         if old == new:
             continue
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
-            words.append(f"{part} {', '.join(names)}")
+            words[part] = f"{part} {', '.join(names)}"
         else:
-            words.append(part)
-    return "; ".join(words)
+            words[part] = part
+    return words
 
 
 def local_modules(sources: Iterable[str], folders: Iterable[Path]) -> dict[str, str]:

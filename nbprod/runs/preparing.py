@@ -7,13 +7,14 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nbprod import clock
-from nbprod.disk import make_folder, publish_folder, telling
+from nbprod.disk import make_folder, private_opener, publish_folder, telling
+from nbprod.domain.column_names import check_columns
 from nbprod.domain.markers import Secret
 from nbprod.domain.parameter import Parameter, bind, plain
 from nbprod.domain.request import REQUEST, RunRequest
@@ -26,9 +27,19 @@ from nbprod.runs.capture import capture_environment, environment_digest, git_sta
 from nbprod.runs.keys import local_modules
 from nbprod.runs.settling import RUN, run_json
 
-__all__ = ["Plan", "Resolve", "Source", "make_plan", "prepare", "read_source", "sources"]
+__all__ = ["Plan", "Resolve", "Resolved", "Source", "make_plan", "prepare", "read_source", "sources"]
 
-Resolve = Callable[[Parameter, Any], tuple[Any, str | None]]
+
+class Resolved(NamedTuple):
+    """What stands behind the name of a data set or a model."""
+
+    value: Any  #: what the notebook gets
+    fingerprint: str | None
+    columns: tuple[str, ...] = ()  #: of data
+    read_as: str = ""  #: of a CSV file
+
+
+Resolve = Callable[[Parameter, Any], Resolved | tuple[Any, str | None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +69,7 @@ class Plan:
     given: Mapping[str, Any]  #: the parameters as they are recorded
     resolved: Mapping[str, Any]  #: the values the notebook gets
     data: Mapping[str, str]
+    read_as: Mapping[str, str] = field(default_factory=dict)  #: how each CSV file is read, in words
     kernel: str
     secrets: tuple[str, ...]
     cwd: Path
@@ -105,16 +117,18 @@ def make_plan(
     """
     given = bind(source.parameters, values, text=from_text)
     kernel = kernel or source.notebook.metadata.get("kernelspec", {}).get("name") or "python3"
-    check_installed(kernel)
+    kernel = check_installed(kernel)
     secrets = references(list(given.values()))
     for reference in secrets:
         Secret(reference).reveal()  # one that cannot be read is a fault before anything starts
-    for_notebook, data = resolved(source.parameters, given, resolve)
+    found = resolved(source.parameters, given, resolve)
+    check_columns(source.parameters, given, {name: one.columns for name, one in found.items() if one.columns})
     return Plan(
         source=source,
         given=given,
-        resolved=for_notebook,
-        data=data,
+        resolved=given | {name: one.value for name, one in found.items()},
+        data={name: one.fingerprint for name, one in found.items() if one.fingerprint is not None},
+        read_as={name: one.read_as for name, one in found.items() if one.read_as},
         kernel=kernel,
         secrets=secrets,
         cwd=root if source.is_template else source.path.parent,
@@ -127,6 +141,7 @@ def prepare(
     request: RunRequest,
     *,
     private: tuple[str, ...],
+    trusted: tuple[str, ...] = (),
     status: RunStatus = RunStatus.QUEUED,
     root: Path,
     told: Mapping[str, Any] | None = None,
@@ -144,6 +159,8 @@ def prepare(
         ``running`` when it is executed at once.
     private
         Columns that the notebook must not record.
+    trusted
+        Types of models, and digests of packages whose code may run.
     root
         Where to look for a git tree if the notebook is in none.
     told
@@ -181,7 +198,9 @@ def prepare(
     try:
         content = {
             "notebook.ipynb": dump(notebook),
-            RUN: run_json(run, private=list(private), modules=plan.modules, **(told or {})).encode(),
+            RUN: run_json(
+                run, private=list(private), trusted=list(trusted), modules=plan.modules, **(told or {})
+            ).encode(),
             REQUEST: request.to_json().encode(),
             "environment.json": json.dumps(environment, indent=1).encode(),
             JOURNAL: b"",
@@ -189,7 +208,8 @@ def prepare(
         with telling(f"writing the run folder {folder}"):
             (staging / "files").mkdir(mode=0o700)
             for name, raw in content.items():
-                (staging / name).write_bytes(raw)
+                with open(staging / name, "wb", opener=private_opener) as file:
+                    file.write(raw)
         publish_folder(staging, folder)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -208,17 +228,13 @@ def new_id(place: Path, name: str) -> str:
 
 def resolved(
     parameters: Iterable[Parameter], given: Mapping[str, Any], resolve: Resolve | None
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """The values the notebook gets for data and models, and the fingerprints behind them."""
-    values, data = dict(given), {}
-    for parameter in parameters if resolve else ():
-        if (parameter.is_dataset or parameter.is_model) and given.get(parameter.name) is not None:
-            assert resolve is not None
-            value, fingerprint = resolve(parameter, given[parameter.name])
-            values[parameter.name] = value
-            if fingerprint is not None:
-                data[parameter.name] = fingerprint
-    return values, data
+) -> dict[str, Resolved]:
+    """What stands behind each data set and model that was given, by parameter."""
+    return {
+        parameter.name: Resolved(*resolve(parameter, given[parameter.name]))
+        for parameter in parameters
+        if resolve and (parameter.is_dataset or parameter.is_model) and given.get(parameter.name) is not None
+    }
 
 
 def sources(folder: Path) -> dict[str, str]:
@@ -242,8 +258,8 @@ def references(value: Any) -> tuple[str, ...]:
     return ()
 
 
-def check_installed(kernel: str) -> None:
-    """Refuse a notebook whose kernel is not here."""
+def check_installed(kernel: str) -> str:
+    """The name a kernel is installed under; a notebook whose kernel is not here is refused."""
     from nbprod.kernels.live import check_kernel  # pulls in zmq
 
-    check_kernel(kernel)
+    return check_kernel(kernel)

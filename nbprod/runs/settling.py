@@ -130,6 +130,7 @@ def settled(run: Run, result: ExecutionResult, metrics: Callable[[], dict[str, f
         ended_at=result.ended_at,
         cause=result.cause,
         failed_cell=result.failed_cell,
+        failed_cell_name=result.failed_at if result.failed_at != result.failed_cell else None,
         error=result.error,
         metrics=metrics() if result.ended_at else {},
     )

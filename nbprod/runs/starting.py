@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbprod.domain.execution import Limits
 from nbprod.domain.length import parse_length
+from nbprod.domain.package import ModelPackage
 from nbprod.domain.request import RunRequest
 from nbprod.domain.run import Run, RunStatus
 from nbprod.domain.sweep import Sweep
 from nbprod.errors import RunFailedError, StoreError
 from nbprod.executors import Executor
 from nbprod.executors.local import Detached, Local
+from nbprod.kernels.preloading import preloadable
 from nbprod.runs.kept import KeptRuns, Render
 from nbprod.runs.preparing import Plan, Resolve, Source, make_plan, prepare, read_source
 from nbprod.runs.sweeping import combinations, sweep
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from nbprod.store import Store
 
 __all__ = ["StartedRuns"]
-
-BASIS = ("nbprod", "numpy", "scipy", "pyarrow", "skops")  # what nbprod itself works with inside a kernel
 
 
 class Shelf(Protocol):
@@ -208,7 +208,7 @@ class StartedRuns(KeptRuns):
             return run
         run = self._carry_out(run, request, progress=progress)
         if check and not run.succeeded:
-            at = f" in cell {run.failed_cell}" if run.failed_cell else ""
+            at = f" in cell {run.failed_at}" if run.failed_at else ""
             raise RunFailedError(
                 f"Run {run.id} ended early{at} ({run.cause}): {run.error}",
                 run_id=run.id,
@@ -231,7 +231,7 @@ class StartedRuns(KeptRuns):
             folder="",
             kernel=plan.kernel,
             cwd=str(plan.cwd),
-            preload=(*BASIS, *self.settings["kernels.preload"]) if self.settings["kernels.warm"] else None,
+            preload=self._preload(plan) if self.settings["kernels.warm"] else None,
             secrets=plan.secrets,
             finish=self.finish,
             **how,
@@ -242,6 +242,7 @@ class StartedRuns(KeptRuns):
             request,
             status=status,
             private=self.settings.private_columns,
+            trusted=(*self.settings["packages.trusted"], *self._built_here(plan.data.values())),
             root=self.root,
             told=told,
             caused_by=caused_by,
@@ -256,6 +257,22 @@ class StartedRuns(KeptRuns):
             raise
         return run, request
 
+    def _preload(self, plan: Plan) -> tuple[str, ...]:
+        return tuple(
+            preloadable(
+                [cell.source for cell in plan.source.notebook.cells if cell.cell_type == "code"],
+                folder=plan.cwd,
+                also=self.settings["kernels.preload"],
+                never=self.settings["kernels.not_preloaded"],
+            )
+        )
+
+    def _built_here(self, digests: Iterable[str]) -> list[str]:
+        """Those of some fingerprints that are packages of runs of this workspace, whose code is its own."""
+        with self.store.read() as session:
+            found = [session.find(ModelPackage, digest) for digest in digests]
+        return [package.digest for package in found if package is not None and package.run_id]
+
     def _carry_out(self, run: Run, request: RunRequest, *, progress: Callable[[Any], None] | None) -> Run:
         """Execute, and bring the row up to what came of it."""
         try:
@@ -265,7 +282,17 @@ class StartedRuns(KeptRuns):
         return run
 
     def sweep(
-        self, template: str, grid: Mapping[str, Sequence[Any]], /, *, random: int | None = None, **how: Any
+        self,
+        template: str,
+        grid: Mapping[str, Sequence[Any]],
+        /,
+        *,
+        random: int | None = None,
+        seed: int = 0,
+        jobs: int | None = None,
+        again: bool = False,
+        timeout_s: float | None = None,
+        **how: Any,
     ) -> Sweep:
         """Execute a notebook for combinations of parameters, several at a time; see ``sweeping.sweep`` for more.
 
@@ -277,10 +304,19 @@ class StartedRuns(KeptRuns):
             The values of each parameter.
         random
             Draw so many combinations instead of taking all.
+        seed
+            Of the draw.
+        jobs
+            How many at a time; by default one for each processor.
+        again
+            Execute also what an unchanged run has done before.
+        timeout_s
+            Limit of each run.
         **how
-            ``jobs``, ``again``, ``timeout_s``, ``told`` and so on.
+            ``caused_by``, ``told``, ``from_text``.
         """
-        return sweep(self, template, combinations(grid, random=random), **how)
+        members = combinations(grid, random=random, seed=seed)
+        return sweep(self, template, members, jobs=jobs, again=again, timeout_s=timeout_s, **how)
 
     def source(self, template: str | Path) -> Source:
         """Read a template by name, or any notebook by path."""

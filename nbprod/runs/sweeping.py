@@ -192,4 +192,4 @@ def why(new: Mapping[str, Any], known: Any) -> str:
     same_values = [run for run in known if run.parameters == new["parameters"]]
     if not same_values:
         return "not run before"
-    return "changed: " + changed(ingredients(same_values[0]), new)
+    return "changed: " + "; ".join(changed(ingredients(same_values[0]), new).values())

@@ -14,7 +14,13 @@ MOST = 24  #: moments that are started at most for one look, and that wait at mo
 
 
 def decide(
-    schedule: Schedule, moments: Sequence[datetime], *, more: bool, now: datetime, open_dues: Sequence[Due]
+    schedule: Schedule,
+    moments: Sequence[datetime],
+    *,
+    more: bool,
+    now: datetime,
+    open_dues: Sequence[Due],
+    on_time: str = "due",
 ) -> list[Due]:
     """A row for each moment that is to be started, to wait, or that is left out with the reason.
 
@@ -30,15 +36,17 @@ def decide(
         The moment of the look.
     open_dues
         Moments of the schedule that wait or are worked on.
+    on_time
+        Why a moment is started that is not late, in words.
     """
     if not moments:
         return []
     newest = moments[-1]
-    on_time = now - newest <= schedule.late
+    is_late = now - newest > schedule.late
     if schedule.missed is Missed.ALL:
         chosen = list(moments)
     else:
-        chosen = [newest] if on_time or schedule.missed is Missed.ONCE else []
+        chosen = [newest] if not is_late or schedule.missed is Missed.ONCE else []
     left_out = [moment for moment in moments if moment not in chosen]
     rows = []
     if left_out or more:
@@ -54,7 +62,8 @@ def decide(
     is_working = bool(open_dues)
     for moment in chosen:
         if not is_working or schedule.overlap is Overlap.ALLOW:
-            rows.append(_row(schedule, moment, DueStatus.CLAIMED, "due" if moment == newest and on_time else "late"))
+            words = on_time if moment == newest and not is_late else "late"
+            rows.append(_row(schedule, moment, DueStatus.CLAIMED, words))
             is_working = True
         elif schedule.overlap is Overlap.SKIP and open_dues:
             rows.append(_row(schedule, moment, DueStatus.SKIPPED, f"{open_dues[0].id} still works"))

@@ -65,7 +65,7 @@ def parsed(schedule: Schedule, moment: datetime) -> CronSim:
     zone = _zone(schedule)
     if len(schedule.cron.split()) != 5:
         raise SettingsError(
-            f"[schedules.{schedule.name}] cron = {schedule.cron!r} has not five fields",
+            f"[schedules.{schedule.name}] cron = {schedule.cron!r} does not have five fields",
             hint='Minute, hour, day of month, month, day of week: "30 2 * * *".',
         )
     try:

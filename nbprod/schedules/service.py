@@ -161,8 +161,7 @@ class Schedules:
             rows, open_dues = self._decided(session, schedule, at)
             rows = [row for row in rows if row.status is not DueStatus.NOTED]
             if not any(row.status in OPEN for row in rows) and session.find(Due, Due.id_of(name, at)) is None:
-                by_hand = decide(schedule, [at], more=False, now=at, open_dues=open_dues)
-                rows += [replace(row, reason=row.reason.replace("due", "asked for")) for row in by_hand]
+                rows += decide(schedule, [at], more=False, now=at, open_dues=open_dues, on_time="asked for")
             rows = [self._put_new(session, row, at) for row in rows]
         done = self._work([row for row in rows if row.status is DueStatus.CLAIMED], jobs=jobs)
         return Started(dues=tuple({due.id: due for due in (*rows, *done)}.values()))

@@ -92,7 +92,7 @@ class Jobs:
     def _monitor_parameters(self, schedule: Schedule) -> Mapping[str, Any]:
         if unknown := sorted(set(schedule.parameters) - MONITOR):
             raise ParameterError(
-                f"{unknown[0]!r} is nothing a schedule can tell a monitor",
+                f"{unknown[0]!r} cannot be set for a monitor",
                 names=unknown,
                 hint=nearest(unknown[0], MONITOR),
             )
@@ -100,7 +100,7 @@ class Jobs:
 
 
 def _of_run(run: Run) -> Job:
-    at = f" in cell {run.failed_cell}" if run.failed_cell else ""
+    at = f" in cell {run.failed_at}" if run.failed_at else ""
     return Job(id=run.id, status=run.status, words="" if run.succeeded or not run.is_finished else f"{run.error}{at}")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from nbprod.domain.markup import card
 from nbprod.domain.pipeline import PipelineRun
+from nbprod.domain.plain import plain
 from nbprod.domain.run import Run
 from nbprod.errors import NotFoundError
 from nbprod.pages.layout import render
@@ -21,7 +22,7 @@ from nbprod.site import views
 from nbprod.site.facts import Facts, read_facts
 from nbprod.site.places import Places, folder_name
 from nbprod.site.run_pages import build_run, fingerprint
-from nbprod.site.writing import plain, to_json, write
+from nbprod.site.writing import to_json, write
 
 if TYPE_CHECKING:
     from nbprod.store import Store

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from nbprod.domain.check import CheckResult
+from nbprod.domain.plain import plain
 from nbprod.domain.run import Run
 from nbprod.errors import NbprodError
 from nbprod.notebook.journal import fold, read_events
@@ -22,7 +23,7 @@ from nbprod.pages.run_report import Finding, run_report
 from nbprod.pages.wording import size
 from nbprod.recording.reading import read_records
 from nbprod.site.places import folder_name
-from nbprod.site.writing import plain, write
+from nbprod.site.writing import write
 
 __all__ = ["build_run", "fingerprint", "report"]
 

@@ -17,10 +17,11 @@ from nbprod.domain.run import Run
 from nbprod.domain.version import ModelVersion
 from nbprod.pages.layout import Link
 from nbprod.pages.markdown import markdown
-from nbprod.pages.wording import plural, printable
+from nbprod.pages.wording import plural
 from nbprod.site import pictures
 from nbprod.site.facts import Facts, Held
 from nbprod.site.places import Places
+from nbprod.visible import visible
 
 __all__ = ["alerts", "feed", "history", "index", "model", "model_names", "models", "monitor", "monitors", "runs"]
 
@@ -275,9 +276,9 @@ def _entry(places: Places, event: Event) -> dict[str, Any]:
     return {
         "number": event.number,
         "at": format_utc(event.at),
-        "actor": printable(event.actor),
-        "title": printable(f"{said['words']} {event.subject} {said['more']}".strip()),
-        "summary": printable(event.reason or said["words"]),
+        "actor": visible(event.actor),
+        "title": visible(f"{said['words']} {event.subject} {said['more']}".strip()),
+        "summary": visible(event.reason or said["words"]),
         "href": said["subject"].href or places.path("history/index.html"),
     }
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nbprod.errors import DataError, SettingsError
+from nbprod.domain.length import parse_length
+from nbprod.errors import DataError
 
 __all__ = ["block_length_us", "block_numbers", "block_start", "time_blocks", "times_us"]
 
-_UNITS_US = {"m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 7 * 86_400_000_000}
 #: Monday 5 January 1970, so that blocks of weeks begin on Mondays.
 _FIRST_MONDAY_US = 4 * 86_400_000_000
 
@@ -26,10 +25,7 @@ def block_length_us(block: str) -> int:
     SettingsError
         It is not a whole number followed by m, h, d or w.
     """
-    match = re.fullmatch(r"([1-9][0-9]{0,4})([mhdw])", block)
-    if not match:
-        raise SettingsError(f"{block!r} is no block", hint="Write a number and m, h, d or w: 30m, 6h, 1d, 1w.")
-    return int(match[1]) * _UNITS_US[match[2]]
+    return parse_length(block) // timedelta(microseconds=1)
 
 
 def time_blocks(times: Any, block: str = "1d") -> NDArray[np.int64]:

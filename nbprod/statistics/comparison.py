@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from html import escape
 from math import isfinite, isnan, nan
 from typing import Any
 
+from nbprod.domain.numbers import number
 from nbprod.statistics.columns import Kind
 from nbprod.statistics.effects import material_share
 from nbprod.statistics.significance import benjamini_hochberg
+from nbprod.visible import escape
 
 __all__ = ["ColumnComparison", "ColumnVerdict", "Comparison", "Unseen"]
 
@@ -106,7 +107,8 @@ class ColumnComparison:
         return {key: _plain(value) for key, value in asdict(self).items()}
 
     def __repr__(self) -> str:
-        return f"<ColumnComparison {self.name} {self.verdict}: {self.method} {self.score:.4g}, p {self.p_value:.3g}>"
+        score, p_value = number(self.score), number(self.p_value, 3)
+        return f"<ColumnComparison {self.name} {self.verdict}: {self.method} {score}, p {p_value}>"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,8 +210,8 @@ class Comparison:
                 for cell in (
                     column.name,
                     column.verdict,
-                    f"{column.effect:.3g} [{column.low:.3g}, {column.high:.3g}]",
-                    f"{column.p_value:.2g}",
+                    f"{number(column.effect, 3)} [{number(column.low, 3)}, {number(column.high, 3)}]",
+                    number(column.p_value, 2),
                     f"{column.reference_missing:.1%} → {column.current_missing:.1%}",
                     column.sentence,
                 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isfinite
 
+from nbprod.domain.numbers import number
+
 __all__ = ["Interval"]
 
 
@@ -26,7 +28,7 @@ class Interval:
         return isfinite(self.low) and isfinite(self.high)
 
     def __str__(self) -> str:
-        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
+        return f"{number(self.value)} [{number(self.low)}, {number(self.high)}]"
 
     def __repr__(self) -> str:
         return f"<Interval {self} at {self.level:.0%}>"

@@ -6,13 +6,13 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from nbprod.datasets import Dataset, open_dataset
+from nbprod.domain.numbers import number
 from nbprod.errors import DataError
 from nbprod.statistics.blockcounts import BlockCounts
 from nbprod.statistics.blocks import block_numbers
@@ -20,6 +20,7 @@ from nbprod.statistics.category import CategoryProfile
 from nbprod.statistics.columns import Kind, codes_and_keys, kind_of, numbers, text_lengths, type_name
 from nbprod.statistics.grid import COARSE, CategoryGrid, NumericGrid
 from nbprod.statistics.numeric import NumericProfile
+from nbprod.visible import escape
 
 __all__ = ["ColumnProfile", "Profile"]
 
@@ -225,7 +226,8 @@ def _summary(column: ColumnProfile) -> str:
     if isinstance(column, NumericProfile):
         if column.minimum is None:
             return "none"
-        return f"{column.minimum:.4g} to {column.maximum:.4g}, mean {column.mean:.4g}, std {column.std:.4g}"
+        low, high, mean, std = map(number, (column.minimum, column.maximum, column.mean, column.std))
+        return f"{low} to {high}, mean {mean}, std {std}"
     top = sorted(column.counts.items(), key=lambda item: (-item[1], item[0]))[:3]
     return f"{column.distinct:.0f} categories: " + ", ".join(f"{key} {count / column.n:.1%}" for key, count in top)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 
+from nbprod.domain.numbers import number
 from nbprod.statistics.comparison import ColumnVerdict, Comparison
 from nbprod.statistics.interval import Interval
 
@@ -74,5 +75,6 @@ def ranking_sentence(ranked: list[Impact], metric: str = "", estimate: Interval 
         more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
         words = f"What changed and the model relies on: {first}{more}."
     if estimate is not None and metric:
-        words += f" {metric} is estimated at {estimate.value:.3g} ({estimate.low:.3g} to {estimate.high:.3g})."
+        value, low, high = (number(one, 3) for one in (estimate.value, estimate.low, estimate.high))
+        words += f" {metric} is estimated at {value} ({low} to {high})."
     return words

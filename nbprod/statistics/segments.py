@@ -14,6 +14,7 @@ from scipy import special
 
 from nbprod.datasets import read_frame
 from nbprod.domain.names import nearest
+from nbprod.domain.numbers import number
 from nbprod.errors import DataError
 from nbprod.statistics.bootstrap import metric_interval
 from nbprod.statistics.comparison import Comparison
@@ -197,10 +198,8 @@ def find_segments(
         block = np.arange(len(values)) if blocks is None else np.asarray(blocks[place])
         sides.append((frame[kept], values[kept], np.unique(block[kept], return_inverse=True)[1]))
     names = [str(name) for name in (columns if columns is not None else reference.columns) if name in current]
-    singles = {
-        words: (_mask(sides[0][0], test), _mask(sides[1][0], test))
-        for words, test in _conditions(sides[0][0], sides[1][0], names)
-    }
+    conditions = dict(_conditions(sides[0][0], sides[1][0], names))
+    singles = {words: (_mask(sides[0][0], test), _mask(sides[1][0], test)) for words, test in conditions.items()}
     tried: dict[str, _Tested] = {}
     for words, masks in singles.items():
         result = _tested(masks, sides)
@@ -208,7 +207,7 @@ def find_segments(
             tried[words] = result
     strongest = sorted(tried, key=lambda words: -tried[words].z)[:_PAIRED]
     for first, second in combinations(strongest, 2):
-        if first.split(" ")[0] != second.split(" ")[0]:
+        if conditions[first][0] != conditions[second][0]:  # two conditions on one column are one condition
             (a, c), (b, d) = singles[first], singles[second]
             result = _tested((a & b, c & d), sides)
             if result is not None:
@@ -278,11 +277,11 @@ def _conditions(
         if numeric and column.nunique() > _VALUES:
             values = column.dropna().to_numpy(np.float64)
             tenth, third, other, last = np.quantile(values, [0.1, 1 / 3, 2 / 3, 0.9])
-            yield f"{name} < {third:.4g}", (name, "range", -np.inf, third)
-            yield f"{name} >= {third:.4g} and < {other:.4g}", (name, "range", third, other)
-            yield f"{name} >= {other:.4g}", (name, "range", other, np.inf)
-            yield f"{name} < {tenth:.4g}", (name, "range", -np.inf, tenth)
-            yield f"{name} >= {last:.4g}", (name, "range", last, np.inf)
+            yield f"{name} < {number(third)}", (name, "range", -np.inf, third)
+            yield f"{name} >= {number(third)} and < {number(other)}", (name, "range", third, other)
+            yield f"{name} >= {number(other)}", (name, "range", other, np.inf)
+            yield f"{name} < {number(tenth)}", (name, "range", -np.inf, tenth)
+            yield f"{name} >= {number(last)}", (name, "range", last, np.inf)
         elif not pd.api.types.is_datetime64_any_dtype(column):
             for value in current[name].value_counts().index[:_VALUES]:
                 yield f"{name} = {value}", (name, "value", value, None)

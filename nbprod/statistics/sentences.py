@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from nbprod.domain.numbers import number
 from nbprod.statistics.category import CategoryProfile
 from nbprod.statistics.columns import Kind
 from nbprod.statistics.comparison import Unseen
@@ -43,9 +44,9 @@ def _numbers(reference: NumericProfile, current: NumericProfile, outside: float)
     show = _shown(reference)
     parts = [f"mean {show(current.mean)}, before {show(reference.mean)}"]
     if reference.std == 0 < current.std:
-        parts[0] = f"varies around {show(current.mean)}, was {show(reference.mean)} always"
+        parts[0] = f"was constant ({show(reference.mean)}) in training; now varies, mean {show(current.mean)}"
     elif reference.std and not 0.9 <= current.std / reference.std <= 1.1:
-        parts.append(f"spread {current.std / reference.std:.2g} times as large")
+        parts.append(f"spread {number(current.std / reference.std, 2)} times as large")
     if outside >= 0.005:
         parts.append(f"{outside:.1%} of rows outside the reference's range")
     return parts
@@ -55,7 +56,7 @@ def _shown(column: NumericProfile) -> Callable[[float], str]:
     if column.kind is Kind.MOMENT:
         return lambda seconds: f"{datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%d %H:%M}"
     unit = {Kind.DURATION: " s", Kind.TEXT: " characters"}.get(column.kind, "")
-    return lambda value: f"{value:.4g}{unit}"
+    return lambda value: f"{number(value)}{unit}"
 
 
 def _categories(reference: CategoryProfile, current: CategoryProfile, unseen: Sequence[Unseen]) -> list[str]:

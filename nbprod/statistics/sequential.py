@@ -31,7 +31,7 @@ class AlarmBudget:
     def __post_init__(self) -> None:
         if not (self.per_year > 0 and self.looks_per_year > 0 and self.lengths >= 1):
             raise SettingsError(
-                f"{self.per_year} false alarms in {self.looks_per_year} looks a year is no budget",
+                f"{self.per_year} false alarms in {self.looks_per_year} looks a year is not a budget",
                 hint="Both numbers must be above zero.",
             )
 

@@ -5,8 +5,9 @@ Names are found on first use, because SQLAlchemy takes a quarter of a second to 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nbprod.lazy import on_first_use
 
 if TYPE_CHECKING:
     from nbprod.store.files import Files
@@ -14,8 +15,4 @@ if TYPE_CHECKING:
 
 __all__ = ["Files", "Session", "Store"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("nbprod.store.files" if name == "Files" else "nbprod.store.ledger"), name)
+__getattr__ = on_first_use(__name__)

@@ -113,7 +113,9 @@ def open_database(url: str, *, busy_timeout_s: float) -> Database:
         parsed = make_url(url if "://" in url else f"sqlite:///{url}")
         dialect = parsed.get_backend_name()
     except ArgumentError as problem:
-        raise StoreError(f"{url!r} is no address of a ledger", hint="Write sqlite:///ledger.db, say.") from problem
+        raise StoreError(
+            f"{url!r} is not an address of a ledger", hint="Write sqlite:///ledger.db, say."
+        ) from problem
     if dialect == "sqlite":
         return _sqlite(parsed, busy_timeout_s=busy_timeout_s)
     if dialect != "postgresql":

@@ -155,7 +155,7 @@ class Session:
         except IntegrityError as problem:
             raise ConflictError(
                 f"the {kind.noun} {kind.name(key)} cannot be added: {str(problem.orig).splitlines()[0]}",
-                hint="Something that must be its alone exists already, or something it names does not exist.",
+                hint="A value that must be unique exists already, or something it names does not exist.",
             ) from problem
 
     def find(self, kind: type[R], *key: Any) -> R | None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -81,6 +82,11 @@ def to_json(value: Any) -> str:
     return json.dumps(value, default=_plain, sort_keys=True, separators=(",", ":"))
 
 
+def _in_order(value: Any) -> str:
+    """As `to_json`, keys in their order: metrics are shown as they were recorded."""
+    return json.dumps(value, default=_plain, separators=(",", ":"))
+
+
 def _codec(hint: Any) -> Codec:
     is_optional = False
     if get_origin(hint) in {types.UnionType, Union}:
@@ -103,19 +109,20 @@ def _codec(hint: Any) -> Codec:
     if get_origin(hint) is tuple:
         part = get_args(hint)[0]
         if isinstance(part, type) and is_dataclass(part):
+            read = getattr(part, "read", partial(decode, part))  # one of its own reads what earlier versions wrote
             return made(
                 str,
                 lambda values: to_json([encode(value) for value in values]),
-                lambda text: tuple(decode(part, row) for row in _from_json(text)),
+                lambda text: tuple(read(row) for row in _from_json(text)),
                 is_plain=False,
             )
         return made(str, lambda values: to_json(list(values)), lambda text: tuple(_from_json(text)), is_plain=False)
-    return made(str, lambda value: to_json(dict(value)), _from_json, is_plain=False)
+    return made(str, lambda value: _in_order(dict(value)), _from_json, is_plain=False)
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not text")
     # neither database keeps lone surrogates, PostgreSQL no NUL; both can come out of a cell's error message
     return str(value).encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
 

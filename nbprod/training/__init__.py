@@ -5,8 +5,9 @@ The names load on first use: a saved pipeline may need one small part of this, a
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nbprod.lazy import on_first_use
 
 if TYPE_CHECKING:
     from nbprod.training.columns import Kind, column_kinds, plain_frame
@@ -54,36 +55,4 @@ __all__ = [
     "train_beside",
 ]
 
-_HOMES = {
-    "Kind": "nbprod.training.columns",
-    "Split": "nbprod.training.splitting",
-    "Trained": "nbprod.training.comparison",
-    "TrainingRows": "nbprod.training.preparation",
-    "best_of": "nbprod.training.comparison",
-    "can_continue": "nbprod.training.continuing",
-    "column_kinds": "nbprod.training.columns",
-    "compare_models": "nbprod.training.comparison",
-    "continue_training": "nbprod.training.continuing",
-    "cross_validated": "nbprod.training.comparison",
-    "fit": "nbprod.training.comparison",
-    "folds_of": "nbprod.training.splitting",
-    "infer_task": "nbprod.training.task",
-    "learn_on": "nbprod.training.continuing",
-    "learning_curve": "nbprod.training.comparison",
-    "make_estimator": "nbprod.training.estimators",
-    "make_pipeline": "nbprod.training.preprocessing",
-    "plain_frame": "nbprod.training.columns",
-    "prepare": "nbprod.training.preparation",
-    "read_settings": "nbprod.training.estimators",
-    "refit": "nbprod.training.continuing",
-    "short_names": "nbprod.training.estimators",
-    "split_rows": "nbprod.training.splitting",
-    "task_for": "nbprod.training.task",
-    "train_beside": "nbprod.training.comparison",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__ = on_first_use(__name__)

@@ -50,7 +50,7 @@ _SHORT = {
         regression="sklearn.ensemble.ExtraTreesRegressor",
         settings={"min_samples_leaf": 2},
     ),
-    # categories by dtype would put functools.partial into the saved model, which no careful reader trusts
+    # the columns in front of it have been made numbers
     "hgb": _Short(
         classification="sklearn.ensemble.HistGradientBoostingClassifier",
         regression="sklearn.ensemble.HistGradientBoostingRegressor",
@@ -64,6 +64,7 @@ _SHORT = {
         classification="sklearn.neural_network.MLPClassifier", regression="sklearn.neural_network.MLPRegressor"
     ),
 }
+EXTRAS = ("catboost", "lightgbm", "xgboost")  #: libraries that nbprod installs by an extra of their name
 #: Settings that hold for one task alone.
 _TASK_SETTINGS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("dummy", "classification"): {"strategy": "prior"},
@@ -132,7 +133,7 @@ def read_settings(lines: Sequence[str]) -> dict[str, Any]:
     for line in lines:
         name, equals, value = line.partition("=")
         if not equals or not name.strip().isidentifier():
-            raise SettingsError(f"{line!r} is no setting", hint="Write name=value, for instance max_iter=200.")
+            raise SettingsError(f"{line!r} is not a setting", hint="Write name=value, for instance max_iter=200.")
         try:
             settings[name.strip()] = yaml.safe_load(value)
         except yaml.YAMLError as error:
@@ -146,7 +147,7 @@ def _resolve(name: str, task: Task) -> tuple[str, dict[str, Any]]:
     short = _SHORT.get(name)
     if short is None:
         raise SettingsError(
-            f"{name!r} is no model", hint=f"{nearest(name, short_names(task))} Or give package.module.Class."
+            f"{name!r} is not a model", hint=f"{nearest(name, short_names(task))} Or give package.module.Class."
         )
     path: str | None = getattr(short, task)
     if path is None:
@@ -161,7 +162,9 @@ def _imported(path: str, name: str) -> Any:
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"{name!r} cannot be imported: {error}",
-            hint="Install its package, or check the path package.module.Class.",
+            hint=f"pip install 'nbprod[{error.name}]'"
+            if error.name in EXTRAS
+            else "Install its package, or check the path package.module.Class.",
         ) from error
     except AttributeError as error:
         raise SettingsError(
@@ -170,7 +173,7 @@ def _imported(path: str, name: str) -> Any:
         ) from error
     if not inspect.isclass(made) or not all(hasattr(made, method) for method in ("fit", "predict", "get_params")):
         raise SettingsError(
-            f"{name!r} is no estimator with the scikit-learn interface",
+            f"{name!r} is not an estimator with the scikit-learn interface",
             hint="It must be a class with fit, predict and get_params.",
         )
     return made

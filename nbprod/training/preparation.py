@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from nbprod.datasets.windows import AUTO, between, moments, only_moments
+from nbprod.datasets.windows import AUTO, between, check_frame, moments, only_moments
 from nbprod.domain.markup import card
-from nbprod.domain.names import nearest
+from nbprod.domain.plain import listed
 from nbprod.errors import DataError, SettingsError
 from nbprod.training.columns import Kind, column_kinds, plain_frame
 from nbprod.training.task import Task, check_target, task_of
@@ -53,11 +54,6 @@ class TrainingRows:
                 *(("note", note) for note in self.notes),
             ],
         )
-
-    @property
-    def labelled(self) -> pd.DataFrame:
-        """The features with the target beside them."""
-        return self.features.assign(**{str(self.target.name): self.target.to_numpy()})
 
     def rows(self, chosen: Any) -> TrainingRows:
         """The rows at these positions, in this order."""
@@ -113,16 +109,15 @@ def prepare(
     SettingsError
         A column does not exist, or settings contradict each other.
     """
-    if frame.empty:
-        raise DataError("the data have no rows", hint="Check the file, or the query that made it.")
+    _check_one(target, frame)
     notes: list[str] = []
     if time == AUTO:
         time = only_moments(frame, apart={target, *drop})
         if time:
             notes.append(f"{time} is taken as the time of each row.")
     named = [target, *([time] if time else []), *([group] if group else []), *drop]
-    _check_columns(frame, named, time)
-    _check_roles(target=target, time=time, group=group, drop=drop, window=start is not None or end is not None)
+    check_frame(frame, named, time=time, windowed=start is not None or end is not None)
+    _check_roles(target=target, time=time, group=group, drop=drop)
     if time:
         frame = between(frame, time, start, end)
         frame = frame.loc[moments(frame[time]).sort_values(kind="stable").index]
@@ -145,7 +140,7 @@ def prepare(
     still = [name for name in kept if _is_constant(plain[name])]
     if still:
         verb, them = ("changes", "it") if len(still) == 1 else ("change", "them")
-        notes.append(f"{_listed(still)} never {verb} in these rows, so the model learns nothing from {them}.")
+        notes.append(f"{listed(still)} never {verb} in these rows, so the model learns nothing from {them}.")
     return TrainingRows(
         features=plain.reset_index(drop=True),
         target=_plain_target(truth, task_).reset_index(drop=True),
@@ -157,17 +152,7 @@ def prepare(
     )
 
 
-def _check_columns(frame: pd.DataFrame, named: Sequence[str], time: str | None) -> None:
-    known = [str(column) for column in frame.columns]
-    for name in named:
-        if name not in known:
-            without = " Set time=None when there is no such column." if name == time else ""
-            raise SettingsError(f"the data have no column {name!r}", hint=nearest(name, known) + without)
-
-
-def _check_roles(*, target: str, time: str | None, group: str | None, drop: Sequence[str], window: bool) -> None:
-    if window and not time:
-        raise SettingsError("start and end need a time column", hint="Name it: time=…")
+def _check_roles(*, target: str, time: str | None, group: str | None, drop: Sequence[str]) -> None:
     roles = {"target": target, "time column": time, "group column": group}
     for role, name in roles.items():
         if name and name in drop:
@@ -189,5 +174,14 @@ def _is_constant(column: pd.Series[Any]) -> bool:
     return bool(column.isna().all() if pd.isna(first) else (column == first).all())
 
 
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+def _check_one(target: Any, frame: pd.DataFrame) -> None:
+    """Refuse several targets at once, in words: also a list that was given as text."""
+    if isinstance(target, str) and target in frame:
+        return
+    given = re.findall(r"[^\[\]'\",]+", target) if isinstance(target, str) else list(target)
+    named = [name for name in (str(each).strip() for each in given) if name]
+    if len(named) > 1 and all(name in frame for name in named):
+        raise DataError(
+            f"target names {len(named)} columns ({', '.join(named)}); a model that is kept predicts one",
+            hint="Run the template once for each: nbprod sweep train -p target=" + ",".join(named),
+        )

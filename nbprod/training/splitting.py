@@ -71,7 +71,7 @@ def split_rows(rows: TrainingRows, kind: str, *, test_size: float = 0.2, seed: i
     if kind == "auto":
         kind = "group" if rows.groups is not None else "time" if rows.times is not None else "random"
     if kind not in _KINDS:
-        raise SettingsError(f"{kind!r} is no split", hint=nearest(kind, _KINDS))
+        raise SettingsError(f"{kind!r} is not a split", hint=nearest(kind, _KINDS))
     if not 0 < test_size < 1:
         raise SettingsError(f"test_size is {test_size}", hint="It is a share between 0 and 1, for instance 0.2.")
     if kind == "group" and rows.groups is None:
@@ -82,7 +82,7 @@ def split_rows(rows: TrainingRows, kind: str, *, test_size: float = 0.2, seed: i
             hint='Set split="group", or leave group out.',
         )
     if len(rows) < _FEWEST_ROWS:
-        raise DataError(f"{len(rows)} rows are too few to learn and be tested", hint="Give more rows.")
+        raise DataError(f"{len(rows)} rows are too few to train and to test on", hint="Give more rows.")
     train, test, sentence = {"random": _at_random, "group": _by_group, "time": _by_time}[kind](rows, test_size, seed)
     if kind == "random" and rows.times is not None:
         sentence += " Where neighbouring rows depend on each other, that makes every score too good: split by time."

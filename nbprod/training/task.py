@@ -52,7 +52,7 @@ def task_of(name: str, target: pd.Series[Any]) -> Task:
         return "classification"
     if name == "regression":
         return "regression"
-    raise SettingsError(f"{name!r} is no task", hint=nearest(str(name), ["auto", "classification", "regression"]))
+    raise SettingsError(f"{name!r} is not a task", hint=nearest(str(name), ["auto", "classification", "regression"]))
 
 
 def task_for(frame: pd.DataFrame, target: str | None, name: str = "auto") -> Task | None:

@@ -5,8 +5,9 @@ The names load on first use, so that importing the package loads no numerical li
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nbprod.lazy import on_first_use
 
 if TYPE_CHECKING:
     from nbprod.validation.checks import (
@@ -38,24 +39,4 @@ __all__ = [
     "validate",
 ]
 
-_HOMES = {
-    "Validation": "nbprod.validation.validating",
-    "check_alone": "nbprod.validation.leakage",
-    "check_balance": "nbprod.validation.checks",
-    "check_constants": "nbprod.validation.checks",
-    "check_contradictions": "nbprod.validation.checks",
-    "check_duplicates": "nbprod.validation.checks",
-    "check_missing": "nbprod.validation.checks",
-    "check_order": "nbprod.validation.checks",
-    "check_overlap": "nbprod.validation.overlap",
-    "check_sums": "nbprod.validation.leakage",
-    "power_alone": "nbprod.validation.leakage",
-    "schema_table": "nbprod.validation.tables",
-    "validate": "nbprod.validation.validating",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__ = on_first_use(__name__)

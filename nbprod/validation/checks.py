@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nbprod.domain.check import CheckOutcome, CheckResult
+from nbprod.domain.plain import listed
 from nbprod.validation.tables import looked_at
 
 __all__ = [
@@ -30,7 +31,8 @@ def check_missing(frame: pd.DataFrame, *, most: float = 0.5) -> CheckResult:
     worst = float(shares.iloc[0]) if len(shares) else 0.0
     if len(beyond):
         words = (
-            f"{_named(beyond.index)} {_lack(len(beyond))} more than {most:.0%} of the values ({worst:.1%} at most)."
+            f"{listed(beyond.index, 5)} {_lack(len(beyond))} more than {most:.0%} of the values"
+            f" ({worst:.1%} at most)."
         )
     elif worst > 0:
         words = f"{int((shares > 0).sum())} columns have missing values; {shares.index[0]} most of all, {worst:.1%}."
@@ -70,9 +72,9 @@ def check_constants(frame: pd.DataFrame) -> CheckResult:
     constant = [str(name) for name in frame.columns if str(name) not in empty and _is_constant(frame[name])]
     words = []
     if empty:
-        words.append(f"{_named(empty)} {'hold' if len(empty) > 1 else 'holds'} no value at all.")
+        words.append(f"{listed(empty, 5)} {'hold' if len(empty) > 1 else 'holds'} no value at all.")
     if constant:
-        words.append(f"{_named(constant)} never {'change' if len(constant) > 1 else 'changes'}.")
+        words.append(f"{listed(constant, 5)} never {'change' if len(constant) > 1 else 'changes'}.")
     return CheckResult(
         name="constants",
         outcome=FAILED if empty else INCONCLUSIVE if constant else PASSED,
@@ -172,12 +174,6 @@ def row_keys(frame: pd.DataFrame) -> pd.Series[Any]:
             plain[name] = column.map(repr)  # lists and mixtures can be hashed by what they show
     hashed = pd.util.hash_pandas_object(plain, index=False)
     return pd.Series(hashed.to_numpy(dtype=np.uint64), index=frame.index)
-
-
-def _named(names: Any) -> str:
-    listed = [str(name) for name in names]
-    shown = ", ".join(listed[:5])
-    return f"{shown} and {len(listed) - 5} more" if len(listed) > 5 else shown
 
 
 def _subject(names: Any) -> str:

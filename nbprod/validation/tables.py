@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from nbprod.domain.numbers import number
+
 __all__ = ["MOST_ROWS", "looked_at", "schema_table"]
 
 #: Above this, checks that compare rows or columns with each other look at a sample.
@@ -59,4 +61,4 @@ def distinct(column: pd.Series[Any]) -> int | None:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)[:40]
+    return number(value, 6) if isinstance(value, float) else str(value)[:40]

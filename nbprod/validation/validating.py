@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from nbprod.datasets.windows import AUTO, moments, only_moments
+from nbprod.datasets.windows import AUTO, check_frame, moments, only_moments
 from nbprod.domain.check import CheckOutcome, CheckResult, worst
 from nbprod.domain.markup import card
-from nbprod.domain.names import nearest
-from nbprod.errors import DataError, SettingsError
 from nbprod.validation.checks import (
     check_balance,
     check_constants,
@@ -106,15 +104,9 @@ def validate(
     SettingsError
         A column does not exist.
     """
-    if frame.empty:
-        raise DataError("the data have no rows", hint="Check the file, or the query that made it.")
     if time == AUTO:
         time = only_moments(frame, apart={*drop, *([target] if target else [])})
-    for name in [target, time, *drop]:
-        if name is not None and name not in frame.columns:
-            without = " Set time=None when there is no such column." if name == time else ""
-            known = nearest(name, map(str, frame.columns))
-            raise SettingsError(f"the data have no column {name!r}", hint=known + without)
+    check_frame(frame, [target, time, *drop], time=time)
     checks = [
         check_missing(frame, most=most_missing),
         check_duplicates(frame, most=most_duplicates),

@@ -295,7 +295,7 @@ def _watch(store: Store, runs_folder: Path, notebook) -> None:
         summary="vicprice was silent in the reference and is alive now.",
         status=AlertStatus.RESOLVED,
         resolved_at=BEGIN + timedelta(minutes=40),
-        note="the monitor no longer sees it",
+        note="the monitor no longer finds it",
     )
     with store.write() as session:
         session.add(alert)

@@ -196,7 +196,7 @@ def test_a_request_to_end_stops_what_runs_and_leaves_the_rest_to_resume(place):
 
 def test_what_cannot_go_through_is_refused_before_anything_runs(place):
     ws = nbprod.open(place)
-    with pytest.raises(ParameterError, match="'row' is no input"):
+    with pytest.raises(ParameterError, match="'row' is not an input"):
         ws.pipelines.run("weekly", row=1)
     with pytest.raises(ParameterError, match="rows is 'many'"):
         ws.pipelines.run("weekly", rows="many")

@@ -185,7 +185,7 @@ def test_start_works_at_once_and_a_refused_start_is_recorded(place):
 
     (place / "nbprod.toml").write_text((place / "nbprod.toml").read_text().replace("word =", "wort ="))
     ws = nbprod.open(place)
-    with pytest.raises(ParameterError, match="'wort' is no parameter"):
+    with pytest.raises(ParameterError, match="'wort' is not a parameter"):
         ws.schedules.check("nightly")
     with ws.store.write() as session:  # as if that start had been long ago
         session.replace(
@@ -193,4 +193,4 @@ def test_start_works_at_once_and_a_refused_start_is_recorded(place):
         )
     shown = subprocess.run(command(place, "run-due", "--json"), capture_output=True, check=False)
     assert shown.returncode == 1
-    assert "'wort' is no parameter" in json.loads(shown.stdout)[0]["reason"]
+    assert "'wort' is not a parameter" in json.loads(shown.stdout)[0]["reason"]

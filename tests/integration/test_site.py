@@ -4,6 +4,7 @@ import json
 import shutil
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from html import unescape
 
 import pytest
 from typer.testing import CliRunner
@@ -196,9 +197,20 @@ def test_links_in_a_run_folder_are_not_followed(tmp_path, records):
     assert not list((tmp_path / "site").rglob("secret.txt"))
 
 
+#: An OSC 8 link, colours by C1, an override and an isolate, separators, zero-width, tags.
+HIDDEN = (
+    "a\x1b\x07\x7fb",
+    "a\x9b\x85b",
+    "a\u202e\u2066\u200eb",
+    "a\u2028\u2029b",
+    "a\u200b\u2060\ufeff\u00adb",
+    "a\U000e0001\U000e0041b",
+)
+
+
 def test_hostile_values_in_every_record_do_not_act(tmp_path, records):
     store, runs = records
-    for number, payload in enumerate(HOSTILE):
+    for number, payload in enumerate([*HOSTILE, *HIDDEN]):
         payload = payload.replace("\ud800", "")  # noqa: PLW2901 — the ledger keeps no half characters
         run = replace(
             site_records.make_run(100 + number, "train", minutes=100 + number, status=RunStatus.FAILED),
@@ -219,6 +231,7 @@ def test_hostile_values_in_every_record_do_not_act(tmp_path, records):
     for name, text in pages(tmp_path / "site").items():
         if not name.endswith(".boxed.html"):
             assert active(text) == [], name
+            assert not set(unescape(text)) & set("".join(HIDDEN)) - set("ab"), name
     ET.parse(tmp_path / "site" / "feed.xml")
     assert [fault for fault in check(tmp_path / "site") if fault.rule != "size"] == []
 

@@ -219,3 +219,59 @@ def wait_for(folder, kind, times=1):
 
 def test_limits_are_off_by_default():
     assert (Limits().cell_timeout_s, Limits().run_timeout_s, Limits().memory_mb) == (0, 0, 0)
+
+
+ODD = {
+    "shown": (
+        "from IPython.display import Image\nImage('missing.png')",
+        "FileNotFoundError: No such file or directory: 'missing.png'",
+    ),
+    "represented": ("class A:\n    def __repr__(self): raise ValueError('no words')\nA()", "ValueError: no words"),
+    "group": (
+        "raise ExceptionGroup('several', [ValueError('a')])",
+        "ExceptionGroup: several (1 sub-exception): ValueError: a",
+    ),
+    "magic": ("%nosuchmagic", "UsageError: Line magic function `%nosuchmagic` not found."),
+    "caused": (
+        "try:\n    1 / 0\nexcept ZeroDivisionError as e:\n    raise KeyError('outer') from e",
+        "KeyError: 'outer'",
+    ),
+    "empty": ("assert False", "AssertionError"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_every_kind_of_error_shows_its_own_type_and_message(execute, kind):
+    """In the result, and as an output of the cell that a reader of the notebook finds."""
+    source, error = ODD[kind]
+    nb, result = execute(source, preload=())
+    assert (result.cause, result.error) == (EndCause.ERROR, error)
+    assert "error" in {output.output_type for output in nb.cells[0].outputs}
+
+
+def test_a_cell_tagged_may_exit_ends_the_run_well(execute, notebook, tmp_path):
+    """The cells behind it are skipped, and nothing is called a failure; without the tag it is one."""
+    import os
+
+    from nbprod.domain.run import CellStatus
+    from nbprod.notebook.execution import Execution
+
+    for tags, status in ((["may-exit"], "succeeded"), ([], "failed")):
+        nb = notebook("print('nothing to do')", "import sys\nsys.exit(0)", "print('never')")
+        nb.cells[1].metadata["tags"] = tags
+        folder = tmp_path / status
+        folder.mkdir()
+        how = {"kernel_name": "python3", "cwd": folder, "env": dict(os.environ), "preload": ()}
+        result = Execution(nb, folder=folder, **how).run()
+        assert str(result.status) == status
+        assert not nb.cells[2].outputs
+        if tags:
+            assert result.cause is result.failed_cell is None
+            assert [cell.status for cell in result.cells] == [CellStatus.COMPLETED] * 2 + [CellStatus.SKIPPED]
+
+
+def test_the_kernel_python_is_this_interpreter(tmp_path):
+    """Jupyter reads the name so, and notebooks of other tools carry it."""
+    from nbprod.kernels.live import check_kernel
+
+    assert (check_kernel("python"), check_kernel("python3")) == ("python3", "python3")

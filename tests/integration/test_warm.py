@@ -13,12 +13,13 @@ import psutil
 import pytest
 
 from nbprod.domain.run import EndCause
+from nbprod.kernels.provisioner import WarmProvisioner
 from nbprod.kernels.warm import Warm, servers
 from nbprod.notebook.journal import read_events
 
 pytestmark = pytest.mark.kernel
 
-PRELOAD = ("numpy", "pandas", "sklearn", "matplotlib", "polars", "pyarrow")
+PRELOAD = ("numpy", "pandas", "sklearn", "matplotlib", "pyarrow")
 
 
 def origin(folder):
@@ -135,7 +136,7 @@ def test_a_module_that_starts_a_thread_is_refused(execute, tmp_path, monkeypatch
     _, result = execute("import threaded", preload=("threaded",))
     servers.stop()
     assert (result.cause, origin(tmp_path)["warm"]) == (None, False)
-    assert origin(tmp_path)["reason"] == "an import started a thread (poller)"
+    assert origin(tmp_path)["reason"] == "importing threaded started a thread (poller)"
 
 
 def test_a_changed_local_module_is_imported_anew(execute, tmp_path, monkeypatch):
@@ -266,3 +267,90 @@ def test_a_server_asked_by_many_threads_forks_for_each(tmp_path):
     assert {process.wait(30) for process in forked} == {0}
     mine.stop()
     log.close()
+
+
+BAD = {
+    "raises": ("raise ImportError('no such symbol')", "importing bad_one raised ImportError: no such symbol"),
+    "prints": ("print('hello from us')", "importing bad_one prints 'hello from us'"),
+    "warns": ("import warnings\nwarnings.warn('old')", "importing bad_one prints"),
+    "exits": ("import sys\nsys.exit(3)", "importing bad_one raised SystemExit: 3"),
+    "ends the process": ("import os\nos._exit(3)", "importing bad_one: the process ended"),
+    "hangs": ("import time\ntime.sleep(600)", "importing bad_one: it did not end within 1 s"),
+    "wants a whole shell": (
+        "get_ipython().events.register('pre_run_cell', print)",
+        "importing bad_one raised AttributeError",
+    ),
+    "keeps the shell": ("SHELL = get_ipython()", "importing bad_one keeps hold of the kernel's shell"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_an_import_that_would_not_be_the_same_before_a_fork_is_named_and_left_out(
+    execute, tmp_path, monkeypatch, kind
+):
+    """The run in which it is noticed has a cold kernel, the next one a warm one without that module."""
+    source, reason = BAD[kind]
+    (tmp_path / "bad_one.py").write_text(source)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(WarmProvisioner, "wait_s", 1.0)
+    try:
+        nb, _ = execute("print('here')", preload=("bad_one", "colorsys"))
+        assert printed(nb) == ["here\n"]
+        assert origin(tmp_path)["warm"] is False
+        assert origin(tmp_path)["reason"].startswith(reason)
+        nb, _ = execute(
+            "import sys; print('colorsys' in sys.modules, 'bad_one' in sys.modules)", preload=("bad_one", "colorsys")
+        )
+        assert printed(nb) == ["True False\n"]
+        assert origin(tmp_path)["warm"] is True
+        assert origin(tmp_path)["left_out"]["bad_one"].startswith(reason)
+    finally:
+        servers.stop()
+
+
+def test_a_library_that_looks_whether_it_is_in_a_notebook_finds_one(execute):
+    """Plotly chooses how figures are shown, tqdm how progress is, when they are imported."""
+    look = "import plotly.io, tqdm.auto\nprint(plotly.io.renderers.default, tqdm.auto.tqdm.__mro__)"
+    warm, _ = execute(look, preload=("plotly.io", "tqdm.auto"))
+    cold, _ = execute(look)
+    assert printed(warm) == printed(cold) != [""]
+
+
+def test_what_a_library_imported_before_the_fork_writes_is_shown_by_the_cell(execute, tmp_path, monkeypatch):
+    """Loggers keep the stream they find when they are imported."""
+    (tmp_path / "logs_there.py").write_text(
+        "import logging, sys\nlog = logging.getLogger('there')\nlog.addHandler(logging.StreamHandler(sys.stderr))\nout = sys.stdout\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    use = "import logs_there, sys\nlogs_there.log.warning('a warning')\nlogs_there.out.write('and text')"
+    warm, _ = execute(use + ";None", preload=("logs_there",))
+    servers.stop()
+    shown = {output.name: output.text for output in warm.cells[0].outputs}
+    assert origin(tmp_path)["warm"] is True
+    assert shown == {"stderr": "a warning\n", "stdout": "and text"}
+
+
+def test_by_default_a_run_finds_imported_what_its_notebook_imports(tmp_path, notebook):
+    """No setting is needed, and one process is enough for all runs with one environment."""
+    import nbformat
+
+    from nbprod.runs import Runs
+    from nbprod.settings import Settings
+    from nbprod.store import Store
+    from nbprod.templates import Templates
+
+    (tmp_path / "nbprod.toml").write_text("")
+    nb = notebook(
+        "import sys; print('mailbox' in sys.modules, 'sqlalchemy.orm' in sys.modules)",
+        "import mailbox, sqlalchemy.orm",
+    )
+    nbformat.write(nb, tmp_path / "one.ipynb")
+    store = Store.open(f"sqlite:///{tmp_path}/ledger.db", tmp_path / "files")
+    runs = Runs(store, Templates(), tmp_path / "runs", root=tmp_path, settings=Settings.load(tmp_path))
+    servers.stop()
+    run = runs.start(tmp_path / "one.ipynb", check=True)
+    first = nbformat.read(f"{run.folder}/notebook.ipynb", 4).cells[0]
+    assert first.outputs[0].text == "False True\n"
+    assert len(servers.known) == 1
+    modes = {oct(path.stat().st_mode & 0o777) for path in (tmp_path / "runs").rglob("*") if path.is_file()}
+    assert modes == {"0o600"}

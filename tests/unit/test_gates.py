@@ -23,6 +23,15 @@ def test_a_model_judged_by_an_error_drops_the_defaults_floor():
     assert gates.policy("bikes") == GatePolicy(metric="mae", max=60)
 
 
+def test_a_model_that_says_nothing_of_a_bound_keeps_the_defaults():
+    gates = Gates({"default": {"min": 0.6}, "churn": {"min_gain": 0.01}, "strict": {"min": 0.9}})
+
+    assert gates.policy("churn") == GatePolicy(min=0.6, min_gain=0.01)
+    assert gates.policy("strict") == GatePolicy(min=0.9)
+    with pytest.raises(SettingsError, match="both min and max"):
+        Gates({"both": {"min": 0.5, "max": 0.9}})
+
+
 @pytest.mark.parametrize(
     ("tables", "says"),
     [

@@ -61,7 +61,7 @@ def fields(schedule: Schedule, scheduler: str) -> CronSim:
     found = parsed(schedule, datetime(2026, 1, 1, tzinfo=UTC))
     if min(found.days) < 0 or not all(isinstance(day, int) for day in found.weekdays):
         raise SettingsError(
-            f"[schedules.{schedule.name}] cron = {schedule.cron!r} cannot be said to {scheduler}",
+            f"[schedules.{schedule.name}] cron = {schedule.cron!r} cannot be written for {scheduler}",
             hint="Export without a name: `nbprod schedule run-due` knows when it is due.",
         )
     return found
@@ -82,7 +82,7 @@ def standard_cron(schedule: Schedule, scheduler: str) -> str:
         pass
     elif days.startswith("*") or weekdays.startswith("*"):  # "and" for Debian's cron, "or" for others
         raise SettingsError(
-            f"[schedules.{schedule.name}] cron = {schedule.cron!r} means another thing to {scheduler}",
+            f"[schedules.{schedule.name}] cron = {schedule.cron!r} means something else to {scheduler}",
             hint="Let one of the two day fields be a plain *, or export without a name.",
         )
     if weekdays != "*":

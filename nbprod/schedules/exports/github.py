@@ -36,7 +36,7 @@ def _workflow(entry: Entry, place: Place) -> dict[str, Any]:
     schedule = entry.schedule
     if schedule and schedule.timezone not in {"UTC", "Etc/UTC"}:
         raise SettingsError(
-            f"[schedules.{schedule.name}] is in {schedule.timezone}, and workflows know UTC alone",
+            f"[schedules.{schedule.name}] is in {schedule.timezone}, and workflows only know UTC",
             hint="Export without a name: `nbprod schedule run-due` knows when it is due.",
         )
     cron = standard_cron(schedule, "GitHub") if schedule else "*/5 * * * *"

@@ -75,6 +75,22 @@ def test_the_road_from_a_package_to_a_champion(nbprod, workspace, digest):
     assert "power/1 is power@champion" in nbprod("models reject power/1 --note bad", code=3)
 
 
+def test_the_name_of_a_model_means_its_champion_and_is_said_by_its_name(nbprod, workspace, stage):
+    """Of two versions the champion is explained; ``--model`` and a digest's beginning as in Python."""
+    first, second = (
+        workspace.packages.build(stage(number=number, metrics={"accuracy": number / 4})).digest for number in (1, 2)
+    )
+    assert nbprod(f"models register {first[:8]} --model power --json")["number"] == 1
+    assert workspace.models.register(second[:12], model="power").number == 2
+    nbprod("models approve power/2 --note good")
+    workspace.models.bless_recorded("power/2", now())
+    nbprod("models promote power/2 --expect none")
+    assert nbprod("models why power --json")["version"]["number"] == 2
+    assert workspace.models.why("power").version.number == 2
+    assert "Say which model, once" in nbprod(f"models register {first[:8]}", code=2)
+    assert "Say which model, once" in nbprod(f"models register {first[:8]} power --model power", code=2)
+
+
 def test_predictions_and_outcomes_of_a_model_elsewhere(nbprod, tmp_path):
     (tmp_path / "p.csv").write_text(
         "prediction_id,at,prediction,x,place\na,2026-01-01,UP,1,north\nb,2026-01-02,DOWN,2,west\n"
@@ -103,6 +119,24 @@ def test_predictions_and_outcomes_of_a_model_elsewhere(nbprod, tmp_path):
     assert "prediction_id: this column is missing\nid: no such column is kept" in told
 
 
+def test_predictions_and_outcomes_as_a_german_spreadsheet_writes_them(nbprod, workspace, tmp_path):
+    """Registered with its format, or found; what was read so is said, and is what a plain file holds."""
+    (tmp_path / "p.csv").write_bytes(
+        "prediction_id;at;prediction;x;Straße\na;31.12.2025 13:00;1,5;1.000,5;Weg\n".encode("cp1252")
+    )
+    (tmp_path / "o.csv").write_text("prediction_id;outcome\na;1.500\n")
+    with (workspace.folder / "nbprod.toml").open("a") as file:
+        file.write(f'\n[data.truth]\npath = "{tmp_path}/o.csv"\nthousands = "."\n')
+    nbprod("deployments create theirs --external --task regression")
+    added = nbprod(f"predictions add theirs {tmp_path}/p.csv --json")
+    assert (added["added"], added["read_as"].partition(",")[0]) == (1, "cp1252")
+    assert "can be read in two ways" in nbprod(f"outcomes add theirs {tmp_path}/o.csv", code=2)
+    assert "decimal comma (outcome)" in nbprod("outcomes add theirs truth")
+    (row,) = nbprod("predictions show theirs --json")
+    assert (row["at"], row["prediction"], row["outcome"]) == ("2025-12-31T13:00:00.000000Z", 1.5, 1500)
+    assert row["inputs"]["x"] == 1000.5
+
+
 def test_why_tells_the_lineage_of_a_served_prediction(nbprod, workspace, digest):
     nbprod(f"models register {digest} power")
     nbprod("models approve power/1 --note good")
@@ -116,4 +150,5 @@ def test_why_tells_the_lineage_of_a_served_prediction(nbprod, workspace, digest)
     assert digest in page
     assert "place" not in page.split("Data")[0]
     assert nbprod("models why power@champion --json")["deployments"] == ["power"]
+    assert "is power/1" in nbprod("models why power")
     assert "neither a model nor the id of a kept prediction" in nbprod("models why nothing", code=4)

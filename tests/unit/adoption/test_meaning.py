@@ -4,7 +4,7 @@ import contextlib
 import io
 from types import SimpleNamespace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_notebook, writes
 
@@ -66,7 +66,6 @@ def carried_out(notebook):
 
 
 @given(cells=st.lists(st.lists(st.sampled_from(PIECES), min_size=1, max_size=3), min_size=1, max_size=6))
-@settings(max_examples=150)
 def test_adopting_changes_nothing_that_is_computed(tmp_path_factory, cells):
     path = tmp_path_factory.mktemp("any") / "mine.ipynb"
     sources = ["\n".join(sorted(pieces, key=lambda piece: not piece.startswith("%%"))) for pieces in cells]

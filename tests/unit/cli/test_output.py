@@ -5,7 +5,8 @@ from enum import StrEnum
 
 import pytest
 
-from nbprod.cli.output import emit, emit_one, plain
+from nbprod.cli.output import emit, emit_one
+from nbprod.domain.plain import plain
 
 
 class Colour(StrEnum):

@@ -71,17 +71,17 @@ def test_hive_folder_has_its_partition_column_and_hides_marks(tmp_path):
     assert frame["year"].tolist() == [2025, 2026]
 
 
-def test_csv_guesses_no_dates_and_keeps_types_of_all_rows(tmp_path):
+def test_csv_takes_for_dates_only_what_all_cells_are_and_keeps_types_of_all_rows(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text(
         "iso,us,at,number,flag,text,gone\n"
-        "2026-01-02,1/2/2026,2026-01-02T03:04:05Z,1,true,a,\n"
+        "2026-01-02,1/2/26b,2026-01-02T03:04:05Z,1,true,a,\n"
         "2026-01-03,1/3/2026,2026-01-02T03:04:06Z,2.5,false,,\n",
         encoding="utf-8",
     )
     frame = read_frame(path)
     assert str(frame["iso"].dtype).startswith("datetime64")
-    assert frame["us"].tolist() == ["1/2/2026", "1/3/2026"]
+    assert frame["us"].tolist() == ["1/2/26b", "1/3/2026"]
     assert frame["at"][0] == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert frame["number"].tolist() == [1.0, 2.5]
     assert frame["flag"].tolist() == [True, False]
@@ -116,12 +116,10 @@ def test_csv_with_semicolons_bom_and_gzip(tmp_path):
         ("gone.parquet", None, "does not exist"),
         ("empty.csv", b"", "is empty"),
         ("empty.parquet", b"", "is empty"),
-        ("false.parquet", b"a,b\n1,2\n", "no readable Parquet"),
+        ("false.parquet", b"a,b\n1,2\n", "not a readable Parquet"),
         ("norows.csv", b"a,b\n", "has no rows"),
         ("ragged.csv", b"a,b\n1,2\n1,2,3\n", "no readable CSV"),
         ("double.csv", b"a,a\n1,2\n", "two columns named 'a'"),
-        ("latin.csv", "stra\xdfe\nx\n".encode("latin-1"), "not UTF-8"),
-        ("latinrows.csv", "street\nstra\xdfe\n".encode("latin-1"), "not UTF-8"),
         ("table.xlsx", b"x", "ending nbprod does not read"),
     ],
 )
@@ -148,7 +146,7 @@ def test_empty_folder_no_rows_and_no_source_are_refused(tmp_path):
     with pytest.raises(DataError, match="has no rows"):
         open_dataset(FRAME.iloc[:0])
     assert open_dataset(FRAME.iloc[:0], allow_empty=True).rows == 0
-    with pytest.raises(DataError, match="a dict is no tabular source"):
+    with pytest.raises(DataError, match="a dict is not a tabular source"):
         open_dataset({"a": [1]})
 
 

@@ -76,7 +76,7 @@ def test_bad_rows_are_refused_and_nothing_is_kept(power, deployments):
         ({}, {"at": "when"}, "at: the rows have no column 'when'"),
         ({}, {"ids": ["a"]}, "there are 3 rows, but not as many ids or moments"),
         ({}, {"ids": ["a", "b", "a"]}, "prediction_id: 1 of 3 ids are given twice"),
-        ({}, {"ids": ["old", "b", "c"]}, "ids: 1 of 3 were kept before, for instance old"),
+        ({}, {"ids": ["old", "b", "c"]}, "ids: 1 of 3 are already stored, for instance old"),
     ):
         with pytest.raises(SchemaError, match=message):
             power.predict(some_rows(3).assign(**change), **options)
@@ -153,7 +153,7 @@ def test_predictions_of_another_model_are_taken_in_once(deployments, tmp_path):
     assert [str(first), again.is_replay, str(more)] == [
         "theirs: 2 predictions added",
         True,
-        "theirs: 1 predictions added, 2 left out because their id was kept before",
+        "theirs: 1 predictions added, 2 skipped because their id is already stored",
     ]
     assert kept["b"]["inputs"] == {"load": None}
     assert kept["c"]["at"] == DAY + timedelta(days=1)
@@ -184,9 +184,9 @@ def test_predictions_without_ids_get_the_same_ones_from_the_same_source(deployme
         (
             "classification",
             "at,prediction,class\n2026-01-01,UP,UP\n",
-            "class: the truth is not an input; hand it in apart",
+            "class: the outcome is not an input; add it separately",
         ),
-        ("classification", "at,prediction,outcome\n2026-01-01,UP,UP\n", "outcome: the truth is not an input"),
+        ("classification", "at,prediction,outcome\n2026-01-01,UP,UP\n", "outcome: the outcome is not an input"),
         (
             "classification",
             "at,prediction,probability\n2026-01-01,UP,1.2\n2026-01-02,UP,1\n",
@@ -214,7 +214,7 @@ def test_predictions_of_a_served_model_must_name_its_versions(deployments, power
     with pytest.raises(SchemaError, match="version: this column is missing, and power is served by nbprod"):
         deployments.add_predictions("power", a_file(tmp_path, CSV))
     frame = pd.read_csv(a_file(tmp_path, CSV)).assign(version="other/1")
-    with pytest.raises(SchemaError, match="version: other/1 is no version of power"):
+    with pytest.raises(SchemaError, match="version: other/1 is not a version of power"):
         deployments.add_predictions("power", frame)
     added = deployments.add_predictions("power", frame.assign(version="power/1"))
 

@@ -122,7 +122,7 @@ def test_what_spans_the_bound_never_passes_and_never_fails(value, half, bound):
         ({"first": "maybe"}, '"pass" or "hold"'),
         ({"max_slice_drop": -0.1}, "from 0 on"),
         ({"min": 0.5, "max": 3}, "both min and max"),
-        ({"metric": 3}, "no text"),
+        ({"metric": 3}, "not text"),
     ],
 )
 def test_a_policy_that_cannot_be_used_is_refused(table, says):

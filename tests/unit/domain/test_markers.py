@@ -48,7 +48,7 @@ def test_an_unset_variable_is_named():
 
 @pytest.mark.parametrize(("low", "high"), [(2, 1), ("a", 1), (float("nan"), 1), (True, 2)])
 def test_a_range_that_is_none_is_refused(low, high):
-    with pytest.raises(ParameterError, match="is no range"):
+    with pytest.raises(ParameterError, match="is not a range"):
         Range(low, high)
 
 

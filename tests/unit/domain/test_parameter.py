@@ -48,7 +48,7 @@ def test_all_problems_are_told_together():
     with pytest.raises(ParameterError) as caught:
         bind(ALL, {"tset_size": 0.2, "test_size": 0.9, "shuffle": "maybe"})
     assert caught.value.message.splitlines() == [
-        "'tset_size' is no parameter of this notebook.",
+        "'tset_size' is not a parameter of this notebook.",
         "test_size is 0.9 but must be a number between 0.05 and 0.5.",
         "shuffle is 'maybe' but must be true or false.",
         "target has no default and was not given; it must be a text.",

@@ -32,7 +32,7 @@ def test_each_step_comes_after_what_it_needs_and_what_it_refers_to():
         ({"a": {"template": "x", "need": []}}, "unknown setting need\nDid you mean needs"),
         ({"a": {"template": "x", "needs": ["b"]}}, "needs a step 'b' that is not there"),
         ({"a": {"template": "x", "parameters": {"p": "{bb.run}"}}, "b": {"template": "x"}}, "'bb'.*\nDid you mean b"),
-        ({"a": {"template": "x", "parameters": {"p": "{rows}"}}}, "{rows}, which is no input"),
+        ({"a": {"template": "x", "parameters": {"p": "{rows}"}}}, "{rows}, which is not an input"),
         ({"a": {"template": "x", "parameters": {"p": "{b.version}"}}, "b": {"template": "x"}}, "does not give"),
         ({"a": {"template": "x", "parameters": {"p": "{rows"}}}, r"\[pipelines.weekly.steps.a\].*brace"),
         ({"a": {"template": "x", "needs": ["a"]}}, "in a circle: a"),

@@ -61,13 +61,13 @@ def test_a_column_twice_is_refused():
 
 
 def test_an_unknown_task_is_refused():
-    with pytest.raises(SchemaError, match="'ranking' is no task"):
+    with pytest.raises(SchemaError, match="'ranking' is not a task"):
         schema(task="ranking")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', "null"])
 def test_other_text_is_no_schema(text):
-    with pytest.raises(SchemaError, match="no schema"):
+    with pytest.raises(SchemaError, match="not a schema"):
         Schema.from_json(text)
 
 

@@ -6,7 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import ColumnTransformer, TransformedTargetRegressor, make_column_selector
+from sklearn.compose import (
+    ColumnTransformer,
+    TransformedTargetRegressor,
+    make_column_selector,
+    make_column_transformer,
+)
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
     GradientBoostingRegressor,
@@ -68,6 +73,7 @@ USUAL = {
     "voting": (VotingClassifier([("a", make_pipeline(prepare(), LogisticRegression()))], voting="soft"), "class"),
     "target encoder": (make_pipeline(ColumnTransformer([("t", TargetEncoder(cv=2), ["place"])]), LogisticRegression()), "class"),
     "baseline": (DummyClassifier(strategy="prior"), "class"),
+    "columns by numpy type": (make_pipeline(make_column_transformer((StandardScaler(), make_column_selector(dtype_include=np.integer)), (OneHotEncoder(), make_column_selector(dtype_exclude=[np.number, bool]))), LogisticRegression()), "class"),
     "ridge": (make_pipeline(prepare(), Ridge()), "number"),
     "hgb regression": (make_pipeline(prepare(ordinal()), HistGradientBoostingRegressor(max_iter=3, loss="quantile", quantile=0.9)), "number"),
     "boosting": (make_pipeline(prepare(), GradientBoostingRegressor(n_estimators=3)), "number"),
@@ -105,17 +111,31 @@ def test_types_beyond_the_readers_list_are_named_and_nothing_is_made(tmp_path):
     assert "trusted=" in caught.value.hint
 
 
-def test_boosting_that_encodes_categories_itself_is_refused_with_the_fix(tmp_path):
-    """It holds a functools.partial, which could call anything."""
+CHOSEN = {"from_dtype": "from_dtype", "names": ["kind"], "numbers": [1], "mask": [False, True]}
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("chosen", CHOSEN)
+def test_boosting_that_encodes_categories_itself_comes_back_equal(tmp_path, chosen, nested):
+    """It holds a functools.partial, which could call anything: the file says which call it is, of those known."""
     inputs, labels, _ = frame()
-    model = HistGradientBoostingClassifier(max_iter=2, categorical_features="from_dtype")
-    model.fit(inputs[["load", "kind"]], labels)
+    rows = (
+        inputs[["load", "kind"]]
+        if chosen in {"from_dtype", "names"}
+        else pd.DataFrame({"load": inputs["load"], "kind": inputs["hour"]})
+    )
+    model = HistGradientBoostingClassifier(max_iter=2, categorical_features=CHOSEN[chosen])
+    model = VotingClassifier([("boosting", make_pipeline(model))], voting="soft") if nested else model
+    model.fit(rows, labels)
+    before = repr(model)
 
-    with pytest.raises(UntrustedTypesError, match="OrdinalEncoder") as caught:
-        formats.get("skops").write(model, tmp_path)
+    formats.get("skops").write(model, tmp_path)
+    again = formats.get("skops").read(tmp_path, trusted=VERIFIED_TYPES)
 
-    assert "categorical_features=None" in caught.value.hint
-    assert list(tmp_path.iterdir()) == []
+    np.testing.assert_array_equal(model.predict_proba(rows), again.predict_proba(rows))
+    assert b"functools" not in (tmp_path / "model.skops").read_bytes()
+    assert repr(model) == before
+    assert repr(again) == before
 
 
 def test_any_partial_is_refused(tmp_path):
@@ -130,7 +150,7 @@ def test_a_function_of_the_notebook_is_refused(tmp_path, monkeypatch):
 
     halve.__module__, halve.__qualname__ = "__main__", "halve"
     monkeypatch.setattr("__main__.halve", halve, raising=False)
-    with pytest.raises(UntrustedTypesError, match=r"only this notebook defines: __main__\.halve"):
+    with pytest.raises(UntrustedTypesError, match=r"only this notebook defines: halve"):
         formats.get("skops").write(FunctionTransformer(halve), tmp_path)
 
 
@@ -189,14 +209,14 @@ def test_a_format_of_an_entry_point_is_found_and_cannot_replace_a_built_in(monke
         def load(self):
             return self
 
-        def write(self, model, folder):
+        def write(self, model, folder, *, trusted=()):
             (folder / "model.txt").write_text(model)
 
-        def read(self, folder, *, trusted=()):
+        def read(self, folder, *, trusted=(), code=None):
             return (folder / "model.txt").read_text()
 
     monkeypatch.setattr(formats, "entry_points", lambda group, name=None: [Plain()])
     assert formats.get("plain").name == "plain"
     assert isinstance(formats.get("plain"), formats.ModelFormat)
-    assert formats.names() == ["pickle", "plain", "skops"]
+    assert formats.names() == ["catboost", "lightgbm", "pickle", "plain", "skops", "xgboost"]
     assert formats.get("skops").name == "skops"

@@ -16,7 +16,6 @@ from nbprod.errors import SchemaError, SettingsError, StoreError
 from nbprod.lake import Lake
 from nbprod.lake.columns import MOMENT, NUMBER, TEXT, TRUTH, as_table, input_column, input_name, kept, wider
 from nbprod.lake.delta import Transaction
-from nbprod.lake.kept import inputs_of
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -151,7 +150,7 @@ def test_the_same_hand_in_again_adds_nothing_even_after_compaction(lake):
     add(lake, "a", transaction=Transaction(name="server-1", number=6))
     add(lake, "b", transaction=Transaction(name="server-1", number=8))
 
-    assert "these very predictions were added before; nothing was added" in str(told)
+    assert "the same predictions were added before; nothing was added" in str(told)
     assert sorted(seen(lake)) == ["a", "b"]
 
 
@@ -159,7 +158,7 @@ def test_ids_kept_before_are_left_out_on_request(lake):
     add(lake, "a", "b")
     told = add(lake, "b", "c", unique=True)
 
-    assert str(told) == "power: 1 predictions added, 1 left out because their id was kept before"
+    assert str(told) == "power: 1 predictions added, 1 skipped because their id is already stored"
     assert sorted(seen(lake)) == ["a", "b", "c"]
 
 
@@ -184,12 +183,11 @@ def test_an_input_that_changes_its_type_is_widened_and_no_row_is_lost(lake, olde
     assert rows["input_new"].to_pylist() == [None, None, 1.0, 2.0]
 
 
-def test_batches_give_inputs_under_the_names_the_model_knows(lake):
+def test_inputs_keep_the_names_the_model_knows(lake):
     add(lake, "a", inputs={"prediction": [1.0], "Age": [1], "age": [2], "a,b": [3], "at": [4]})
     rows = lake.window("power", DAY, DAY + timedelta(days=1))
     (batch,) = rows.batches()
 
-    assert inputs_of(batch).to_pylist() == [{"prediction": 1.0, "Age": 1.0, "age": 2.0, "a,b": 3.0, "at": 4.0}]
     assert rows.inputs == ("prediction", "Age", "age", "a,b", "at")
     assert batch["prediction"].to_pylist() == ["UP"]
     with pytest.raises(SchemaError, match=r"no column 'outcom' is kept\nDid you mean outcome"):
@@ -266,11 +264,11 @@ def test_a_bad_prediction_is_refused_and_nothing_is_kept(lake, given_core, messa
         ({"prediction_id": [None], "outcome": [1]}, "prediction_id: 1 of 1 are missing"),
         (
             {"prediction_id": ["a"], "outcome": ["often"]},
-            "outcome must be true or false, as those kept before are, and are text",
+            "outcome must be true or false, as those stored before are, but are text",
         ),
         (
             {"prediction_id": ["a"], "outcome": [2]},
-            "outcome must be true or false, as those kept before are, and are numbers",
+            "outcome must be true or false, as those stored before are, but are numbers",
         ),
     ],
 )

@@ -1,6 +1,6 @@
 """Registered models: nothing moves without approval, blessing and the right expectation, and every move is told."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -8,6 +8,7 @@ from nbprod.clock import now
 from nbprod.domain.blessing import Blessing
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.deployment import Deployment
+from nbprod.domain.event import Event
 from nbprod.domain.package import ModelPackage
 from nbprod.domain.run import Run, RunStatus
 from nbprod.domain.version import Approval
@@ -22,6 +23,7 @@ from nbprod.errors import (
 )
 from nbprod.lake import Lake
 from nbprod.models import Models
+from nbprod.models.moves import PROMOTED, ROLLED_BACK, held_at, holders
 from nbprod.store import Store
 
 AT = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -194,7 +196,8 @@ def test_blessing_is_asked_for_and_recorded(store, lake):
 def test_an_alias_moves_only_from_where_its_mover_expects_it(models):
     first, second = ready(models, 1), ready(models, 2)
     with pytest.raises(
-        StaleMoveError, match=r"power@champion names nothing, where power/1 was expected; somebody moved first"
+        StaleMoveError,
+        match=r"power@champion names nothing, where power/1 was expected; somebody else moved it first",
     ):
         models.promote(second, expect="power/1")
     models.promote(first, expect=None)
@@ -222,6 +225,31 @@ def test_gates_that_did_not_pass_stop_a_promotion_unless_waived_for_ever(store, 
 
     assert models.history("power", limit=1)[0].data["waived"] == "the old one is broken"
     assert "(gates waived: the old one is broken)" in str(models.why("power/1"))
+
+
+@pytest.mark.parametrize("waive", [None, "", "  "])
+def test_a_waiver_without_a_reason_is_none(store, lake, waive):
+    outcome = CheckResult(name="gain", outcome=CheckOutcome.FAILED, sentence="worse")
+    models = Models(store, lake, gate_policy=lambda version: outcome)
+    version = ready(models)
+
+    with pytest.raises(RefusedError, match="gates of power say failed"):
+        models.promote(version, expect=None, waive=waive)
+
+
+@pytest.mark.parametrize("name", ["jira:42", "https:example", "run:20261120"])
+def test_evidence_is_an_address_only_with_its_slashes(models, name):
+    """A mistyped address or id must not pass as evidence."""
+    version = models.register(a_package(), "power")
+
+    with pytest.raises(NotFoundError, match=f"no run {name}"):
+        models.approve(version, "good", evidence=[name])
+
+
+def test_a_package_is_evidence_too(models):
+    version = models.register(a_package(), "power")
+
+    assert models.approve(version, "good", evidence=[version.package]).evidence == (version.package,)
 
 
 def test_gates_that_passed_leave_nothing_to_waive(store, lake):
@@ -327,7 +355,7 @@ def test_the_lineage_is_on_one_page(models, store, lake):
     assert "pinned" not in text
     assert "<b>" not in lineage._repr_html_()
     assert "&lt;b&gt;by far" in lineage._repr_html_()
-    assert lineage.as_dict()["run"]["id"] == "train-1"
+    assert lineage.run.id == "train-1"
     assert of_prediction.prediction["inputs"] == {"x": 1.5}
     assert of_prediction.version == lineage.version
     assert "p-1 is power/1" in str(of_prediction)
@@ -350,3 +378,40 @@ def test_the_lineage_of_nothing_is_told(models, store, lake):
 def test_a_run_that_left_the_ledger_is_still_named(models):
     models.register(a_package(1, run_id="gone"), "power")
     assert "gone (no longer in the ledger)" in str(models.why("power/1"))
+
+
+def test_the_lineage_tells_by_whom_a_version_was_followed(models, store):
+    """A move away from a version concerns it too; deployments of other models and of none do not."""
+    first, second = ready(models, 1), ready(models, 2)
+    with store.write() as session:
+        session.add(Deployment(name="theirs", model=None, created_at=AT, created_by="ana"))
+        session.add(Deployment(name="other", model="demand/1", created_at=AT, created_by="ana"))
+        session.add(Deployment(name="pinned", model="power/1", created_at=AT, created_by="ana"))
+    models.promote(first, expect=None)
+    models.promote(second, expect=first, reason="better by far")
+
+    lineage = models.why("power/1")
+
+    assert [event.reason for event in lineage.events if event.kind == "model.promoted"] == ["", "better by far"]
+    assert (lineage.aliases, lineage.deployments) == ((), ("pinned",))
+
+
+def test_a_move_at_a_moment_has_happened_at_it():
+    def event(number, version):
+        return Event(number=number, at=AT, actor="ana", kind="model.promoted", subject="", data={"version": version})
+
+    assert held_at([event(1, 1), event(2, 2)], AT) == 2
+    assert held_at([event(1, 1)], AT - timedelta(seconds=1)) is None
+
+
+def test_rolling_back_twice_leaves_what_was_held_before_both():
+    def event(number, kind, version):
+        return Event(number=number, at=AT, actor="ana", kind=kind, subject="", data={"version": version})
+
+    moves = [event(1, PROMOTED, 1), event(2, PROMOTED, 2), event(3, PROMOTED, 3), event(4, ROLLED_BACK, 2)]
+
+    assert holders(moves) == [1, 2]
+    assert holders([*moves, event(5, PROMOTED, 1), event(6, ROLLED_BACK, 2)]) == [1, 2]
+    assert holders(
+        [event(1, PROMOTED, 1), event(2, PROMOTED, 2), event(3, PROMOTED, 2), event(4, ROLLED_BACK, 1)]
+    ) == [1]

@@ -151,7 +151,7 @@ def test_the_log_is_warned_of_what_opened(store, caplog):
 
 
 def test_a_webhook_that_is_no_web_address_is_refused():
-    with pytest.raises(SettingsError, match="no web address"):
+    with pytest.raises(SettingsError, match="not a web address"):
         WebhookNotifier("file:///etc/passwd")
 
 

@@ -145,7 +145,7 @@ def test_missing_values_send_one_to_the_source_not_to_retraining(reference):
     found = assess(window_of(frame, reference), POLICY)
 
     assert found.changed == ("size",)
-    assert found.next_step.startswith("Look at where size comes from")
+    assert found.next_step.startswith("First look at where size comes from")
 
 
 def test_what_the_budget_does_not_allow_is_a_doubt_that_neither_opens_nor_settles(reference):

@@ -4,9 +4,10 @@ import stat
 
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from nbprod.errors import NotebookError, NotFoundError, StoreError
-from nbprod.notebook.document import cell_by_id, code_digest, dump, heading, parse, read_notebook, write_notebook
+from nbprod.notebook.document import code_digest, dump, heading, parse, read_notebook, write_notebook
 from nbprod.notebook.injection import inject
 
 
@@ -123,13 +124,6 @@ def test_double_ids_are_told_apart():
     assert [cell.id for cell in parse(json.dumps(twice)).cells] == ["title", "parameters", "cell-3"]
 
 
-def test_a_cell_is_found_by_its_id():
-    assert cell_by_id(notebook(), "train").source == "x"
-    with pytest.raises(NotebookError, match="No cell is called trian") as caught:
-        cell_by_id(notebook(), "trian")
-    assert "Did you mean train?" in caught.value.hint
-
-
 def test_the_digest_is_of_what_the_author_wrote():
     plain = notebook()
     executed = inject(plain, {"x": 2})
@@ -167,3 +161,36 @@ def test_a_lone_surrogate_in_an_output_can_be_written(tmp_path):
     write_notebook(odd, tmp_path / "a.ipynb")
     assert read_notebook(tmp_path / "a.ipynb").cells[2].outputs[0].text == "\ud800"
     assert dump(odd).isascii()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "place"),
+    [
+        (lambda cell: cell["outputs"][1].pop("name"), "cell 2 (load-data), output 2: 'name' is a required property"),
+        (
+            lambda cell: cell["outputs"][1].update(output_type="text"),
+            "cell 2 (load-data), output 2: its output_type is 'text'",
+        ),
+        (lambda cell: cell["outputs"].append("text"), "cell 2 (load-data), output 3: its output_type is None"),
+        (lambda cell: cell.update(outputs={}), "cell 2 (load-data): its outputs are no list"),
+        (lambda cell: cell.update(cell_type="sql"), "cell 2 (load-data): its cell_type is 'sql'"),
+        (lambda cell: cell.update(metadata=[]), "cell 2 (load-data): its metadata are no JSON object"),
+        (lambda cell: cell.update(source=5), "cell 2 (load-data), source: 5 is not valid"),
+        (
+            lambda cell: cell["outputs"][0]["data"].update({"text/plain": 5}),
+            "cell 2 (load-data), output 1, data.text/plain",
+        ),
+    ],
+)
+def test_the_faulty_cell_and_output_of_an_invalid_notebook_are_named(spoil, place):
+    """A notebook of fifty cells is not mended by a sentence about a schema."""
+    shown = new_output("display_data", data={"text/plain": "1"})
+    printed = new_output("stream", text="x")
+    made = new_notebook(
+        cells=[new_markdown_cell("# A"), new_code_cell("1", id="load-data", outputs=[shown, printed])]
+    )
+    document = json.loads(json.dumps(made))
+    spoil(document["cells"][1])
+    with pytest.raises(NotebookError) as found:
+        parse(json.dumps(document))
+    assert place in str(found.value)

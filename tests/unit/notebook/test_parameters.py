@@ -176,7 +176,7 @@ def test_code_that_is_not_python_names_cell_and_line():
 
 
 def test_a_broken_range_names_its_parameter():
-    with pytest.raises(NotebookError, match=r"The cell parameters: a: Range\(2, 1\) is no range: it starts above"):
+    with pytest.raises(NotebookError, match=r"The cell parameters: a: Range\(2, 1\) is not a range: it starts above"):
         parse_parameters("a: Annotated[int, Range(2, 1)] = 1")
 
 
@@ -198,7 +198,7 @@ def test_a_default_that_no_literal_can_write_is_left_to_the_kernel(source):
 def test_a_secret_by_default_is_a_reference_or_an_error_that_hides_it():
     assert only("token: Secret = 'env:A'").default == Secret("env:A")
     assert only("token: Secret | None = None").default is None
-    with pytest.raises(NotebookError, match="The cell parameters: token: the default is no reference") as caught:
+    with pytest.raises(NotebookError, match="The cell parameters: token: the default is not a reference") as caught:
         parse_parameters("token: Secret = 'hunter2'")
     assert "hunter2" not in str(caught.value)
 

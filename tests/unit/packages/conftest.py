@@ -119,14 +119,16 @@ def built(tmp_path_factory, shared_store, shared_packages, fitted, saved):
     return package
 
 
-def save(folder, task, model, *, run_id="", private=(), inputs=None, **options):
+def save(folder, task, model, *, run_id="", private=(), trusted=(), inputs=None, target=None, **options):
     """Do what the notebook of a run does: call ``save_model``."""
     folder.mkdir(parents=True)
-    (folder / "run.json").write_text(json.dumps({"id": run_id, "template": "train", "private": list(private)}))
+    (folder / "run.json").write_text(
+        json.dumps({"id": run_id, "template": "train", "private": list(private), "trusted": list(trusted)})
+    )
     frame = make_rows(200, seed=11) if inputs is None else inputs
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()):
         patch.setenv("NBPROD_RUN", str(folder))
-        save_model(model, inputs=frame, target=targets(frame, task), **options)
+        save_model(model, inputs=frame, target=targets(frame, task) if target is None else target, **options)
 
 
 def stage_run(

@@ -1,3 +1,4 @@
+import copy
 import json
 import re
 from pathlib import Path
@@ -31,7 +32,9 @@ def test_a_package_holds_everything_and_is_named_by_its_digest(packages, stage):
     sealed = packages.verify(package)
 
     assert Path(package.folder).name == package.digest == sealed.digest
-    assert set(sealed.files) == FILES | {name for name in sealed.files if "nbprod_loader_" in name}
+    assert set(sealed.files) == FILES | {
+        name for name in sealed.files if "nbprod_loader_" in name or "nbprod_restoring_" in name
+    }
     assert (
         package.size_bytes
         == sum(file.stat().st_size for file in Path(package.folder).rglob("*") if file.is_file())
@@ -179,19 +182,19 @@ def test_predictions_of_another_model_are_no_claim_about_this_one(packages, stag
 
 
 def test_types_beyond_the_list_need_the_readers_word(store, packages, stage, fitted):
-    odd = make_pipeline(FunctionTransformer(passed_through), fitted["binary"])
-    name = f"{passed_through.__module__}.passed_through"
-    with pytest.raises(UntrustedTypesError, match="passed_through"):
-        packages.build(stage(model=odd, number=1))
+    """Saving refuses what building refuses; the workspace's word reaches the notebook in run.json."""
+    odd = make_pipeline(FunctionTransformer(copy.copy), fitted["binary"])
+    name = "copy.copy"
+    with pytest.raises(UntrustedTypesError, match="copy"):
+        stage(model=odd, number=1)
+    run = stage(model=odd, number=2, trusted=[name])
+    with pytest.raises(UntrustedTypesError, match="copy"):
+        packages.build(run)
     trusting = Packages(store, trusted=[name])
-    package = trusting.build(stage(model=odd, number=2))
+    package = trusting.build(run)
     with pytest.raises(UntrustedTypesError):
         load_package(package.folder)
     assert load_package(package.folder, trusted=[name]).metadata["model"].startswith("Pipeline")
-
-
-def passed_through(values):
-    return values
 
 
 def test_it_shows_itself(shared_packages, built):

@@ -7,7 +7,7 @@ from nbprod.domain.check import CheckOutcome
 from nbprod.domain.monitor import Verdict
 from nbprod.domain.run import RunStatus
 from nbprod.domain.version import Approval
-from nbprod.pages.wording import duration, moment, number, plural, printable, shown, size, tone
+from nbprod.pages.wording import duration, moment, number, plural, shown, size, tone
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,3 @@ def test_every_status_has_a_tone_and_doubt_is_never_good(enum):
     tones = {status: tone(status) for status in enum}
     assert set(tones.values()) <= {"good", "watch", "bad", "calm"}
     assert all(tone != "good" for status, tone in tones.items() if status in {"inconclusive", "pending", "lost"})
-
-
-def test_control_characters_are_left_out():
-    assert printable("a\x00\x1b[31m\nb") == "a[31m\nb"

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from nbprod.domain.check import CheckOutcome, CheckResult
+from nbprod.domain.check import Cause, CheckOutcome, CheckResult, Need
 from nbprod.recording.blobs import Blobs
 from nbprod.recording.encoding import decode, encode
 
@@ -137,7 +137,16 @@ def test_fold_and_zone_of_a_moment_stay():
 
 
 def test_checks_paths_and_texts_with_lone_surrogates_come_back():
-    check = CheckResult(name="gain", outcome=CheckOutcome.FAILED, sentence="no gain", value=math.inf, low=-0.0)
+    check = CheckResult(
+        name="gain",
+        outcome=CheckOutcome.FAILED,
+        sentence="no gain",
+        value=math.inf,
+        low=-0.0,
+        cause=Cause.SOURCE,
+        needs=Need.OUTCOMES,
+        needed=12,
+    )
     value = [
         check,
         Path("a/b"),
@@ -202,3 +211,13 @@ def test_a_pickled_array_is_not_read():
     node["base64"] = base64.b64encode(file.getvalue()).decode()
     with pytest.raises(ValueError, match="allow_pickle=False"):
         decode(node, Blobs())
+
+
+def test_a_check_recorded_before_it_had_all_its_fields_is_read():
+    """An executed notebook of an older nbprod stays readable, and says what it said."""
+    node = encode(CheckResult(name="drift", outcome=CheckOutcome.FAILED, sentence="s"), Blobs())
+    for name in ("cause", "needs", "needed"):
+        del node["value"][name]
+    node["value"]["rule"] = "as the reference has it"
+
+    assert decode(node, Blobs()).cause is Cause.SOURCE

@@ -1,9 +1,11 @@
+import copy
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -11,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from nbprod import formats
 from nbprod.domain.record import RECORD_TYPE
-from nbprod.errors import DataError, PackageError, SettingsError
+from nbprod.errors import DataError, PackageError, SettingsError, UntrustedTypesError
 from nbprod.recording import save_model
 
 ROWS = 3000
@@ -208,3 +210,35 @@ def test_a_failed_save_leaves_the_earlier_model(run_folder, read, outputs):
 def test_a_name_becomes_a_folder_and_is_checked(run_folder, name):
     with pytest.raises(SettingsError, match="cannot be a name of a model"):
         save_model(MODEL, inputs=INPUTS, target=CLASS, name=name)
+
+
+@pytest.mark.parametrize(
+    "target", [INPUTS[["a", "b"]], INPUTS[["a", "b"]].to_numpy(), INPUTS[["a", "b"]].to_numpy().tolist()]
+)
+def test_more_than_one_target_is_refused_in_words(run_folder, outputs, target):
+    model = LinearRegression().fit(INPUTS, INPUTS[["a", "b"]])
+    with pytest.raises(DataError, match=r"target has 2 columns.*predicts one") as caught:
+        save_model(model, inputs=INPUTS, target=target)
+    assert "a model for each column" in caught.value.hint
+    with pytest.raises(DataError, match="predicts 2 targets at once"):
+        save_model(model, inputs=INPUTS, target=INPUTS["a"].rename("load"))
+
+
+def test_a_target_of_one_column_may_have_two_dimensions(run_folder, read, outputs):
+    save_model(MODEL, inputs=INPUTS, target=CLASS.to_numpy().reshape(-1, 1))
+    assert (read("target.parquet")["target"] == CLASS.iloc[0]).any()
+
+
+def test_what_no_reader_trusts_is_refused_by_hand_too(by_hand, outputs):
+    """Before anything is kept anywhere: the check is that of building a package."""
+    model = make_pipeline(FunctionTransformer(copy.copy), LogisticRegression()).fit(INPUTS, CLASS)
+    with pytest.raises(UntrustedTypesError, match=r"copy\.copy"):
+        save_model(model, inputs=INPUTS, target=CLASS)
+    assert outputs == []
+
+
+def test_a_model_that_answers_at_random_is_refused(run_folder, outputs):
+    model = DummyClassifier(strategy="uniform").fit(INPUTS, CLASS)
+    with pytest.raises(PackageError, match="other answers"):
+        save_model(model, inputs=INPUTS, target=CLASS)
+    assert not (run_folder / "files" / "model").exists()

@@ -197,13 +197,13 @@ def test_an_unknown_name_names_the_nearest(read_back, by_hand):
         (lambda told: told["records"][0].update(value={"type": "frame"}), "'a' is damaged"),
         (
             lambda told: told["records"][0].update(value={"type": "os.system", "value": "x"}),
-            "'a' is damaged: 'os.system' is no kind",
+            "'a' is damaged: 'os.system' is not a kind",
         ),
         (
             lambda told: told["records"][0].update(
                 value={"type": "array", "scalar": False, "sha256": "../../etc/passwd"}
             ),
-            "its digest is no digest",
+            "its digest is not a digest",
         ),
         (lambda told: told["records"][0].update(value={"type": "check", "value": {"x": 1}}), "'a' is damaged"),
         (
@@ -233,7 +233,7 @@ def test_without_ipython_the_results_are_printed():
 
 def test_a_run_folder_that_is_gone_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("NBPROD_RUN", str(tmp_path / "gone"))
-    with pytest.raises(EnvironmentProblem, match=r"NBPROD_RUN names .*gone, which is no folder"):
+    with pytest.raises(EnvironmentProblem, match=r"NBPROD_RUN names .*gone, which is not a folder"):
         record(a=1)
     (tmp_path / "gone").mkdir()
     (tmp_path / "gone" / "run.json").write_text("{")

@@ -123,7 +123,7 @@ NAMING = {
 }
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(ways=st.lists(st.sampled_from([None, *NAMING]), min_size=1, max_size=7), data=st.data())
 def test_what_anything_names_survives(tmp_path_factory, empty_ledger, ways, data):
     place = tmp_path_factory.mktemp("pruning")

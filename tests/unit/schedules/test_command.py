@@ -41,9 +41,9 @@ def test_files_are_written_into_a_folder_that_may_not_exist_yet(nbprod, tmp_path
     [
         (("export", "jenkins"), 2, "There is no scheduler 'jenkins'"),
         (("export", "kubernetes"), 2, "needs a container image"),
-        (("export", "github", "nightly"), 2, "UTC alone"),
+        (("export", "github", "nightly"), 2, "only know UTC"),
         (("export", "cron", "nightyl"), 4, "Did you mean nightly?"),
-        (("run-due", "--now", "tomorrow"), 2, "'tomorrow' is no moment"),
+        (("run-due", "--now", "tomorrow"), 2, "'tomorrow' is not a moment"),
         (("run-due", "nightyl"), 4, "Did you mean nightly?"),
         (("start", "nightyl"), 4, "Did you mean nightly?"),
     ],

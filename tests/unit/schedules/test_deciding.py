@@ -96,7 +96,7 @@ def test_the_newest_moment_always_gets_a_row_and_at_most_so_many_wait(missed, ov
         ({"cron": "0 0 * * *", "run": "a", "pipeline": "b"}, "must start one thing"),
         ({"cron": "0 0 * * *", "run": "a", "missed": "never"}, "'never' is not a valid Missed"),
         ({"cron": "0 0 * * *", "run": "a", "crom": 1}, "unknown setting crom"),
-        ({"cron": "0 0 * * *", "run": "a", "late": "soon"}, "'soon' is no length of time"),
+        ({"cron": "0 0 * * *", "run": "a", "late": "soon"}, "'soon' is not a length of time"),
     ],
 )
 def test_a_table_that_says_nothing_or_too_much_is_refused(content, words):

@@ -75,8 +75,8 @@ def test_a_year_of_minutes_is_not_walked_through():
     ("content", "words"),
     [
         ({"cron": "61 * * * *"}, "cannot be read: Bad minute"),
-        ({"cron": "* * * *"}, "has not five fields"),
-        ({"cron": "* * * * * *"}, "has not five fields"),
+        ({"cron": "* * * *"}, "does not have five fields"),
+        ({"cron": "* * * * * *"}, "does not have five fields"),
         ({"cron": "0 0 * * *", "timezone": "Mars/Olympus"}, "is not known"),
         ({"cron": "0 0 * * *", "timezone": "../../etc/passwd"}, "is not known"),
     ],

@@ -3,10 +3,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from nbprod.domain.plain import plain
 from nbprod.domain.run import RunStatus
 from nbprod.domain.version import Alias
 from nbprod.errors import StoreError
-from nbprod.site.writing import plain, to_json, write
+from nbprod.site.writing import to_json, write
 
 
 def test_a_file_that_did_not_change_is_left_alone(tmp_path):

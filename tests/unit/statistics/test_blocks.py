@@ -37,5 +37,5 @@ def test_what_is_no_moment_is_refused():
         time_blocks([datetime(2026, 1, 1, tzinfo=UTC), None])
     with pytest.raises(DataError, match="cannot be read"):
         time_blocks(["1/2/2026"])
-    with pytest.raises(SettingsError, match="is no block"):
+    with pytest.raises(SettingsError, match="is not a length of time"):
         time_blocks([datetime(2026, 1, 1, tzinfo=UTC)], "day")

@@ -151,3 +151,16 @@ def test_false_alarms_by_blocks_are_fewer_than_by_rows():
     assert found.changed <= 4
     with pytest.raises(DataError, match="cannot be taken out"):
         calibrate_false_alarms(frame, time="at", blocks=30)
+
+
+def test_columns_that_begin_with_the_same_word_are_combined():
+    """A name may hold spaces: a column is known by all of it."""
+    random = np.random.default_rng(3)
+    kinds = {name: random.choice(["a", "b"], 6000) for name in ("user plan", "user region")}
+    frame = pd.DataFrame(kinds)
+    inside = (frame["user plan"] == "a") & (frame["user region"] == "b")
+    loss = np.full(6000, 0.1)
+
+    found = find_segments(frame, loss, frame, loss + 0.5 * inside + random.normal(0, 0.01, 6000))
+
+    assert any("user plan = a" in one.segment and "user region = b" in one.segment for one in found)

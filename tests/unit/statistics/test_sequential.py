@@ -22,7 +22,7 @@ def test_budget_is_a_chance_a_look():
     assert AlarmBudget(per_year=2, looks_per_year=365).alpha == pytest.approx(2 / 365)
     assert AlarmBudget(per_year=2, looks_per_year=12).alpha == 0.05
     assert AlarmBudget(per_year=2, looks_per_year=365, lengths=2).run_length == pytest.approx(365)
-    with pytest.raises(SettingsError, match="no budget"):
+    with pytest.raises(SettingsError, match="not a budget"):
         AlarmBudget(per_year=0)
 
 

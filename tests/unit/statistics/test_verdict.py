@@ -70,7 +70,7 @@ def test_feature_of_tiny_scale_is_judged_by_its_own_scale():
 def test_constant_that_comes_alive_is_changed():
     found = compare(frame(x=np.full(ROWS, 0.42)), frame(x=normal(0.42, 0.1)))
     assert found.changed == ("x",)
-    assert "was 0.42 always" in found.sentence
+    assert "was constant (0.42) in training; now varies, mean" in found.sentence
     assert one(np.full(ROWS, 0.42), np.full(ROWS, 0.42)).verdict == "same"
     assert one(np.full(ROWS, 0.42), np.full(ROWS, 0.43)).verdict == "changed"
 

@@ -1,6 +1,8 @@
 """The ledger: all or nothing, compare-and-set, and events that are only ever added."""
 
+import json
 import sqlite3
+from contextlib import closing
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbprod.domain.alert import Alert, AlertStatus
-from nbprod.domain.check import CheckOutcome, CheckResult
+from nbprod.domain.check import Cause, CheckOutcome, CheckResult
 from nbprod.domain.event import Event
 from nbprod.domain.monitor import MonitorReport, Verdict
 from nbprod.domain.run import EndCause, Run, RunStatus
@@ -82,6 +84,35 @@ def test_a_record_comes_back_equal(store):
 
     with store.read() as session:
         assert session.get(MonitorReport, "r1") == report
+
+
+def test_a_report_kept_by_an_older_version_is_read(store, tmp_path):
+    """Its checks had fewer fields, and said in the text of a rule what has fields now."""
+    report = MonitorReport(
+        run_id="r1",
+        deployment="power",
+        version=None,
+        start=AT,
+        end=AT + timedelta(days=30),
+        verdict=Verdict.ALARM,
+        sentence="…",
+        rows=1440,
+        outcomes=1200,
+        checks=(CheckResult(name="drift", subject="age", outcome=CheckOutcome.FAILED, sentence="…"),),
+    )
+    with store.write() as session:
+        session.add(report)
+    old = [
+        {"name": "drift", "subject": "age", "outcome": "failed", "sentence": "…", "rule": "as the reference has it"}
+    ]
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:
+        database.execute("UPDATE monitor_reports SET checks = ?", [json.dumps(old)])
+
+    with store.read() as session:
+        read = session.get(MonitorReport, "r1")
+
+    assert read.checks[0].cause is Cause.SOURCE
+    assert read.next_step.startswith("First look at where age comes from")
 
 
 parts = st.recursive(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingClassifier
 
@@ -36,8 +38,8 @@ def test_short_names_exist_for_both_tasks():
         ("sklearn.linear_model.Ridge", "classification", {}, "does not do classification"),
         ("sklearn.linear_model.Rigde", "regression", {}, "Did you mean Ridge"),
         ("nowhere.at.All", "regression", {}, "cannot be imported"),
-        ("pathlib.Path", "regression", {}, "no estimator"),
-        ("os.system", "regression", {}, "no estimator"),
+        ("pathlib.Path", "regression", {}, "not an estimator"),
+        ("os.system", "regression", {}, "not an estimator"),
         ("hgb", "regression", {"max_itre": 3}, "Did you mean max_iter"),
     ],
 )
@@ -56,5 +58,12 @@ def test_settings_are_read_as_what_they_say():
 
 @pytest.mark.parametrize("line", ["alpha", "=3", "a b=3", "x=[1"])
 def test_what_is_no_setting_is_refused(line):
-    with pytest.raises(SettingsError, match=r"no setting|cannot be read"):
+    with pytest.raises(SettingsError, match=r"not a setting|cannot be read"):
         read_settings([line])
+
+
+def test_a_missing_booster_is_named_with_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    with pytest.raises(SettingsError, match="cannot be imported") as caught:
+        make_estimator("lightgbm.LGBMClassifier", "classification")
+    assert "nbprod[lightgbm]" in caught.value.hint

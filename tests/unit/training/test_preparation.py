@@ -89,18 +89,28 @@ def refused(change, settings):
         (lambda f: f.assign(y=["rare"] + ["a", "b", "c"] * 33), {}, "class rare of the target 'y' is seen once"),
         (lambda f: f.assign(y=[f"c{i}" for i in range(100)]), {}, "most of them seen once"),
         (lambda f: f.assign(y=["a", "b"] * 50), {"task": "regression"}, "holds words"),
-        (lambda f: f, {"task": "clustering"}, "no task"),
+        (lambda f: f, {"task": "clustering"}, "not a task"),
         (lambda f: f[["nothing", "key", "y"]], {}, "no column is left"),
         (lambda f: f, {"start": "2026-01-01"}, "need a time column"),
         (lambda f: f, {"time": "x"}, "numbers, not moments"),
         (lambda f: f, {"time": "at", "start": "2027-01-01"}, "no row lies between"),
         (lambda f: f, {"time": "at", "start": "2026-02-01", "end": "2026-01-01"}, "not after start"),
-        (lambda f: f, {"time": "at", "start": "soon"}, "no date"),
+        (lambda f: f, {"time": "at", "start": "soon"}, "not a date"),
         (lambda f: f, {"time": "at", "drop": ["at"]}, "is the time column and is to be dropped"),
         (lambda f: f, {"group": "y"}, "both the target and the group column"),
         (lambda f: f.assign(at=f["at"].where(f.index > 3)), {"time": "at"}, "4 rows without a time"),
-        (lambda f: f.assign(at="later"), {"time": "at"}, "no moment"),
+        (lambda f: f.assign(at="later"), {"time": "at"}, "not a moment"),
     ],
 )
 def test_what_cannot_be_learned_is_refused_early(change, settings, says):
     assert says in refused(change, settings)
+
+
+@pytest.mark.parametrize("target", ["x,y", '["x", "y"]', ["x", "y"]])
+def test_more_than_one_target_is_refused_in_words(target):
+    frame = pd.DataFrame({"x": [1.0, 2.0], "y": [1.0, 3.0], "z": [0.0, 1.0]})
+    with pytest.raises(
+        DataError, match=r"target names 2 columns \(x, y\); a model that is kept predicts one"
+    ) as caught:
+        prepare(frame, target=target)
+    assert "target=x,y" in caught.value.hint

@@ -1,0 +1,134 @@
+"""The command line and Python take the same words: every command is held against the method that does its work."""
+
+import inspect
+
+import pytest
+import typer
+
+from nbprod import scoring
+from nbprod.cli.application import app
+from nbprod.deployments import Deployments
+from nbprod.evaluations import Evaluations
+from nbprod.models import Models
+from nbprod.monitors import Alerts, Monitors
+from nbprod.packages import Packages
+from nbprod.pipelines import Pipelines
+from nbprod.retraining import Retraining
+from nbprod.runs import Runs
+from nbprod.schedules import Schedules
+from nbprod.site.service import Site
+
+#: What a command calls, and what its options are called there where one word cannot serve both.
+TWINS = {
+    "run": (Runs.start, {"parameters": "values"}),
+    "sweep": (Runs.sweep, {"parameters": "grid"}),
+    "runs list": (Runs.list, {}),
+    "runs show": (Runs.get, {}),
+    "runs watch": (Runs.watch, {}),
+    "runs cancel": (Runs.cancel, {}),
+    "runs debug": (Runs.hold_of, {"release": None}),  # ws.runs.release(run)
+    "runs resume": (Runs.resume, {}),
+    "runs reproduce": (Runs.reproduce, {}),
+    "runs prune": (Runs.prune, {"keep_registered": None}),  # always so; said for whoever reads the script
+    "runs compare": (Runs.compare, {"html": None}),  # ws.runs.compare_page(a, b)
+    "packages build": (Packages.build, {}),
+    "packages list": (Packages.list, {}),
+    "packages show": (Packages.get, {}),
+    "packages verify": (Packages.verify, {}),
+    "packages bless": (Packages.bless, {}),
+    "packages compare": (Packages.compare, {}),
+    "packages import": (Packages.import_, {}),
+    "packages export": (Packages.export, {}),
+    "models list": (Models.list, {}),
+    "models show": (Models.resolve, {"as_of": None}),  # ws.models.champion_at(model, at)
+    "models register": (Models.register, {}),
+    "models bless": (Models.bless, {}),
+    "models evaluate": (Evaluations.run, {"against": "champion"}),  # an alias that may name nobody yet
+    "models approve": (Models.approve, {}),
+    "models reject": (Models.reject, {}),
+    "models promote": (Models.promote, {}),
+    "models rollback": (Models.rollback, {}),
+    "models history": (Models.history, {}),
+    "models why": (Models.why, {}),
+    "deployments create": (Deployments.create, {}),
+    "deployments list": (Deployments.list, {}),
+    "deployments show": (Deployments.get, {}),
+    "predictions add": (Deployments.add_predictions, {}),
+    "predictions show": (Deployments.recent, {}),
+    "predictions compact": (Deployments.compact, {}),
+    "outcomes add": (Deployments.add_outcomes, {}),
+    "monitor run": (Monitors.run, {}),
+    "monitor list": (Monitors.list, {}),
+    "monitor show": (Monitors.get, {}),
+    "monitor trend": (Monitors.trend, {}),
+    "monitor calibrate": (Monitors.calibrate, {}),
+    "rehearse monitor": (Monitors.rehearse, {}),
+    "alerts list": (Alerts.list, {}),
+    "alerts acknowledge": (Alerts.acknowledge, {}),
+    "alerts resolve": (Alerts.resolve, {}),
+    "retraining start": (Retraining.start, {}),
+    "retraining policy": (Retraining.policy, {}),
+    "pipeline run": (Pipelines.run, {"inputs": "inputs", "resume": None}),  # as pipeline resume
+    "pipeline resume": (Pipelines.resume, {}),
+    "pipeline list": (Pipelines.list, {}),
+    "pipeline show": (Pipelines.get, {}),
+    "schedule list": (Schedules.names, {}),
+    "schedule show": (Schedules.dues, {}),
+    "schedule run-due": (Schedules.run_due, {}),
+    "schedule start": (Schedules.start, {}),
+    "schedule export": (Schedules.export, {"at": "workspace", "output": None}),  # --workspace is of every command
+    "site build": (Site.build, {}),
+    "site open": (Site.open, {}),
+    "site check": (Site.check, {}),
+}
+#: Commands of files and of the machine, which are functions of their own, or a run of a notebook.
+WITHOUT = {"init", "demo", "score", "doctor", "config", "notebooks adopt", "notebooks check", "notebooks tidy"}
+GENERAL = {"as_json", "show_help", "help"}
+OPEN = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def commands(node=None, path=()):
+    """Every command that does something, with its words."""
+    node = node or typer.main.get_command(app)
+    if hasattr(node, "commands"):
+        for name, child in node.commands.items():
+            yield from commands(child, (*path, name))
+    else:
+        yield " ".join(path), node
+
+
+FOUND = dict(commands())
+
+
+def test_every_command_has_a_twin_or_a_reason():
+    assert set(FOUND) == set(TWINS) | WITHOUT
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_a_command_takes_the_words_of_its_method(name):
+    """Each option is called as the keyword is, units apart; arguments come in the order of the positions."""
+    method, renamed = TWINS[name]
+    signature = list(inspect.signature(method).parameters.values())[1:]
+    words = {one.name.removesuffix("_s") for one in signature}
+    takes_any = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in signature)
+    positions = [one.name for one in signature if one.kind in OPEN]
+    arguments = []
+    for parameter in FOUND[name].params:
+        if parameter.name in GENERAL:
+            continue
+        if parameter.param_type_name == "argument":
+            arguments.append(parameter.name)
+            continue
+        wanted = renamed.get(parameter.name, parameter.name)
+        if wanted is None:
+            continue
+        assert wanted.removesuffix("_s") in words or (takes_any and wanted in {"data", "start", "end", "block"})
+        spelled = {option.removeprefix("--").replace("-", "_") for option in parameter.opts}
+        if parameter.name not in renamed:
+            assert wanted.removesuffix("_s") in spelled, f"{name} {parameter.opts}"
+    assert len(arguments) <= max(len(positions), len(words)), name
+
+
+def test_scoring_is_a_run_of_its_notebook():
+    """The words of ``nbprod score`` are the parameters of the notebook, whose work is done by one function."""
+    assert {"keep", "version"} <= set(inspect.signature(scoring.score).parameters)

@@ -40,7 +40,7 @@ def estimates(reference: Reference, current: pd.DataFrame, *, seed: int = 0) -> 
     rows = _telling(estimator, current)
     if estimator is None or len(rows) < FEWEST_OUTCOMES:
         return {}
-    return estimator.estimate(rows, seed=seed)
+    return estimator.estimate(rows)
 
 
 def agreement(
@@ -52,7 +52,7 @@ def agreement(
     rows = rows[rows["outcome"].notna()]
     if estimator is None or len(rows) < FEWEST_OUTCOMES or metric not in estimator.metrics:
         return None
-    return estimator.check(rows, seed=seed).get(metric)
+    return estimator.check(rows).get(metric)
 
 
 def concept(window: MonitoredWindow, scored: Scored, policy: MonitorPolicy) -> ConceptDrift | None:

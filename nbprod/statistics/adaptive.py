@@ -12,14 +12,12 @@ from scipy import special
 
 from nbprod.statistics.calibration import Calibration, folds
 from nbprod.statistics.shift import CodedColumns, DensityRatio, effective_rows, hats, logistic_offset
-from nbprod.threads import one_thread
 
 __all__ = ["AdaptiveCalibration", "Adapted"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int16]
 ROWS = 20_000  #: of the reference that corrections are learned from; more cost time and hardly change them
-WEIGHTED_ROWS = 6_000  #: of those, that are weighted for a window
 PARTS = 4  #: of the reference, each left out once
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  #: of the correction by features; 0 keeps the plain calibration
 LARGEST_LOGIT = 3.0  #: a correction moves no row further
@@ -92,32 +90,30 @@ class AdaptiveCalibration:
         coded = None if columns is None else columns(_with_scores(features.iloc[chosen], part))
         plain, shift = np.empty_like(hits), np.zeros_like(hits)
         models: tuple[Any, ...] = ()
-        with one_thread():
-            for learn, test in folds(len(chosen), PARTS):
-                fitted = Calibration.fit(part[learn], truth[learn], *calibration.methods)
-                plain[test] = _log_odds(fitted(part[test]))
-                if coded is not None:
-                    learned = _residual_models(coded[learn], _log_odds(fitted(part[learn])), hits[learn], seed)
-                    shift[test] = _shifts(learned, coded[test])
-            losses = [_log_loss(plain + strength * shift, hits) for strength in STRENGTHS]
-            strength = STRENGTHS[int(np.argmin(losses))]
-            if coded is not None and strength > 0:
-                models = _residual_models(coded, _log_odds(calibration(part)), hits, seed)
+        for learn, test in folds(len(chosen), PARTS):
+            fitted = Calibration.fit(part[learn], truth[learn], *calibration.methods)
+            plain[test] = _log_odds(fitted(part[test]))
+            if coded is not None:
+                learned = _residual_models(coded[learn], _log_odds(fitted(part[learn])), hits[learn], seed)
+                shift[test] = _shifts(learned, coded[test])
+        losses = [_log_loss(plain + strength * shift, hits) for strength in STRENGTHS]
+        strength = STRENGTHS[int(np.argmin(losses))]
+        if coded is not None and strength > 0:
+            models = _residual_models(coded, _log_odds(calibration(part)), hits, seed)
         odds = _log_odds(calibration(part))
         corrected = plain + strength * shift
         bends = ()
         if strength > 0:
             bends = tuple(_bend(odds[:, k], corrected[:, k], hits[:, k]) for k in range(hits.shape[1]))
             corrected = corrected + _bent(bends, odds)
-        some = np.linspace(0, len(chosen) - 1, min(len(chosen), WEIGHTED_ROWS)).astype(np.intp)
         return cls(
             calibration=calibration,
             columns=columns,
             models=models,
             strength=strength,
             bends=bends,
-            ratio=None if coded is None else DensityRatio(codes=coded[some]),
-            weighted=(odds[some], corrected[some], hits[some]),
+            ratio=None if coded is None else DensityRatio(codes=coded),
+            weighted=(odds, corrected, hits),
             rows=len(chosen),
             held_out=_chances(corrected),
             chosen=chosen,
@@ -140,10 +136,9 @@ class AdaptiveCalibration:
         odds = _log_odds(plain)
         corrected = odds
         if self.strength > 0:
-            with one_thread():
-                corrected = odds + self.strength * _shifts(self.models, coded) + _bent(self.bends, odds)
+            corrected = odds + self.strength * _shifts(self.models, coded) + _bent(self.bends, odds)
         weights = self.ratio(coded)
-        effective = effective_rows(weights) / len(weights) * self.rows
+        effective = effective_rows(weights)
         corrected = corrected + self._for_window(weights, effective, odds)
         return Adapted(plain, _chances(corrected), effective)
 

@@ -20,6 +20,7 @@ from nbprod.statistics.linearised import Expectation
 from nbprod.statistics.loss_estimation import RegressorOutlook
 from nbprod.statistics.metrics import METRICS, classes_of
 from nbprod.statistics.shift import usable_features
+from nbprod.threads import one_thread
 
 __all__ = ["Agreement", "PerformanceEstimator"]
 
@@ -132,19 +133,18 @@ class PerformanceEstimator:
             if len(known) < 2:
                 raise DataError(f"{target!r} has one class only", hint="Give rows with every class.")
             rows = _drop_missing(frame, [*names, *([prediction] if prediction else [])])
-            outlook = ClassifierOutlook.fit(
-                rows[target],
-                rows[list(names)].to_numpy(np.float64),
-                _answers(rows, prediction),
-                rows[list(used)] if used else None,
-                classes=known,
-                seed=seed,
-            )
+            probabilities = rows[list(names)].to_numpy(np.float64)
+            shifting = rows[list(used)] if used else None
+            with one_thread():
+                outlook = ClassifierOutlook.fit(
+                    rows[target], probabilities, _answers(rows, prediction), shifting, classes=known, seed=seed
+                )
         elif prediction is None:
             raise SettingsError("regression cannot be estimated without predictions", hint="Give prediction=.")
         else:
             rows = _drop_missing(frame, [prediction])
-            outlook = RegressorOutlook.fit(rows[target], rows[prediction], rows[list(used)], seed=seed)
+            with one_thread():
+                outlook = RegressorOutlook.fit(rows[target], rows[prediction], rows[list(used)], seed=seed)
         return cls(
             task=task,
             target=target,
@@ -183,7 +183,8 @@ class PerformanceEstimator:
         DataError
             A column is missing, or there are no rows.
         """
-        expected, _ = self._expected(current)
+        with one_thread():
+            expected, _ = self._expected(current)
         return {name: _interval(name, one, level) for name, one in expected.items()}
 
     def estimate_chunks(self, current: Any, chunk: Any, *, level: float = 0.95) -> dict[Any, Any]:
@@ -202,10 +203,11 @@ class PerformanceEstimator:
         labels = pd.Series(np.asarray(chunk))
         if len(labels) != len(frame):
             raise DataError(f"there are {len(frame)} rows and {len(labels)} chunk labels")
-        return {
-            label: self.estimate(frame.iloc[rows], level=level)
-            for label, rows in sorted(labels.groupby(labels, sort=False).indices.items())
-        }
+        with one_thread():
+            return {
+                label: {name: _interval(name, one, level) for name, one in self._expected(frame.iloc[rows])[0].items()}
+                for label, rows in sorted(labels.groupby(labels, sort=False).indices.items())
+            }
 
     def check(self, current: Any, *, level: float = 0.95) -> dict[str, Agreement]:
         """Compare estimates with what outcomes say, on the rows that have one.
@@ -221,7 +223,8 @@ class PerformanceEstimator:
             As in `estimate`.
         """
         frame = _columns_of(current, [self.target, *self._needed])
-        expected, rows = self._expected(frame[frame[self.target].notna()])
+        with one_thread():
+            expected, rows = self._expected(frame[frame[self.target].notna()])
         realised = self.outlook.realise(rows[self.target], *self._inputs(rows))
         found = {}
         for name, truth in realised.items():

@@ -15,15 +15,14 @@ from nbprod.statistics.expected import STRETCHES, Excess, widened
 from nbprod.statistics.linearised import Expectation
 from nbprod.statistics.metrics import metric
 from nbprod.statistics.shift import CodedColumns, DensityRatio, effective_rows
-from nbprod.threads import one_thread
 
 __all__ = ["RegressorOutlook"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int16]
 ROWS = 20_000  #: of the reference that losses are learned from
-WEIGHTED_ROWS = 6_000
 PARTS = 4
+BINS = 128  #: of a column: the largest errors lie in its tails
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  #: of the learned loss, as an exponent; 0 is the mean of the reference
 WINDOW_ROWS = 200.0  #: weighted reference rows at which a window's own scale counts half
 _POWER = {"mae": 1, "rmse": 2}
@@ -74,9 +73,8 @@ class RegressorOutlook:
 
     columns: CodedColumns
     models: Mapping[str, LossModel]  #: of the absolute and of the squared error
-    losses: Mapping[str, Floats]  #: of the weighted rows
+    losses: Mapping[str, Floats]  #: of the reference's rows
     ratio: DensityRatio
-    some: NDArray[np.intp]  #: of the rows learned from, the weighted ones
     slope: float  #: of the error in the prediction
     excess: Mapping[str, float]
     realised: Mapping[str, float]
@@ -87,19 +85,16 @@ class RegressorOutlook:
         y, guess = (np.asarray(values, dtype=np.float64) for values in (truth, prediction))
         chosen = np.linspace(0, len(y) - 1, min(len(y), ROWS)).astype(np.intp)
         frame = _with_prediction(features, guess).iloc[chosen]
-        columns = CodedColumns.of(frame)
+        columns = CodedColumns.of(frame, bins=BINS)
         coded, error = columns(frame), (y - guess)[chosen]
         losses = {name: np.abs(error) ** power for name, power in _POWER.items()}
-        with one_thread():
-            models = {name: LossModel.fit(coded, loss, seed) for name, loss in losses.items()}
-        some = np.linspace(0, len(chosen) - 1, min(len(chosen), WEIGHTED_ROWS)).astype(np.intp)
+        models = {name: LossModel.fit(coded, loss, seed) for name, loss in losses.items()}
         centred = guess[chosen] - guess[chosen].mean()
         bare = cls(
             columns=columns,
             models=models,
-            losses={name: loss[some] for name, loss in losses.items()},
-            ratio=DensityRatio(codes=coded[some]),
-            some=some,
+            losses=losses,
+            ratio=DensityRatio(codes=coded),
             slope=float(centred @ error / max(float(centred @ centred), 1e-300)),
             excess={},
             realised={name: metric(name)(y, guess) for name in ("mae", "rmse", "r2")},
@@ -124,18 +119,14 @@ class RegressorOutlook:
         coded = self.columns(_with_prediction(features, guess))
         weights = self.ratio(coded)
         effective = effective_rows(weights)
-        with one_thread():
-            losses = {
-                name: model(coded) * self._scale(name, weights, effective) for name, model in self.models.items()
-            }
+        losses = {name: model(coded) * self._scale(name, weights, effective) for name, model in self.models.items()}
         usual = {name: np.full(len(guess), model.usual) for name, model in self.models.items()}
-        share = effective / len(weights)
         return widened(
             self._expected(losses, guess),
             self._expected(usual, guess),
             self.excess,
             rows=len(guess),
-            effective=share * len(next(iter(self.models.values())).held_out),
+            effective=effective,
         )
 
     def realise(self, truth: Any, *inputs: Any) -> dict[str, float]:
@@ -160,7 +151,7 @@ class RegressorOutlook:
 
     def _scale(self, name: str, weights: Floats, effective: float) -> float:
         """By what weighted reference rows say losses are larger here; 1 where that does not hold on rows left out."""
-        loss, expected = self.losses[name], self.models[name].held_out[self.some]
+        loss, expected = self.losses[name], self.models[name].held_out
         halves = np.arange(len(loss)) % 2 == 0
         gain = 0.0
         for learn, test in ((halves, ~halves), (~halves, halves)):
@@ -197,7 +188,7 @@ def _learned(coded: Codes, loss: Floats, seed: int) -> Any:
         max_leaf_nodes=12,
         min_samples_leaf=30,
         l2_regularization=1.0,
-        max_bins=33,
+        max_bins=BINS + 1,
         early_stopping=False,
         random_state=seed,
     )

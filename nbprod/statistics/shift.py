@@ -15,10 +15,12 @@ from scipy import special
 __all__ = ["CodedColumns", "DensityRatio", "effective_rows", "hats", "logistic_offset", "usable_features"]
 
 Floats = NDArray[np.float64]
-BINS = 32  #: of a column; more cost time and change nothing
+BINS = 32  #: of a column, for probabilities; more cost time and change nothing
 MOST_VALUES = 200  #: of a column of text; a column with more is an identifier or free text
 LARGEST_RATIO = 15.0  #: of densities; a row that stands for more would decide alone
 RATIO_PENALTY = 10.0  #: on squared coefficients of the classifier of windows, in rows
+STEPS = 6  #: of Newton's method, at most
+MOST_ROWS = 4_000  #: of either side that a window's density is learned from
 BASIS_COLUMNS = 40  #: whose squares enter the density ratio too; of more columns, only the linear part
 
 
@@ -51,14 +53,14 @@ class CodedColumns:
     categories: Mapping[str, pd.Index[Any]]
 
     @classmethod
-    def of(cls, frame: pd.DataFrame) -> CodedColumns:
+    def of(cls, frame: pd.DataFrame, *, bins: int = BINS) -> CodedColumns:
         """Learn bins and categories from the reference."""
         edges: dict[str, Floats] = {}
         categories: dict[str, pd.Index[Any]] = {}
         for name in frame:
             column = frame[name]
             if pd.api.types.is_numeric_dtype(column):
-                edges[str(name)] = _edges(_numbers(column))
+                edges[str(name)] = _edges(_numbers(column), bins)
             else:
                 categories[str(name)] = pd.Index(np.unique(column.dropna().astype("str").to_numpy(object)))
         return cls(edges=edges, categories=categories)
@@ -96,14 +98,14 @@ class DensityRatio:
         window
             Codes of the window's rows, in the columns of the reference's.
         """
-        reference = self._basis
-        current = self._of(window)
+        reference = self._basis[_spread(len(self.codes))]
+        current = self._of(window[_spread(len(window))])
         rows = len(reference), len(current)
         design = np.vstack([reference, current])
         side = np.repeat([0.0, 1.0], rows)
         weights = np.repeat([sum(rows) / 2 / max(count, 1) for count in rows], rows)
-        found = logistic_offset(design, side, np.zeros(len(side)), weights, penalty=RATIO_PENALTY)
-        ratio = np.exp(np.clip(reference @ found, -8, 8))
+        found = logistic_offset(design, side, np.zeros(len(side)), weights, penalty=RATIO_PENALTY, within=0.01)
+        ratio = np.exp(np.clip(self._basis @ found, -8, 8))
         ratio = np.minimum(ratio / ratio.mean(), LARGEST_RATIO)
         return ratio / ratio.mean()
 
@@ -142,7 +144,7 @@ def hats(values: Floats, knots: Floats) -> Floats:
 
 
 def logistic_offset(
-    design: Floats, hit: Floats, offset: Floats, weights: Floats, *, penalty: float, steps: int = 6
+    design: Floats, hit: Floats, offset: Floats, weights: Floats, *, penalty: float, within: float = 1e-6
 ) -> Floats:
     """Coefficients of a weighted logistic regression with an offset and a ridge penalty, by Newton's method.
 
@@ -158,29 +160,33 @@ def logistic_offset(
         At least 0, one a row.
     penalty
         The precision of a normal prior around 0 of each coefficient.
-    steps
-        At most so many.
+    within
+        The largest step after which it may stop.
     """
     found = np.zeros(design.shape[1])
-    for _ in range(steps):
+    for _ in range(STEPS):
         chance = special.expit(offset + design @ found)
         slope = design.T @ (weights * (hit - chance)) - penalty * found
         curve = (design * (weights * chance * (1 - chance))[:, None]).T @ design + penalty * np.eye(len(found))
         step = np.clip(np.linalg.solve(curve, slope), -2, 2)
         found = found + step
-        if np.abs(step).max() < 1e-6:
+        if np.abs(step).max() < within:
             break
     return found
 
 
-def _edges(values: Floats) -> Floats:
+def _spread(rows: int) -> NDArray[np.intp]:
+    return np.linspace(0, rows - 1, min(rows, MOST_ROWS)).astype(np.intp)
+
+
+def _edges(values: Floats, bins: int) -> Floats:
     known = values[np.isfinite(values)]
     if not len(known):
         return np.empty(0)
     distinct = np.unique(known)
-    if len(distinct) <= BINS:
+    if len(distinct) <= bins:
         return (distinct[1:] + distinct[:-1]) / 2
-    return np.unique(np.quantile(known, np.arange(1, BINS) / BINS))
+    return np.unique(np.quantile(known, np.arange(1, bins) / bins))
 
 
 def _numbers(column: pd.Series[Any]) -> Floats:

@@ -100,7 +100,9 @@ def compare(data: DataSet, found=None) -> tuple[list[Compared], float, float]:
         kept = [place for place, chunk in enumerate(realised) if metric in chunk]
         truth = np.array([realised[place][metric].realised for place in kept])
         mine = [estimates[place][metric] for place in kept]
-        other = {part: np.array([found[metric][part][place] for place in kept], dtype=float) for part in found[metric]}
+        other = {
+            part: np.array([found[metric][part][place] for place in kept], dtype=float) for part in found[metric]
+        }
         rows.append(
             Compared(
                 data=data,

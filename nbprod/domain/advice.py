@@ -70,6 +70,10 @@ def next_step(deployment: str, verdict: Verdict, checks: Sequence[CheckResult]) 
             "Nothing for now: the reference is too short to tell a change of these columns from their usual swings,"
             " so performance decides. A model trained on a longer stretch of time brings a longer reference."
         )
+    if unlike := [
+        check.subject for check in checks if check.name == "agreement" and check.outcome is not CheckOutcome.PASSED
+    ]:
+        return f"Do not rely on the estimate of {_few(unlike)} until a newer model is in use: outcomes contradict it."
     if verdict is Verdict.HEALTHY:
         return "Nothing to do."
     return "Look again with the next window."

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from nbprod.domain.advice import LONGER, SOURCE, WAIT, Verdict
 from nbprod.domain.check import CheckOutcome, CheckResult
-from nbprod.domain.monitor import MonitorPolicy
+from nbprod.domain.monitor import AGREEMENT, MonitorPolicy
 from nbprod.monitors.performance import judge_performance, judged_metric
 from nbprod.monitors.reference import OUTPUTS
 from nbprod.statistics import Agreement, ColumnComparison, ColumnVerdict, Comparison, ConceptDrift, Interval
@@ -35,27 +35,40 @@ def performance_checks(
     task: str,
     level: float,
     outcomes: int,
+    agreed: Agreement | None = None,
 ) -> Sequence[CheckResult]:
-    """Performance as realised; the estimate may alarm in its place while outcomes are missing."""
+    """Performance as realised; the estimate may alarm in its place while outcomes are missing.
+
+    Where outcomes contradict the estimate, its sentence says so.
+    """
     realised = judge_performance(before, after, policy, task=task, level=level, outcomes=outcomes)
     if judged_metric(policy, task) not in expected:
         return [realised]
     estimated = judge_performance(before, expected, policy, task=task, level=level, estimated=True)
+    if agreed is not None and not agreed.holds:
+        estimated = replace(
+            estimated, sentence=f"{estimated.sentence}; outcomes contradict it: it is {agreed.realised:.3g}"
+        )
     if judged_metric(policy, task) in after:
         # what happened is known: what was expected is told beside it and alarms no longer
         estimated = replace(estimated, outcome=CheckOutcome.PASSED)
     return [realised, estimated]
 
 
-def agreement_check(found: Agreement, level: float) -> CheckResult:
-    """Whether what came is what was estimated; it never alarms by itself."""
-    holds = found.p_value > min(level, DOUBT)
+def agreement_check(found: Agreement, level: float, *, judged: bool = True) -> CheckResult:
+    """Whether what came is what was estimated; it never alarms by itself, and only the judged metric leaves a doubt.
+
+    The interval is that of the difference at 95 %: where it does not hold 0, outcomes contradict the estimate.
+    """
+    holds = not judged or found.p_value > min(level, DOUBT)
     return CheckResult(
-        name="agreement",
+        name=AGREEMENT,
         subject=found.metric,
         outcome=CheckOutcome.PASSED if holds else CheckOutcome.INCONCLUSIVE,
         sentence=agreement_sentence(found),
         value=found.difference.value,
+        low=found.difference.low,
+        high=found.difference.high,
         rule="realised as estimated",
     )
 
@@ -118,7 +131,7 @@ def verdict_of(checks: Sequence[CheckResult], comparison: Comparison, rise: Conc
     outcomes = {check.outcome for check in checks}
     if CheckOutcome.FAILED in outcomes:
         return Verdict.ALARM
-    if _watched(checks, comparison) or (rise is not None and rise.detected):
+    if _watched(checks, comparison) or _contradicted(checks) or (rise is not None and rise.detected):
         return Verdict.WATCH
     return Verdict.HEALTHY if outcomes == {CheckOutcome.PASSED} else Verdict.INCONCLUSIVE
 
@@ -126,12 +139,12 @@ def verdict_of(checks: Sequence[CheckResult], comparison: Comparison, rise: Conc
 def _watched(checks: Sequence[CheckResult], comparison: Comparison) -> list[str]:
     """What is significant without being an alarm: small, or too little evidence for the budget."""
     doubts = [column.name for column in comparison.columns.values() if _is_doubtful(column)]
-    unlike = [
-        f"the estimate of {check.subject}"
-        for check in checks
-        if check.name == "agreement" and check.outcome is not CheckOutcome.PASSED
-    ]
-    return [*comparison.watch, *doubts, *unlike]
+    return [*comparison.watch, *doubts]
+
+
+def _contradicted(checks: Sequence[CheckResult]) -> list[str]:
+    """The judged metrics whose outcomes contradict the estimate beyond the budget of false alarms."""
+    return [check.subject for check in checks if check.name == AGREEMENT and check.outcome is not CheckOutcome.PASSED]
 
 
 def verdict_sentence(verdict: Verdict, checks: Sequence[CheckResult], comparison: Comparison) -> str:
@@ -154,7 +167,10 @@ def verdict_sentence(verdict: Verdict, checks: Sequence[CheckResult], comparison
     if verdict is Verdict.WATCH:
         watched = _watched(checks, comparison)
         small = f"{listed(watched)} changed, by too little or too doubtfully for an alarm" if watched else ""
-        return "; ".join([small or "the loss rose, not certainly by more than is material", *told])
+        unlike = _contradicted(checks)
+        contradicted = f"outcomes contradict the estimate of {listed(unlike)}" if unlike else ""
+        found = [part for part in (small, contradicted) if part]
+        return "; ".join([*(found or ["the loss rose, not certainly by more than is material"]), *told])
     return "nothing changed significantly"
 
 

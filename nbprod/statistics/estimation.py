@@ -205,7 +205,9 @@ class PerformanceEstimator:
             raise DataError(f"there are {len(frame)} rows and {len(labels)} chunk labels")
         with one_thread():
             return {
-                label: {name: _interval(name, one, level) for name, one in self._expected(frame.iloc[rows])[0].items()}
+                label: {
+                    name: _interval(name, one, level) for name, one in self._expected(frame.iloc[rows])[0].items()
+                }
                 for label, rows in sorted(labels.groupby(labels, sort=False).indices.items())
             }
 

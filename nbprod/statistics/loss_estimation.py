@@ -140,9 +140,7 @@ class RegressorOutlook:
             found[name] = Expectation(float(loss.mean()), spread)
         square = found["rmse"]
         # the error of a root is the error of the square over twice the root
-        found["rmse"] = Expectation(
-            float(np.sqrt(square.value)), square.variance / max(4 * square.value, 1e-300)
-        )
+        found["rmse"] = Expectation(float(np.sqrt(square.value)), square.variance / max(4 * square.value, 1e-300))
         # y = guess + error, and the error leans on the guess by the reference's slope
         total = float(guess.var()) * (1 + 2 * self.slope) + square.value
         unexplained = square.value / total if total > 0 else np.nan

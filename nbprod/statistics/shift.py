@@ -75,7 +75,9 @@ class CodedColumns:
                 codes[:, place] = np.where(np.isnan(values), -1, found)
             else:
                 column = frame[name]
-                text = column if isinstance(column.dtype, pd.StringDtype) else column.astype("str").where(column.notna())
+                text = (
+                    column if isinstance(column.dtype, pd.StringDtype) else column.astype("str").where(column.notna())
+                )
                 codes[:, place] = self.categories[name].get_indexer(pd.Index(text.to_numpy(object)))
         return codes
 

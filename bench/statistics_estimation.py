@@ -65,6 +65,7 @@ class Compared:
 
     @property
     def ratio(self) -> float:
+        """Our error as a share of theirs."""
         return self.ours / max(self.theirs, 1e-12)
 
 

@@ -90,14 +90,17 @@ class DataSet:
 
     @property
     def features(self) -> list[str]:
+        """The columns a model reads."""
         return [name for name in self.reference if name != "y" and not name.startswith("y_p")]
 
     @property
     def probabilities(self) -> list[str]:
+        """The columns of probabilities; none in regression."""
         return sorted(name for name in self.reference if name.startswith("y_prob"))
 
     @property
     def chunks(self) -> np.ndarray:
+        """The number of each row's chunk."""
         return np.arange(len(self.analysis)) // self.size
 
 
@@ -158,7 +161,7 @@ def moved(x: pd.DataFrame, random: np.random.Generator, *, parts=6, strength=1.5
     return (trained, known, np.concatenate(windows)), size
 
 
-def chosen_model(task, random, number):
+def chosen_model(task, number):
     if task == "regression":
         return [
             HistGradientBoostingRegressor(max_iter=60, random_state=0),
@@ -192,7 +195,7 @@ def real() -> Iterator[DataSet]:
             chosen = np.sort(random.choice(len(x), 45_000, replace=False))
             x, y = x.iloc[chosen].reset_index(drop=True), y[chosen]
         parts, size = moved(x, random)
-        model = chosen_model(task, random, number)
+        model = chosen_model(task, number)
         yield with_model(f"{item} {target}", "real", task, x, y, parts, size, model=model)
 
 
@@ -237,7 +240,6 @@ def of_nannyml() -> Iterator[DataSet]:
             reference, analysis = (pd.read_parquet(path) for path in paths)
         both = pd.concat([reference.assign(part=0.0), analysis.assign(part=1.0)], ignore_index=True)
         both = both[both[target].notna()]
-        text = both.select_dtypes(exclude="number").columns
         if task == "multiclass":
             codes = {label: k for k, label in enumerate(sorted(both[target].unique()))}
             both[target], both[prediction] = both[target].map(codes), both[prediction].map(codes)
@@ -247,10 +249,8 @@ def of_nannyml() -> Iterator[DataSet]:
         both = both.rename(columns=renamed)
         if task != "regression":
             both[["y", "y_pred"]] = both[["y", "y_pred"]].astype(int)
-        del text
         first = both[both["part"] == 0].drop(columns="part").reset_index(drop=True)
         later = both[both["part"] == 1].drop(columns="part").reset_index(drop=True)
-        size = min(size, len(later) // 8)
         yield DataSet(
             name,
             "real" if name[0] in "cC" and "c" in name and len(first) != 50_000 and task == "binary" else "generated",
@@ -301,7 +301,7 @@ def census(seed: int, task: str) -> DataSet:
     else:
         y = np.exp(2.5 + 0.3 * odds + random.normal(size=rows) * (0.3 + 0.02 * school))
     parts = np.arange(6000), np.arange(6000, 18_000), np.arange(18_000, rows)
-    model = chosen_model(task, random, seed)
+    model = chosen_model(task, seed)
     return with_model(f"census-like {seed}", "generated", task, x, y, parts, 3000, model=model)
 
 
@@ -328,7 +328,7 @@ def generated() -> Iterator[DataSet]:
                 y = np.unique(y, return_inverse=True)[1]
             random = np.random.default_rng([number, seed])
             parts, size = moved(x, random)
-            model = chosen_model(task, random, number + seed)
+            model = chosen_model(task, number + seed)
             yield with_model(f"{name} {seed}", "generated", task, x, y, parts, size, model=model, blur=1 + seed)
 
 

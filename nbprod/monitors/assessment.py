@@ -79,8 +79,7 @@ class Assessment:
     estimated
         Metrics expected of the window's rows, whether their outcomes have come or not.
     agreement
-        The judged metric as estimated and as realised, on the rows with outcomes; those of the other metrics are among
-        the checks.
+        The judged metric as estimated and as realised, on the rows with outcomes; the others are among the checks.
     began
         Since when a column or the metric is different, where that can be told.
     concept

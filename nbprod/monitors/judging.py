@@ -131,12 +131,12 @@ def verdict_of(checks: Sequence[CheckResult], comparison: Comparison, rise: Conc
     outcomes = {check.outcome for check in checks}
     if CheckOutcome.FAILED in outcomes:
         return Verdict.ALARM
-    if _watched(checks, comparison) or _contradicted(checks) or (rise is not None and rise.detected):
+    if _watched(comparison) or _contradicted(checks) or (rise is not None and rise.detected):
         return Verdict.WATCH
     return Verdict.HEALTHY if outcomes == {CheckOutcome.PASSED} else Verdict.INCONCLUSIVE
 
 
-def _watched(checks: Sequence[CheckResult], comparison: Comparison) -> list[str]:
+def _watched(comparison: Comparison) -> list[str]:
     """What is significant without being an alarm: small, or too little evidence for the budget."""
     doubts = [column.name for column in comparison.columns.values() if _is_doubtful(column)]
     return [*comparison.watch, *doubts]
@@ -165,7 +165,7 @@ def verdict_sentence(verdict: Verdict, checks: Sequence[CheckResult], comparison
         parts = [f"too few rows to judge {listed(columns)}"] if columns else []
         return "; ".join(parts + told)
     if verdict is Verdict.WATCH:
-        watched = _watched(checks, comparison)
+        watched = _watched(comparison)
         small = f"{listed(watched)} changed, by too little or too doubtfully for an alarm" if watched else ""
         unlike = _contradicted(checks)
         contradicted = f"outcomes contradict the estimate of {listed(unlike)}" if unlike else ""

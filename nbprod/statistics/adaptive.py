@@ -13,7 +13,7 @@ from scipy import special
 from nbprod.statistics.calibration import Calibration, folds
 from nbprod.statistics.shift import CodedColumns, DensityRatio, effective_rows, hats, logistic_offset
 
-__all__ = ["AdaptiveCalibration", "Adapted"]
+__all__ = ["PARTS", "Adapted", "AdaptiveCalibration"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int16]
@@ -24,6 +24,7 @@ LARGEST_LOGIT = 3.0  #: a correction moves no row further
 TINY = 1e-7
 KNOTS = 9
 BEND_PENALTY = 2.0
+LEAST_GAIN = 2.0  #: of log likelihood on weighted rows left out: two coefficients gain about one by chance
 WINDOW_PENALTY = 100.0  #: prior precision of a window's two coefficients: a standard deviation of 0.1 in logits
 MOST_CLASSES = 12  #: of more classes, each has its plain calibration
 
@@ -84,10 +85,11 @@ class AdaptiveCalibration:
         chosen = np.linspace(0, len(codes) - 1, min(len(codes), ROWS)).astype(np.intp)
         part, truth = raw[chosen], codes[chosen]
         hits = _hits(truth, raw.shape[1])
-        columns = None
+        columns, coded = None, None
         if features is not None and features.shape[1] and raw.shape[1] <= MOST_CLASSES:
-            columns = CodedColumns.of(_with_scores(features.iloc[chosen], part))
-        coded = None if columns is None else columns(_with_scores(features.iloc[chosen], part))
+            frame = _with_scores(features.iloc[chosen], part)
+            columns = CodedColumns.of(frame)
+            coded = columns(frame)
         plain, shift = np.empty_like(hits), np.zeros_like(hits)
         models: tuple[Any, ...] = ()
         for learn, test in folds(len(chosen), PARTS):
@@ -102,7 +104,7 @@ class AdaptiveCalibration:
             models = _residual_models(coded, _log_odds(calibration(part)), hits, seed)
         odds = _log_odds(calibration(part))
         corrected = plain + strength * shift
-        bends = ()
+        bends: tuple[tuple[Floats, Floats], ...] = ()
         if strength > 0:
             bends = tuple(_bend(odds[:, k], corrected[:, k], hits[:, k]) for k in range(hits.shape[1]))
             corrected = corrected + _bent(bends, odds)
@@ -154,7 +156,7 @@ class AdaptiveCalibration:
             for learn, test in ((halves, ~halves), (~halves, halves)):
                 found = _refit(design[learn], hits[learn, k], corrected[learn, k], weights[learn])
                 gain += _gain(design[test] @ found, corrected[test, k], hits[test, k], weights[test])
-            if gain > 0:
+            if gain > LEAST_GAIN:
                 added[:, k] = _line(odds[:, k]) @ _refit(design, hits[:, k], corrected[:, k], weights)
         return added
 

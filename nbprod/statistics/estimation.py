@@ -185,7 +185,7 @@ class PerformanceEstimator:
         """
         with one_thread():
             expected, _ = self._expected(current)
-        return {name: _interval(name, one, level) for name, one in expected.items()}
+        return _intervals(expected, level)
 
     def estimate_chunks(self, current: Any, chunk: Any, *, level: float = 0.95) -> dict[Any, Any]:
         """The estimates of each chunk, by its label in ascending order.
@@ -205,9 +205,7 @@ class PerformanceEstimator:
             raise DataError(f"there are {len(frame)} rows and {len(labels)} chunk labels")
         with one_thread():
             return {
-                label: {
-                    name: _interval(name, one, level) for name, one in self._expected(frame.iloc[rows])[0].items()
-                }
+                label: _intervals(self._expected(frame.iloc[rows])[0], level)
                 for label, rows in sorted(labels.groupby(labels, sort=False).indices.items())
             }
 
@@ -285,6 +283,10 @@ def _columns_of(source: Any, names: Sequence[Any]) -> pd.DataFrame:
 
 def _drop_missing(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return frame.dropna(subset=list(names))
+
+
+def _intervals(expected: Mapping[str, Expectation], level: float) -> dict[str, Interval]:
+    return {name: _interval(name, one, level) for name, one in expected.items()}
 
 
 def _interval(name: str, one: Expectation, level: float) -> Interval:

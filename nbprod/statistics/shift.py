@@ -47,7 +47,7 @@ def _is_usable(column: pd.Series[Any]) -> bool:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CodedColumns:
-    """Columns as whole numbers from 0: quantile bins of numbers, places of categories; -1 where a value is missing."""
+    """Columns as whole numbers from 0: quantile bins of numbers, places of categories; -1 where one is missing."""
 
     edges: Mapping[str, Floats]
     categories: Mapping[str, pd.Index[Any]]
@@ -75,10 +75,9 @@ class CodedColumns:
                 codes[:, place] = np.where(np.isnan(values), -1, found)
             else:
                 column = frame[name]
-                text = (
-                    column if isinstance(column.dtype, pd.StringDtype) else column.astype("str").where(column.notna())
-                )
-                codes[:, place] = self.categories[name].get_indexer(pd.Index(text.to_numpy(object)))
+                if not isinstance(column.dtype, pd.StringDtype):
+                    column = column.astype("str").where(column.notna())
+                codes[:, place] = self.categories[name].get_indexer(pd.Index(column.to_numpy(object)))
         return codes
 
 

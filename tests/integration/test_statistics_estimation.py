@@ -25,7 +25,7 @@ def test_all_classification_metrics_are_estimated_under_covariate_shift():
 @pytest.mark.parametrize("blunt", [0.4, 3.0])
 def test_probabilities_that_are_too_shy_or_too_bold_are_calibrated(blunt):
     estimator = fitted(blunt=blunt)
-    assert "none" not in estimator.outlook.calibration.methods
+    assert "none" not in estimator.outlook.calibration.calibration.methods
     current = scored(6000, shift=-0.5, seed=3, blunt=blunt)
     agreement = estimator.check(current)["accuracy"]
     assert agreement.realised == pytest.approx(agreement.estimated.value, abs=0.02)
@@ -55,7 +55,7 @@ def test_regression_errors_are_estimated_where_they_depend_on_the_rows():
     estimator = PerformanceEstimator.fit(rows(1500, 0, 3, 1), target="y", prediction="y_pred")
     assert estimator.task == "regression"
     found = estimator.check(rows(1500, 2, 3, 2))
-    assert set(found) == {"mae", "rmse"}
+    assert set(found) == {"mae", "rmse", "r2"}
     for agreement in found.values():
         assert agreement.realised == pytest.approx(agreement.estimated.value, rel=0.15)
     assert estimator.reference["mae"] < 0.75 * found["mae"].estimated.value

@@ -216,7 +216,7 @@ def _shifts(models: tuple[Any, ...], coded: Codes) -> Floats:
 
 
 def _bend(odds: Floats, corrected: Floats, hits: Floats) -> tuple[Floats, Floats]:
-    """A piecewise linear function of the plain log odds that makes corrected ones right on average at each of them."""
+    """A piecewise linear function of the plain log odds that makes corrected ones right at each on average."""
     knots = np.unique(np.quantile(odds, np.linspace(0.01, 0.99, KNOTS)))
     if len(knots) < 2:
         knots = np.array([odds.min() - 1, odds.max() + 1])

@@ -71,9 +71,11 @@ def _of_sums(value: Callable[[Floats], Floats], terms: Floats, chance: Floats) -
     """A metric at expected sums, and its change with each row's outcome (rows x classes)."""
     sums = np.einsum("rk,krt->t", chance, terms)
     steps = np.diag(np.maximum(np.abs(sums), 1.0) * 1e-5)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         slope = (value(sums + steps) - value(sums - steps)) / (2 * np.diag(steps))
-        return float(value(sums[None])[0]), (terms @ np.nan_to_num(slope)).T
+        # a sum of 0 has no row in it: nothing moves it
+        slope = np.where(np.isfinite(slope) & (sums != 0), slope, 0.0)
+        return float(value(sums[None])[0]), (terms @ slope).T
 
 
 def _expected_auc(chance: Floats, raw: Floats) -> tuple[float, Floats]:

@@ -83,7 +83,7 @@ def widened(
     Parameters
     ----------
     expected, plain
-        By the adapted and by the plain calibration.
+        By the adapted model and by its rival: the plain calibration, or learned losses without the window's scale.
     excess
         By metric.
     rows

@@ -119,11 +119,11 @@ class RegressorOutlook:
         coded = self.columns(_with_prediction(features, guess))
         weights = self.ratio(coded)
         effective = effective_rows(weights)
-        losses = {name: model(coded) * self._scale(name, weights, effective) for name, model in self.models.items()}
-        usual = {name: np.full(len(guess), model.usual) for name, model in self.models.items()}
+        unscaled = {name: model(coded) for name, model in self.models.items()}
+        losses = {name: loss * self._scale(name, weights, effective) for name, loss in unscaled.items()}
         return widened(
             self._expected(losses, guess),
-            self._expected(usual, guess),
+            self._expected(unscaled, guess),
             self.excess,
             rows=len(guess),
             effective=effective,

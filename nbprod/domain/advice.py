@@ -70,6 +70,10 @@ def next_step(deployment: str, verdict: Verdict, checks: Sequence[CheckResult]) 
             "Nothing for now: these columns vary too much from week to week to tell a change with a reference this"
             " short, so go by performance. A model trained on a longer period brings a longer reference."
         )
+    if unlike := [
+        check.subject for check in checks if check.name == "agreement" and check.outcome is not CheckOutcome.PASSED
+    ]:
+        return f"Do not rely on the estimate of {listed(unlike, 3)} until a newer model is in use: outcomes contradict it."
     if verdict is Verdict.HEALTHY:
         return "Nothing to do."
     return "Look again with the next window."

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from nbprod.domain.advice import Verdict
 from nbprod.domain.check import Cause, CheckOutcome, CheckResult, Need
-from nbprod.domain.monitor import MonitorPolicy
+from nbprod.domain.monitor import AGREEMENT, MonitorPolicy
 from nbprod.domain.plain import listed
 from nbprod.monitors.performance import judge_performance, judged_metric
 from nbprod.monitors.reference import OUTPUTS
@@ -35,27 +35,40 @@ def performance_checks(
     task: str,
     level: float,
     outcomes: int,
+    agreed: Agreement | None = None,
 ) -> Sequence[CheckResult]:
-    """Performance as realised; the estimate may alarm in its place while outcomes are missing."""
+    """Performance as realised; the estimate may alarm in its place while outcomes are missing.
+
+    Where outcomes contradict the estimate, its sentence says so.
+    """
     realised = judge_performance(before, after, policy, task=task, level=level, outcomes=outcomes)
     if judged_metric(policy, task) not in expected:
         return [realised]
     estimated = judge_performance(before, expected, policy, task=task, level=level, estimated=True)
+    if agreed is not None and not agreed.holds:
+        estimated = replace(
+            estimated, sentence=f"{estimated.sentence}; outcomes contradict it: it is {agreed.realised:.3g}"
+        )
     if judged_metric(policy, task) in after:
         # what happened is known: what was expected is told beside it and alarms no longer
         estimated = replace(estimated, outcome=CheckOutcome.PASSED)
     return [realised, estimated]
 
 
-def agreement_check(found: Agreement, level: float) -> CheckResult:
-    """Whether what came is what was estimated; it never alarms by itself."""
-    holds = found.p_value > min(level, DOUBT)
+def agreement_check(found: Agreement, level: float, *, judged: bool = True) -> CheckResult:
+    """Whether what came is what was estimated; it never alarms by itself, and only the judged metric leaves a doubt.
+
+    The interval is that of the difference at 95 %: where it does not hold 0, outcomes contradict the estimate.
+    """
+    holds = not judged or found.p_value > min(level, DOUBT)
     return CheckResult(
-        name="agreement",
+        name=AGREEMENT,
         subject=found.metric,
         outcome=CheckOutcome.PASSED if holds else CheckOutcome.INCONCLUSIVE,
         sentence=agreement_sentence(found),
         value=found.difference.value,
+        low=found.difference.low,
+        high=found.difference.high,
         rule="as estimated",
     )
 
@@ -118,20 +131,20 @@ def verdict_of(checks: Sequence[CheckResult], comparison: Comparison, rise: Conc
     outcomes = {check.outcome for check in checks}
     if CheckOutcome.FAILED in outcomes:
         return Verdict.ALARM
-    if _watched(checks, comparison) or (rise is not None and rise.detected):
+    if _watched(comparison) or _contradicted(checks) or (rise is not None and rise.detected):
         return Verdict.WATCH
     return Verdict.HEALTHY if outcomes == {CheckOutcome.PASSED} else Verdict.INCONCLUSIVE
 
 
-def _watched(checks: Sequence[CheckResult], comparison: Comparison) -> list[str]:
+def _watched(comparison: Comparison) -> list[str]:
     """What is significant without being an alarm: small, or too little evidence for the budget."""
     doubts = [column.name for column in comparison.columns.values() if _is_doubtful(column)]
-    unlike = [
-        f"the estimate of {check.subject}"
-        for check in checks
-        if check.name == "agreement" and check.outcome is not CheckOutcome.PASSED
-    ]
-    return [*comparison.watch, *doubts, *unlike]
+    return [*comparison.watch, *doubts]
+
+
+def _contradicted(checks: Sequence[CheckResult]) -> list[str]:
+    """The judged metrics whose outcomes contradict the estimate beyond the budget of false alarms."""
+    return [check.subject for check in checks if check.name == AGREEMENT and check.outcome is not CheckOutcome.PASSED]
 
 
 def verdict_sentence(
@@ -154,11 +167,13 @@ def verdict_sentence(
         parts = [f"too few rows to judge {listed(columns)}"] if columns else []
         return "; ".join(parts + told)
     if verdict is Verdict.WATCH:
-        watched = _watched(checks, comparison)
-        if not watched:
-            return _errors_grew(next(check for check in checks if check.name == "performance"), policy)
-        small = f"{listed(watched)} changed, but too little or with too weak evidence for an alarm"
-        return "; ".join([small, *told])
+        watched, unlike = _watched(comparison), _contradicted(checks)
+        small = f"{listed(watched)} changed, but too little or with too weak evidence for an alarm" if watched else ""
+        contradicted = f"outcomes contradict the estimate of {listed(unlike)}" if unlike else ""
+        found = [part for part in (small, contradicted) if part]
+        if not found:
+            found = [_errors_grew(next(check for check in checks if check.name == "performance"), policy)]
+        return "; ".join([*found, *told])
     return "nothing changed significantly"
 
 

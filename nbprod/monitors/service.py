@@ -187,7 +187,8 @@ class Monitors:
     def trend(self, deployment: str) -> builtins.list[dict[str, Any]]:
         """One row a window, oldest first: start, end, verdict, rows, outcomes, what changed, and each metric.
 
-        A metric stands beside what was ``estimated_`` for it without outcomes, and what it was in the ``reference_``.
+        A metric stands beside what was ``estimated_`` for it without outcomes, and what it was in the ``reference_``;
+        ``contradicted`` names the metrics whose outcomes contradict the estimate.
         """
         reports = sorted(self.list(deployment, limit=None), key=lambda report: (report.start, report.end))
         return [
@@ -199,6 +200,7 @@ class Monitors:
                 "rows": report.rows,
                 "outcomes": report.outcomes,
                 "changed": report.changed,
+                "contradicted": report.contradicted,
                 **{
                     SIDES[side] + name: value
                     for name, sides in report.by_metric.items()

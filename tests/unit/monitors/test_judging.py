@@ -151,7 +151,7 @@ def test_a_contradicted_estimate_is_watched_and_named(same):
     checks = [agreement_check(agreement(0.001), 0.05)]
 
     assert verdict_of(checks, same, None) is Verdict.WATCH
-    assert "the estimate of accuracy changed" in verdict_sentence(Verdict.WATCH, checks, same, POLICY)
+    assert "outcomes contradict the estimate of accuracy" in verdict_sentence(Verdict.WATCH, checks, same, POLICY)
     assert verdict_of([agreement_check(agreement(0.5), 0.05)], same, None) is Verdict.HEALTHY
 
 

@@ -73,7 +73,10 @@ def next_step(deployment: str, verdict: Verdict, checks: Sequence[CheckResult]) 
     if unlike := [
         check.subject for check in checks if check.name == "agreement" and check.outcome is not CheckOutcome.PASSED
     ]:
-        return f"Do not rely on the estimate of {listed(unlike, 3)} until a newer model is in use: outcomes contradict it."
+        return (
+            f"Do not rely on the estimate of {listed(unlike, 3)} until a newer model is in use:"
+            " outcomes contradict it."
+        )
     if verdict is Verdict.HEALTHY:
         return "Nothing to do."
     return "Look again with the next window."

@@ -172,7 +172,7 @@ def verdict_sentence(
         contradicted = f"outcomes contradict the estimate of {listed(unlike)}" if unlike else ""
         found = [part for part in (small, contradicted) if part]
         if not found:
-            found = [_errors_grew(next(check for check in checks if check.name == "performance"), policy)]
+            return _errors_grew(next(check for check in checks if check.name == "performance"), policy)
         return "; ".join([*found, *told])
     return "nothing changed significantly"
 

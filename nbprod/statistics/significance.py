@@ -15,7 +15,9 @@ __all__ = [
     "chi_square",
     "chi_square_null",
     "g_test",
+    "gamma_tail",
     "independent_square",
+    "null_of",
     "permutation_null",
     "two_proportions",
     "upper_share",
@@ -74,7 +76,7 @@ def permutation_null(
         drawn = random.multivariate_hypergeometric(counts, rows, size=DRAWS, method="marginals").astype(np.float64)
     else:
         drawn = _normal_draws(counts, rows, random)
-    return _null_of(statistic(drawn), observed)
+    return null_of(statistic(drawn), observed)
 
 
 def _normal_draws(counts: Counts, rows: int, random: np.random.Generator) -> Floats:
@@ -87,12 +89,14 @@ def _normal_draws(counts: Counts, rows: int, random: np.random.Generator) -> Flo
     return rows * share + spread * (root * noise - share * (noise @ root)[:, None])
 
 
-def _null_of(null: Floats, observed: float) -> Null:
+def null_of(null: Floats, observed: float) -> Null:
+    """The null of a statistic from draws of it, with a gamma tail where few draws reach the observed value."""
     # equal statistics of equal tables may differ in the last bits
     reached = int(np.sum(null >= observed * (1 - 1e-9)))
     p_value = (1 + reached) / (len(null) + 1)
     if reached < 10:
-        p_value = min(p_value, _gamma_tail(null, observed)) if reached == 0 else _gamma_tail(null, observed)
+        tail = float(gamma_tail(null, np.array([observed]))[0])
+        p_value = min(p_value, tail) if reached == 0 else tail
         p_value = min(max(p_value, 1e-300), 11 / (len(null) + 1))
     return Null(
         p_value=float(p_value),
@@ -101,14 +105,14 @@ def _null_of(null: Floats, observed: float) -> Null:
     )
 
 
-def _gamma_tail(null: Floats, observed: float) -> float:
+def gamma_tail(null: Floats, observed: Floats) -> Floats:
+    """The upper tail of the gamma distribution (Pearson III) with the first three moments of draws of a statistic."""
     mean, std = float(null.mean()), float(null.std())
     if std <= 1e-12 * max(abs(mean), 1e-300):
-        return 1.0 if observed <= mean * (1 + 1e-9) else 1e-300
+        return np.where(observed <= mean * (1 + 1e-9), 1.0, 1e-300)
     skew = max(float(np.mean(((null - mean) / std) ** 3)), 0.05)
-    # Pearson III: a gamma variable of shape 4 / skew², shifted and scaled
     shape = 4 / skew**2
-    return float(special.gammaincc(shape, max(shape + (observed - mean) / std * np.sqrt(shape), 0.0)))
+    return special.gammaincc(shape, np.maximum(shape + (observed - mean) / std * np.sqrt(shape), 0.0))
 
 
 def wasserstein_null(
@@ -147,7 +151,7 @@ def wasserstein_null(
     observed = float(statistic(np.bincount(group, weights=current, minlength=size).astype(np.float64)))
     whole = joined.astype(np.int64)
     if normal:
-        return _null_of(statistic(_normal_draws(whole, rows, random)), observed)
+        return null_of(statistic(_normal_draws(whole, rows, random)), observed)
     return permutation_null(whole, rows, statistic, observed, random)
 
 
@@ -212,15 +216,16 @@ def _table_test(
     return value, float(special.chdtrc(freedom, value)) if freedom else 1.0
 
 
-def two_proportions(hits_a: int, rows_a: int, hits_b: int, rows_b: int) -> float:
-    """Two-sided p-value of equal shares: chi-square where at least 5 are expected in each cell, else Fisher's exact.
+def two_proportions(hits_a: int, rows_a: int, hits_b: int, rows_b: int, *, expected: float = _EXPECTED) -> float:
+    """Two-sided p-value of equal shares: chi-square where enough are expected in each cell, else Fisher's exact.
 
-    Fisher's test adds up the tables that are not more likely than the seen one.
+    Fisher's test adds up the tables that are not more likely than the seen one. Five expected are enough for usual
+    levels; far out in the tail it takes more.
     """
     if not rows_a or not rows_b:
         return 1.0
     hits, total = hits_a + hits_b, rows_a + rows_b
-    if min(hits, total - hits) * min(rows_a, rows_b) / total >= _EXPECTED:
+    if min(hits, total - hits) * min(rows_a, rows_b) / total >= expected:
         return chi_square(np.array([hits_a, rows_a - hits_a]), np.array([hits_b, rows_b - hits_b]))[1]
     possible = np.arange(max(0, hits - rows_a), min(hits, rows_b) + 1)
     log_chance = (

@@ -1,0 +1,324 @@
+"""One p-value from many statistics of two samples: each sees one kind of change, a common null holds their level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from nbprod.statistics.significance import Null, gamma_tail, null_of
+
+__all__ = ["Evidence", "category_evidence", "combined_p", "line_evidence", "score_means", "tested_alone"]
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+DRAWS = 999
+_NORMAL_ROWS = 1000
+_NORMAL_EXPECTED = 10
+_LARGEST_TABLE = 1_000_000_000  # numpy draws hypergeometric numbers from no more
+_SMALLEST = 1e-300
+#: Levels at which cells are kept apart: even steps, finer in the tails.
+_LEVELS = np.unique(np.r_[np.arange(1, 64) / 64, 1 / 2.0 ** np.arange(7, 13), 1 - 1 / 2.0 ** np.arange(7, 13)])
+#: With at most so many values, each value is a cell of the null.
+_FEW = 40
+_MIDDLE = 0.025  # what is cut off at each end before a distance in the unit of the column is taken
+#: What each statistic may spend of the chance of a false alarm. Two names that agree cost little: the null knows.
+WEIGHTS: Mapping[str, float] = {
+    "wilcoxon": 0.12,
+    "normal": 0.10,
+    "centre": 0.08,
+    "savage high": 0.07,
+    "savage low": 0.07,
+    "spread": 0.08,
+    "klotz": 0.10,
+    "kolmogorov": 0.08,
+    "anderson": 0.08,
+    "wasserstein": 0.06,
+    "cells": 0.10,
+    "squares": 0.10,
+    "outside": 0.30,
+    "missing": 0.15,
+    "infinite": 0.15,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """p-values of several statistics, and what they are together where nothing has changed.
+
+    Attributes
+    ----------
+    observed
+        By statistic.
+    null
+        Draws x statistics, in the same order; each row is one deal of the pooled rows.
+    shift
+        The null of the Wasserstein distance of the middle of the rows; ``None`` for categories.
+    """
+
+    observed: Mapping[str, float]
+    null: Floats
+    shift: Null | None = None
+
+
+def combined_p(*parts: Evidence) -> float:
+    r"""The chance that the statistics of all parts together are as surprising as they are, if nothing has changed.
+
+    Parameters
+    ----------
+    *parts
+        Of the same rows; parts do not depend on each other where nothing has changed, statistics of a part may.
+
+    Notes
+    -----
+    The statistic is the weighted sum of inverse p-values, :math:`S = \sum w_k / p_k` (the harmonic mean p-value, Wilson
+    2019, PNAS 116), whose null comes from the draws. Its tail falls like 1 / s, whatever the dependence, which is
+    used beyond the twenty largest draws.
+    """
+    names = [name for part in parts for name in part.observed]
+    if not names:
+        return float("nan")
+    weights = np.array([WEIGHTS[name] for name in names])
+    weights /= weights.sum()
+    seen = np.array([p for part in parts for p in part.observed.values()])
+    null = np.column_stack([part.null for part in parts])
+    observed = float(weights @ (1 / np.clip(seen, _SMALLEST, 1)))
+    drawn = (1 / np.clip(null, _SMALLEST, 1)) @ weights
+    reached = int(np.sum(drawn >= observed * (1 - 1e-9)))
+    if reached >= 20:  # noqa: PLR2004 — of 999: beyond, the law of the tail says more than the draws
+        return (1 + reached) / (len(drawn) + 1)
+    top = float(np.sort(drawn)[-20])
+    return float(min(max(21 / (len(drawn) + 1) * top / observed, _SMALLEST), (1 + 20) / (len(drawn) + 1), 1.0))
+
+
+def tested_alone(name: str, p_value: float, random: np.random.Generator) -> Evidence:
+    """A test that depends on no other one, such as that of missing values."""
+    return Evidence(observed={name: p_value}, null=random.uniform(size=(DRAWS, 1)))
+
+
+def line_evidence(
+    reference: Counts,
+    current: Counts,
+    positions: Floats,
+    random: np.random.Generator,
+    *,
+    seed: int = 0,
+    design: float = 1.0,
+) -> Evidence:
+    """What cells on a line say: centre, spread, tails, single cells, and values beyond the reference's.
+
+    Parameters
+    ----------
+    reference, current
+        Rows by cell.
+    positions
+        The mean of the rows of each cell, ascending.
+    random
+        For the draws of small samples.
+    seed
+        Of the noise that columns share.
+    design
+        By how much dependence between rows inflates the variance of a mean; 1 for independent rows.
+
+    Notes
+    -----
+    Linear rank statistics (Hájek, Šidák and Sen 1999, ch. 4) of Wilcoxon, van der Waerden, Savage from both ends,
+    Klotz, Ansari-Bradley and the Cauchy distribution, the two-sample Kolmogorov-Smirnov and Anderson-Darling statistics, and
+    the Wasserstein distance of the middle 95 % of the rows, and the most unlike of the cells. All are taken on about 70
+    cells, joined at levels of the pooled rows. From 1,000 rows in both samples on, counts are drawn from the normal
+    approximation of their permutation distribution. Rows beyond the reference's range hardly depend on the rest
+    where nothing has changed; their number is negative binomial.
+    """
+    outside = _beyond(reference, current) / design
+    used = (reference + current) > 0
+    reference, current, positions = reference[used], current[used], positions[used]
+    pooled = reference + current
+    rows, total = int(current.sum()), int(pooled.sum())
+    rest = total - rows
+    few = len(pooled) <= _FEW
+    smaller = min(rows, rest)
+    normal = smaller >= _NORMAL_ROWS or total >= _LARGEST_TABLE
+    group = _joined(pooled, smaller, few=few, normal=normal)
+    size = int(group[-1]) + 1
+    joined = np.bincount(group, weights=pooled, minlength=size)
+    place = np.bincount(group, weights=pooled * positions, minlength=size) / np.maximum(joined, 1)
+    seen = np.bincount(group, weights=current, minlength=size)
+    if size == 1:
+        return Evidence(
+            observed={"wilcoxon": 1.0},
+            null=np.ones((DRAWS, 1)),
+            shift=Null(p_value=1.0, mean_square=0.0, high=0.0),
+        )
+    if normal:
+        drawn = _normal_counts(joined, rows, _noise(seed, size))
+    else:
+        drawn = random.multivariate_hypergeometric(
+            joined.astype(np.int64), rows, size=DRAWS, method="marginals"
+        ).astype(np.float64)
+    both = np.vstack([drawn, seen])
+    names, p_values, shift = _line_statistics(both, joined, rows, place, design=design, few=few)
+    observed = {name: float(p[-1]) for name, p in zip(names, p_values, strict=True)}
+    null = [p[:-1] for p in p_values]
+    share = rows / total
+    observed["outside"] = float(_two_runs(outside, share))
+    ends = random.geometric(1 - share, size=(2, DRAWS)).sum(axis=0) - 2
+    null.append(_two_runs(ends / 1.0, share))
+    return Evidence(observed=observed, null=np.column_stack(null), shift=shift)
+
+
+def category_evidence(
+    reference: Counts, current: Counts, random: np.random.Generator, *, design: float = 1.0
+) -> Evidence:
+    """What counts of categories say: all together (Pearson's chi-square) and the one that is most unlike."""
+    used = (reference + current) > 0
+    reference, current = reference[used], current[used]
+    pooled = (reference + current).astype(np.float64)
+    rows, total = int(current.sum()), int(pooled.sum())
+    if len(pooled) < 2:  # noqa: PLR2004
+        return Evidence(observed={"squares": 1.0}, null=np.ones((DRAWS, 1)))
+    least = pooled.min() * min(rows, total - rows) / total
+    if least >= 5 or total >= _LARGEST_TABLE:  # noqa: PLR2004 — the usual rule for chi-square
+        drawn = _normal_counts(pooled, rows, random.standard_normal((DRAWS, len(pooled))))
+    else:
+        drawn = random.multivariate_hypergeometric(
+            pooled.astype(np.int64), rows, size=DRAWS, method="marginals"
+        ).astype(np.float64)
+    names, p_values = _of_cells(np.vstack([drawn, current]), pooled, rows, design)
+    if len(pooled) == 2:  # noqa: PLR2004 — both are the same then
+        names, p_values = names[:1], p_values[:1]
+    return Evidence(
+        observed={name: float(p[-1]) for name, p in zip(names, p_values, strict=True)},
+        null=np.column_stack([p[:-1] for p in p_values]),
+    )
+
+
+def score_means(shares: Floats) -> dict[str, Floats]:
+    """The mean of each rank score over neighbouring cells that hold these shares of the pooled rows.
+
+    Each score is integrated over the ranks of its cell, so that rows of a cell count as tied.
+    """
+    bounds = np.clip(np.r_[0.0, np.cumsum(shares)], 0.0, 1.0)
+    bounds[-1] = 1.0
+    inner = np.clip(bounds, 1e-12, 1 - 1e-12)
+    z = special.ndtri(inner)
+    density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    density[[0, -1]] = 0.0
+    integrals = {
+        "wilcoxon": bounds**2 / 2,
+        "normal": -density,
+        "centre": (1 - np.cos(2 * np.pi * bounds)) / (2 * np.pi),
+        "savage high": special.xlogy(1 - bounds, np.maximum(1 - bounds, _SMALLEST)) + bounds,
+        "savage low": special.xlogy(bounds, np.maximum(bounds, _SMALLEST)) - bounds,
+        "spread": np.where(bounds < 0.5, bounds / 2 - bounds**2 / 2, 0.25 - (bounds / 2 - bounds**2 / 2)),  # noqa: PLR2004
+        "klotz": bounds - z * density,
+    }
+    width = np.maximum(np.diff(bounds), 1e-300)
+    return {name: np.diff(integral) / width for name, integral in integrals.items()}
+
+
+def _line_statistics(
+    counts: Floats, pooled: Floats, rows: int, place: Floats, *, design: float, few: bool
+) -> tuple[list[str], list[Floats], Null]:
+    """p-values of the statistics, each by itself, for draws of current counts; the last row was observed."""
+    total = pooled.sum()
+    rest = total - rows
+    share = pooled / total
+    scale = np.full(len(counts), 1.0)
+    scale[-1] = 1 / np.sqrt(design)  # dependent rows say less
+    factor = rows * rest / max(total - 1, 1)
+    names, p_values = [], []
+    means = score_means(share)
+    scores = np.column_stack([*means.values()])
+    scores -= share @ scores
+    deviation = np.sqrt(factor * (share @ scores**2))
+    kept = deviation > 1e-9 * np.sqrt(factor)
+    z = (counts @ scores[:, kept]) / deviation[kept] * scale[:, None]
+    for name, column in zip(np.array([*means])[kept].tolist(), z.T, strict=True):
+        names.append(str(name))
+        p_values.append(2 * special.ndtr(-np.abs(column)))
+    below = np.cumsum(share)[:-1]
+    steps = (np.cumsum(counts, axis=1)[:, :-1] - rows * below) * (total / (rows * rest))  # G - F
+    effective = rows * rest / total
+    apart = np.abs(steps)
+    names.append("kolmogorov")
+    p_values.append(special.kolmogorov(np.sqrt(effective) * apart.max(axis=1) * scale))
+    between = (share[:-1] + share[1:]) / 2
+    anderson = effective * (steps**2) @ (between / np.maximum(below * (1 - below), 1e-300)) * scale**2
+    names.append("anderson")
+    # the tail of a sum of chi-squares weighted 1/(j(j+1)): that of the first, times the root of 3
+    p_values.append(np.minimum(np.sqrt(3) * special.chdtrc(1, 2 * anderson), 1.0))
+    inside = (below > _MIDDLE) & (below < 1 - _MIDDLE)
+    gaps = np.diff(place) * (inside if inside.any() else 1.0)
+    distance = apart @ gaps
+    null = null_of(distance[:-1], float(distance[-1] * scale[-1]))
+    names.append("wasserstein")
+    p_values.append(gamma_tail(distance[:-1], distance * scale))
+    if len(pooled) > 2:  # noqa: PLR2004 — of two cells, everything above is the same number
+        more, values = _of_cells(counts, pooled, rows, design)
+        kept_ = slice(None) if few else slice(1, None)  # of many cells, the sum of squares sees little
+        names += more[kept_]
+        p_values += values[kept_]
+    return names, p_values, null
+
+
+def _of_cells(counts: Floats, pooled: Floats, rows: int, design: float) -> tuple[list[str], list[Floats]]:
+    """Pearson's chi-square, and the most unlike cell, for draws of current counts; the last row was observed."""
+    total = pooled.sum()
+    rest = total - rows
+    off = (counts - pooled * (rows / total)) ** 2
+    squares = (off / pooled).sum(axis=1) * (total * total / (rows * rest))
+    variance = pooled * (1 - pooled / total) * (rows * rest / (total * max(total - 1, 1)))
+    # one row more in the variance: of a cell where next to none is expected, a few rows are no wonder
+    z = np.sqrt((off / (variance + 1)).max(axis=1))
+    squares[-1] /= design
+    z[-1] /= np.sqrt(design)
+    one = 2 * special.ndtr(-z)
+    return ["squares", "cells"], [
+        special.chdtrc(len(pooled) - 1, squares),
+        -np.expm1(len(pooled) * np.log1p(-np.minimum(one, 1 - 1e-12))),
+    ]
+
+
+def _joined(pooled: Counts, smaller: int, *, few: bool, normal: bool) -> NDArray[np.intp]:
+    """The group of each cell: the cell itself where values are few, else neighbours up to a level."""
+    if few and not normal:
+        return np.arange(len(pooled))
+    levels = _LEVELS
+    if normal:
+        least = _NORMAL_EXPECTED / smaller
+        levels = levels[(levels >= least) & (levels <= 1 - least)]
+    middle = (np.cumsum(pooled) - pooled / 2) / pooled.sum()
+    return np.unique(np.searchsorted(levels, middle), return_inverse=True)[1]
+
+
+@lru_cache(maxsize=8)
+def _noise(seed: int, size: int) -> Floats:
+    """Standard normal numbers, the same for every column: only columns' own nulls rest on them."""
+    noise = np.random.default_rng([seed, size]).standard_normal((DRAWS, size))
+    noise.flags.writeable = False
+    return noise
+
+
+def _normal_counts(pooled: Floats, rows: int, noise: Floats) -> Floats:
+    """Normal variates with the mean and covariance of the multivariate hypergeometric distribution."""
+    total = pooled.sum()
+    share = pooled / total
+    root = np.sqrt(share)
+    spread = np.sqrt(rows * (total - rows) / max(total - 1, 1))
+    return rows * share + spread * (root * noise - share * (noise @ root)[:, None])
+
+
+def _beyond(reference: Counts, current: Counts) -> int:
+    """Current rows in cells below all or above all of the reference's rows."""
+    held = np.flatnonzero(reference)
+    return int(current[: held[0]].sum() + current[held[-1] + 1 :].sum())
+
+
+def _two_runs(length: Floats | float, share: float) -> Floats:
+    """The chance that at least so many current rows lie beyond the reference's: two runs of equal law, one a side."""
+    return share**length * (1 + length * (1 - share))

@@ -77,7 +77,9 @@ class NumericGrid:
         inside = np.abs(atoms - center) < FAR * scale
         if len(sample):
             low_end, high_end = float(sample.min()), float(sample.max())
-            exact = np.r_[exact, low_end, np.nextafter(high_end, np.inf), _far_edges(low_end, high_end, center, scale)]
+            exact = np.r_[
+                exact, low_end, np.nextafter(high_end, np.inf), _far_edges(low_end, high_end, center, scale)
+            ]
         bare = cls(
             center=center,
             scale=scale,

@@ -128,6 +128,17 @@ class NumericProfile:
         return self.grid.center + self.grid.scale * (self._total / self.n / _UNIT)
 
     @property
+    def median(self) -> float:
+        """Of the finite values, within a cell of the grid; NaN without any."""
+        used = self.counts > 0
+        if not used.any():
+            return float("nan")
+        counts = self.counts[used]
+        middle = (np.cumsum(counts) - counts / 2) / self.n
+        y = float(np.interp(0.5, middle, self.cell_sums[used] / counts))
+        return self.grid.center + self.grid.scale * y
+
+    @property
     def std(self) -> float | None:
         """Standard deviation of the finite values (divided by n), in the unit of the column."""
         if self.n == 0:

@@ -12,7 +12,15 @@ from scipy import special
 
 from nbprod.statistics.significance import Null, gamma_tail, null_of
 
-__all__ = ["Evidence", "category_evidence", "combined_p", "line_evidence", "score_means", "tested_alone"]
+__all__ = [
+    "Evidence",
+    "category_evidence",
+    "combined_p",
+    "line_evidence",
+    "normal_counts",
+    "score_means",
+    "tested_alone",
+]
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -48,6 +56,11 @@ WEIGHTS: Mapping[str, float] = {
     "outside": 0.40,
     "missing": 0.15,
     "infinite": 0.15,
+    # by blocks of time, of which there are few
+    "block distance": 0.4,
+    "block centre": 0.2,
+    "block spread": 0.15,
+    "block groups": 0.15,
 }
 
 
@@ -87,6 +100,8 @@ def combined_p(*parts: Evidence) -> float:
     names = [name for part in parts for name in part.observed]
     if not names:
         return float("nan")
+    if len(names) == 1:
+        return next(p for part in parts for p in part.observed.values())
     weights = np.array([WEIGHTS[name] for name in names])
     weights /= weights.sum()
     seen = np.array([p for part in parts for p in part.observed.values()])
@@ -94,7 +109,7 @@ def combined_p(*parts: Evidence) -> float:
     observed = float(weights @ (1 / np.clip(seen, _SMALLEST, 1)))
     drawn = (1 / np.clip(null, _SMALLEST, 1)) @ weights
     reached = int(np.sum(drawn >= observed * (1 - 1e-9)))
-    if reached >= 20:  # noqa: PLR2004 — of 999: beyond, the law of the tail says more than the draws
+    if reached >= 20:
         return (1 + reached) / (len(drawn) + 1)
     top = float(np.sort(drawn)[-20])
     return float(min(max(21 / (len(drawn) + 1) * top / observed, _SMALLEST), (1 + 20) / (len(drawn) + 1), 1.0))
@@ -159,7 +174,7 @@ def line_evidence(
             shift=Null(p_value=1.0, mean_square=0.0, high=0.0),
         )
     if normal:
-        drawn = _normal_counts(joined, rows, _noise(seed, size))
+        drawn = normal_counts(joined, rows, _noise(seed, size))
     else:
         drawn = random.multivariate_hypergeometric(
             joined.astype(np.int64), rows, size=DRAWS, method="marginals"
@@ -185,17 +200,17 @@ def category_evidence(
     reference, current = reference[used], current[used]
     pooled = (reference + current).astype(np.float64)
     rows, total = int(current.sum()), int(pooled.sum())
-    if len(pooled) < 2:  # noqa: PLR2004
+    if len(pooled) < 2:
         return Evidence(observed={"squares": 1.0}, null=np.ones((DRAWS, 1)))
     least = pooled.min() * min(rows, total - rows) / total
-    if least >= 5 or total >= _LARGEST_TABLE:  # noqa: PLR2004 — the usual rule for chi-square
-        drawn = _normal_counts(pooled, rows, random.standard_normal((DRAWS, len(pooled))))
+    if least >= 5 or total >= _LARGEST_TABLE:
+        drawn = normal_counts(pooled, rows, random.standard_normal((DRAWS, len(pooled))))
     else:
         drawn = random.multivariate_hypergeometric(
             pooled.astype(np.int64), rows, size=DRAWS, method="marginals"
         ).astype(np.float64)
     names, p_values = _of_cells(np.vstack([drawn, current]), pooled, rows, design)
-    if len(pooled) == 2:  # noqa: PLR2004 — both are the same then
+    if len(pooled) == 2:
         names, p_values = names[:1], p_values[:1]
     return Evidence(
         observed={name: float(p[-1]) for name, p in zip(names, p_values, strict=True)},
@@ -220,7 +235,7 @@ def score_means(shares: Floats) -> dict[str, Floats]:
         "centre": (1 - np.cos(2 * np.pi * bounds)) / (2 * np.pi),
         "savage high": special.xlogy(1 - bounds, np.maximum(1 - bounds, _SMALLEST)) + bounds,
         "savage low": special.xlogy(bounds, np.maximum(bounds, _SMALLEST)) - bounds,
-        "spread": np.where(bounds < 0.5, bounds / 2 - bounds**2 / 2, 0.25 - (bounds / 2 - bounds**2 / 2)),  # noqa: PLR2004
+        "spread": np.where(bounds < 0.5, bounds / 2 - bounds**2 / 2, 0.25 - (bounds / 2 - bounds**2 / 2)),
         "klotz": bounds - z * density,
     }
     width = np.maximum(np.diff(bounds), 1e-300)
@@ -240,7 +255,7 @@ def _line_statistics(
     names, p_values = [], []
     means = score_means(share)
     heavy = int(np.argmax(share))
-    if share[heavy] >= _HEAVY and len(share) > 2:  # noqa: PLR2004
+    if share[heavy] >= _HEAVY and len(share) > 2:
         # of a column that mostly holds one value, what happens to the others is hardly seen by ranks of all
         others = np.where(np.arange(len(share)) == heavy, 0.0, share)
         within = score_means(others / others.sum())
@@ -272,7 +287,7 @@ def _line_statistics(
     null = null_of(distance[:-1], float(distance[-1] * scale[-1]))
     names.append("wasserstein")
     p_values.append(gamma_tail(distance[:-1], distance * scale))
-    if len(pooled) > 2:  # noqa: PLR2004 — of two cells, everything above is the same number
+    if len(pooled) > 2:
         more, values = _of_cells(counts, pooled, rows, design)
         kept_ = slice(None) if few else slice(1, None)  # of many cells, the sum of squares sees little
         names += more[kept_]
@@ -318,7 +333,7 @@ def _noise(seed: int, size: int) -> Floats:
     return noise
 
 
-def _normal_counts(pooled: Floats, rows: int, noise: Floats) -> Floats:
+def normal_counts(pooled: Floats, rows: int, noise: Floats) -> Floats:
     """Normal variates with the mean and covariance of the multivariate hypergeometric distribution."""
     total = pooled.sum()
     share = pooled / total

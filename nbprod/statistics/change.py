@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from nbprod.statistics.blocknull import (
     block_evidence,
+    block_null,
     largest_share_distance,
     score_distance,
     shares_distance,
     wasserstein_distance,
 )
 from nbprod.statistics.category import CategoryProfile
+from nbprod.statistics.distances import jensen_shannon
 from nbprod.statistics.effects import (
     USUAL_LINE,
     Effect,
@@ -40,7 +42,7 @@ from nbprod.statistics.omnibus import (
     score_means,
     tested_alone,
 )
-from nbprod.statistics.scores import category_counts, score_profiles
+from nbprod.statistics.scores import score_profiles, tested_counts
 from nbprod.statistics.significance import Null, independent_square, two_proportions
 from nbprod.statistics.unseen import unseen_categories, unseen_effect
 
@@ -108,8 +110,8 @@ def line_change(reference: NumericProfile, current: NumericProfile, test: Column
 
 def category_change(reference: CategoryProfile, current: CategoryProfile, test: ColumnTest) -> Change:
     """Of a column of categories."""
-    names, first, second = category_counts(reference, current)
-    score = score_profiles("jensenshannon", reference, current)
+    names, first, second = tested_counts(reference, current)
+    score = jensen_shannon(first / first.sum(), second / second.sum())
     design = test.design
     evidence: Evidence | None
     if test.blocks is None:
@@ -206,8 +208,8 @@ def _whole(
         design = test.design
         if test.blocks is not None and name == "missing":
             split = [np.column_stack([part[:, :-1].sum(axis=1), part[:, -1]]) for part in test.blocks]
-            found = block_evidence(split[0], split[1], {name: shares_distance}, test.random)
-            p_value = nan if found is None else found[1][name].p_value
+            found = block_null(split[0], split[1], shares_distance)
+            p_value = nan if found is None else found.p_value
         else:
             p_value = two_proportions(
                 *(int(rows / design) for rows in (before, reference.rows, after, current.rows)), expected=100

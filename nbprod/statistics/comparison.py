@@ -235,11 +235,11 @@ class Comparison:
         open_ = self.inconclusive
         noted = f" {self.caution}" if self.caution else ""
         if open_:
-            first = self.columns[open_[0]]
+            worst = self.columns[open_[0]]
             needed = max(self.columns[name].rows_needed or 0 for name in open_)
             enough = f" (about {float(f'{needed:.2g}'):,.0f} rows would tell)" if needed else ""
             doubt = f"{len(open_)} of {len(self.columns)} columns cannot be judged from {rows}{enough}"
-            return f"No material change is certain; {doubt}. {first.sentence}{watched}{noted}"
+            return f"No material change is certain; {doubt}. {worst.sentence}{watched}{noted}"
         blind = max(self.columns.values(), key=lambda column: column.rows_needed or 0)
         unseen = f": {blind.could_be_seen}" if blind.could_be_seen else ""
         return f"None of {len(self.columns)} columns changed materially in {rows}{unseen}.{watched}{noted}"

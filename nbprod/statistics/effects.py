@@ -14,6 +14,7 @@ from nbprod.statistics.numeric import NumericProfile
 from nbprod.statistics.significance import Null, upper_share
 
 __all__ = [
+    "MATERIAL_OUTSIDE",
     "MATERIAL_SHARE",
     "SMALL_SHARE",
     "USUAL_LINE",
@@ -49,7 +50,7 @@ _SUPREMUM = 2.72  # of a 95 % bound on the largest of all steps: 1.36 (Kolmogoro
 class Effect:
     """An effect size with its interval and the line from which on it matters."""
 
-    name: str  #: ``shift``, ``moved``, ``outside``, ``repeated``, ``category``, ``categories``, ``missing``, ``infinite``
+    name: str  #: shift, moved, outside, repeated, category, categories, unseen, missing or infinite
     value: float
     unit: str
     low: float
@@ -79,7 +80,7 @@ class Effect:
 def shift_effect(
     reference: NumericProfile, current: NumericProfile, null: Null, line: float, design: float, *, blocks: bool
 ) -> Effect:
-    """By how much the middle of the values moved, in robust standard deviations of the reference.
+    r"""By how much the middle of the values moved, in robust standard deviations of the reference.
 
     Parameters
     ----------
@@ -96,7 +97,7 @@ def shift_effect(
 
     Notes
     -----
-    The distance is :math:`\\int |F - G| dx` over what lies between the 2.5 and 97.5 % quantiles of either sample: the
+    The distance is :math:`\int |F - G| dx` over what lies between the 2.5 and 97.5 % quantiles of either sample: the
     Wasserstein-1 distance but for the tails. Noise adds about its mean square to the squared distance. With
     :math:`h' = sign(F - G)`, the distance is the difference of the means of :math:`h` (its influence function), which
     gives the standard error. The upper bound starts from the distance itself, which noise need not have enlarged, and
@@ -316,8 +317,8 @@ def middle_gaps(reference: Counts, current: Counts, positions: Floats) -> Floats
 def robust_scale(profile: NumericProfile, positions: Floats) -> float:
     """A standard deviation that tails do not lead: the interquartile range over 1.349, where values vary within it.
 
-    Of a column that mostly holds one value, the standard deviation of its values between the 2.5 and 97.5 % quantiles,
-    or of all of them.
+    Of a column that mostly holds one value, the standard deviation of its values cut off at the 2.5 and 97.5 %
+    quantiles, or of all of them.
     """
     counts = profile.counts
     middle = (np.cumsum(counts) - counts / 2) / max(profile.n, 1)

@@ -93,9 +93,9 @@ def combined_p(*parts: Evidence) -> float:
 
     Notes
     -----
-    The statistic is the weighted sum of inverse p-values, :math:`S = \sum w_k / p_k` (the harmonic mean p-value, Wilson
-    2019, PNAS 116), whose null comes from the draws. Its tail falls like 1 / s, whatever the dependence, which is
-    used beyond the twenty largest draws.
+    The statistic is the weighted sum of inverse p-values, :math:`S = \sum w_k / p_k` (the harmonic mean p-value,
+    Wilson 2019, PNAS 116), whose null comes from the draws. Its tail falls like 1 / s, whatever the dependence,
+    which is used beyond the twenty largest draws.
     """
     names = [name for part in parts for name in part.observed]
     if not names:
@@ -147,9 +147,10 @@ def line_evidence(
     Notes
     -----
     Linear rank statistics (Hájek, Šidák and Sen 1999, ch. 4) of Wilcoxon, van der Waerden, Savage from both ends,
-    Klotz, Ansari-Bradley and the Cauchy distribution, the two-sample Kolmogorov-Smirnov and Anderson-Darling statistics, and
-    the Wasserstein distance of the middle 95 % of the rows, and the most unlike of the cells. All are taken on about 70
-    cells, joined at levels of the pooled rows. From 1,000 rows in both samples on, counts are drawn from the normal
+    Klotz, Ansari-Bradley and the Cauchy distribution; the two-sample statistics of Kolmogorov and Smirnov and of
+    Anderson and Darling; the Wasserstein distance of the middle 95 % of the rows; the most unlike of the cells. All
+    are taken on about 70 cells, joined at levels of the pooled rows. From 1,000 rows in both samples on, counts are
+    drawn from the normal
     approximation of their permutation distribution. Rows beyond the reference's range hardly depend on the rest
     where nothing has changed; their number is negative binomial.
     """
@@ -164,7 +165,7 @@ def line_evidence(
     normal = smaller >= _NORMAL_ROWS or total >= _LARGEST_TABLE
     group = _joined(pooled, smaller, few=few, normal=normal)
     size = int(group[-1]) + 1
-    joined = np.bincount(group, weights=pooled, minlength=size)
+    joined = np.bincount(group, weights=pooled, minlength=size).astype(np.float64)
     place = np.bincount(group, weights=pooled * positions, minlength=size) / np.maximum(joined, 1)
     seen = np.bincount(group, weights=current, minlength=size)
     if size == 1:

@@ -54,8 +54,8 @@ class RowOrder:
             worst = max(self.correlations, key=lambda name: self.designs[name])
             more = f" and {len(self.correlations) - 1} more columns" if len(self.correlations) > 1 else ""
             parts.append(
-                f"Neighbouring rows depend on each other (correlation {self.correlations[worst]:.2f} in {worst}{more}),"
-                f" so that {self.designs[worst]:.0f} of them count as one; time= says how they do."
+                f"Neighbouring rows depend on each other (correlation {self.correlations[worst]:.2f} in {worst}"
+                f"{more}), so that {self.designs[worst]:.0f} of them count as one; time= says how they do."
             )
         if self.repeated:
             parts.append(f"{self.repeated:.0%} of the rows repeat others, so that copies count as one.")

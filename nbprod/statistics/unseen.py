@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from scipy import special
 
 from nbprod.statistics.category import CategoryProfile
-from nbprod.statistics.effects import SMALL_SHARE, Effect
+from nbprod.statistics.effects import MATERIAL_OUTSIDE, Effect
 from nbprod.statistics.scores import category_counts
 from nbprod.statistics.significance import upper_share
 
@@ -85,6 +85,6 @@ def unseen_effect(found: UnseenRows, current_rows: int, reference_rows: int, des
         unit="of the rows",
         low=max(low - upper_share(int(once), known), 0.0),
         high=upper_share(hits, all_, 0.975),
-        line=SMALL_SHARE,
+        line=MATERIAL_OUTSIDE,
         where=found.listed[0].value if found.listed else "",
     )

@@ -11,7 +11,6 @@ from typing import Any
 from scipy import special
 
 from nbprod.domain.numbers import number
-
 from nbprod.statistics.columns import Kind
 from nbprod.statistics.effects import Effect, rows_for
 from nbprod.statistics.significance import benjamini_hochberg

@@ -39,8 +39,8 @@ from nbprod.statistics.omnibus import (
     category_evidence,
     combined_p,
     line_evidence,
+    lone_evidence,
     score_means,
-    tested_alone,
 )
 from nbprod.statistics.scores import score_profiles, tested_counts
 from nbprod.statistics.significance import Null, independent_square, two_proportions
@@ -216,7 +216,7 @@ def _whole(
             )
         if not np.isnan(p_value):
             by_itself[name] = p_value
-            parts.append(tested_alone(name, p_value, test.random))
+            parts.append(lone_evidence(name, p_value, test.random))
         effect = share_effect(name, (before, reference.rows), (after, current.rows), design)
         # nothing is divided by zero now and then by the world: any infinite value that is no accident is a fault
         effects.append(replace(effect, line=_FAULT) if name == "infinite" else effect)

@@ -17,9 +17,9 @@ __all__ = [
     "category_evidence",
     "combined_p",
     "line_evidence",
+    "lone_evidence",
     "normal_counts",
     "score_means",
-    "tested_alone",
 ]
 
 Floats = NDArray[np.float64]
@@ -115,7 +115,7 @@ def combined_p(*parts: Evidence) -> float:
     return float(min(max(21 / (len(drawn) + 1) * top / observed, _SMALLEST), (1 + 20) / (len(drawn) + 1), 1.0))
 
 
-def tested_alone(name: str, p_value: float, random: np.random.Generator) -> Evidence:
+def lone_evidence(name: str, p_value: float, random: np.random.Generator) -> Evidence:
     """A test that depends on no other one, such as that of missing values."""
     return Evidence(observed={name: p_value}, null=random.uniform(size=(DRAWS, 1)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 
 from scipy import special
 
@@ -14,7 +15,8 @@ from nbprod.statistics.significance import upper_share
 __all__ = ["Unseen", "UnseenRows", "unseen_categories", "unseen_effect"]
 
 _ALL = 2**64
-_SURPRISING = 0.05
+_SURPRISING = 0.01
+_SURE = 3.0  # standard deviations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,10 @@ def unseen_categories(reference: CategoryProfile, current: CategoryProfile) -> U
     rows = sum(one.rows for one in found)
     expected = once / reference.n
     mean = expected * current.n
-    many = bool(found) and (once == 0 or float(special.pdtrc(rows - 1, max(mean, 1e-9))) <= _SURPRISING)
+    twice = sum(count == 2 for count in reference.counts.values()) * (_ALL / reference.threshold)
+    # of the estimate (Good 1953), and of the rows themselves, which come by the category
+    spread = sqrt((once + 2 * twice) * (current.n / reference.n) ** 2 + 2 * mean)
+    many = bool(found) and (once == 0 or rows > mean + _SURE * spread)
     share = current.n / (reference.n + current.n)
     listed = [one for one in found if many or share**one.rows * len(found) <= _SURPRISING]
     return UnseenRows(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from nbprod.statistics.significance import Null, gamma_tail, null_of
+from nbprod.statistics.significance import Null, null_of
 
 __all__ = [
     "Evidence",
@@ -31,10 +31,11 @@ _NORMAL_EXPECTED = 10
 _LARGEST_TABLE = 1_000_000_000  # numpy draws hypergeometric numbers from no more
 _SMALLEST = 1e-300
 #: Levels at which cells are kept apart: even steps, finer in the tails.
-_LEVELS = np.unique(np.r_[np.arange(1, 64) / 64, 1 / 2.0 ** np.arange(7, 13), 1 - 1 / 2.0 ** np.arange(7, 13)])
+_LEVELS = np.unique(np.r_[np.arange(1, 48) / 48, 1 / 2.0 ** np.arange(6, 13), 1 - 1 / 2.0 ** np.arange(6, 13)])
 #: With at most so many values, each value is a cell of the null.
 _FEW = 40
 _HEAVY = 0.3  # share of a value from which on the other values are also looked at by themselves
+_DISTANCES = 8  # tried at least, when rows beyond the reference are weighed by how far out they are
 _CERTAIN = 20  # rows of which the chance of none is nil
 _MIDDLE = 0.025  # what is cut off at each end before a distance in the unit of the column is taken
 #: What each statistic may spend of the chance of a false alarm. Two names that agree cost little: the null knows.
@@ -149,12 +150,13 @@ def line_evidence(
     Linear rank statistics (Hájek, Šidák and Sen 1999, ch. 4) of Wilcoxon, van der Waerden, Savage from both ends,
     Klotz, Ansari-Bradley and the Cauchy distribution; the two-sample statistics of Kolmogorov and Smirnov and of
     Anderson and Darling; the Wasserstein distance of the middle 95 % of the rows; the most unlike of the cells. All
-    are taken on about 70 cells, joined at levels of the pooled rows. From 1,000 rows in both samples on, counts are
+    are taken on about 60 cells, joined at levels of the pooled rows. From 1,000 rows in both samples on, counts are
     drawn from the normal
     approximation of their permutation distribution. Rows beyond the reference's range hardly depend on the rest
     where nothing has changed; their number is negative binomial.
     """
     outside = _beyond(reference, current) / design
+    far = _far(reference, current, positions, design)
     used = (reference + current) > 0
     reference, current, positions = reference[used], current[used], positions[used]
     pooled = reference + current
@@ -185,7 +187,7 @@ def line_evidence(
     observed = {name: float(p[-1]) for name, p in zip(names, p_values, strict=True)}
     null = [p[:-1] for p in p_values]
     share = rows / total
-    observed["outside"] = float(_two_runs(outside, share))
+    observed["outside"] = min(float(_two_runs(outside, share)), far)
     ends = random.geometric(1 - share, size=(2, DRAWS)).sum(axis=0) - 2
     if few and min(pooled[0], pooled[-1]) * (rest / total) >= _CERTAIN:
         ends[:] = 0  # the outermost values are so frequent that the reference has them
@@ -287,7 +289,8 @@ def _line_statistics(
     distance = apart @ gaps
     null = null_of(distance[:-1], float(distance[-1] * scale[-1]))
     names.append("wasserstein")
-    p_values.append(gamma_tail(distance[:-1], distance * scale))
+    order = np.argsort(np.argsort(-distance[:-1]))
+    p_values.append(np.r_[(order + 1) / (len(order) + 1), null.p_value])
     if len(pooled) > 2:
         more, values = _of_cells(counts, pooled, rows, design)
         kept_ = slice(None) if few else slice(1, None)  # of many cells, the sum of squares sees little
@@ -347,6 +350,27 @@ def _beyond(reference: Counts, current: Counts) -> int:
     """Current rows in cells below all or above all of the reference's rows."""
     held = np.flatnonzero(reference)
     return int(current[: held[0]].sum() + current[held[-1] + 1 :].sum())
+
+
+def _far(reference: Counts, current: Counts, positions: Floats, design: float) -> float:
+    """The chance of so many current rows so much farther out than the reference reaches.
+
+    A tail at least as light as that of a power law with exponent 1/2 has, at c times the reach, at most one row where
+    it has the root of c at the reach. Corrected for the distances that are tried.
+    """
+    held = np.flatnonzero(reference)
+    reach = float(np.abs(positions[[held[0], held[-1]]]).max())
+    beyond = np.r_[np.arange(held[0]), np.arange(held[-1] + 1, len(current))]
+    beyond = beyond[current[beyond] > 0]
+    if not len(beyond) or reach <= 0:
+        return 1.0
+    times = np.abs(positions[beyond]) / reach
+    order = np.argsort(-times)
+    rows = np.cumsum(current[beyond][order]) / design
+    n, m = float(reference.sum()), float(current.sum())
+    thinner = m / np.sqrt(np.maximum(times[order], 1.0))
+    chances = (thinner / (n + thinner)) ** rows
+    return float(min(1.0, max(len(beyond), _DISTANCES) * chances.min()))
 
 
 def _two_runs(length: Floats | float, share: float) -> Floats:

@@ -18,6 +18,7 @@ _SURE = 5.0  # standard errors: a false note would cost power, in any of hundred
 _LEAST_CORRELATION = 0.1
 _LEAST_EFFECTIVE = 8  # rows that dependent ones count for, however strongly they depend
 _REPEATED = 0.05  # share of rows that are copies of others from which on it is said
+_KEYS = 4  # columns of many digits that tell rows apart
 _PIECES = 0.2  # share of values that are whole thousandths from which on equal values are no wonder
 
 
@@ -121,11 +122,15 @@ def _inflation(ranks: Floats) -> float:
 def _repeated(columns: Mapping[str, Floats]) -> tuple[float, float]:
     """The share of rows that are copies, and how many rows count as one."""
     key: NDArray[np.uint64] | None = None
+    used = 0
     for values in columns.values():
+        if used == _KEYS:
+            break
         head = values[:_ROWS]
         usual = head[np.isfinite(head) & (head != 0)]
         if len(usual) < _LEAST_ROWS or np.mean(np.rint(usual * 1000) == usual * 1000) > _PIECES:
             continue
+        used += 1
         bits = np.ascontiguousarray(values, dtype=np.float64).view(np.uint64)
         mixed = (bits ^ (bits >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
         key = mixed if key is None else (key ^ mixed) * np.uint64(0x94D049BB133111EB)

@@ -110,7 +110,8 @@ def _column_check(column: ColumnComparison, comparison: Comparison, began: datet
     if column.verdict is ColumnVerdict.CHANGED:
         outcome, cause = CheckOutcome.FAILED, Cause.VALUES
         sentence += f" It began about {began.day} {began:%B %Y}." if began else ""
-        if column.method == "schema" or any(one.name in BROKEN and one.material for one in column.effects):
+        broken = any(one.name in BROKEN and one.material for one in column.effects)
+        if column.method == "schema" or broken or abs(column.missing_change) >= DOUBT:
             cause = Cause.SOURCE
     elif _is_doubtful(column):
         outcome = CheckOutcome.INCONCLUSIVE

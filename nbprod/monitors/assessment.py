@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
@@ -24,7 +24,7 @@ from nbprod.domain.monitor import (
 from nbprod.domain.names import nearest
 from nbprod.domain.plain import listed
 from nbprod.errors import SettingsError
-from nbprod.monitors.budget import LARGEST, budget_check
+from nbprod.monitors.budget import LARGEST, budget_check, share_of_level
 from nbprod.monitors.explaining import agreements, concept, estimates, of_same_version, since, worst_segment
 from nbprod.monitors.judging import (
     agreement_check,
@@ -194,7 +194,14 @@ class Assessment:
         return f"{head}{reasons}<p><strong>Next:</strong> {step}</p>{told}"
 
 
-def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, level: float = LARGEST) -> Assessment:
+def assess(
+    window: MonitoredWindow,
+    policy: MonitorPolicy,
+    *,
+    seed: int = 0,
+    level: float = LARGEST,
+    judged: Sequence[float] = (),
+) -> Assessment:
     """Hold a window of predictions against its reference.
 
     Parameters
@@ -207,6 +214,9 @@ def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, lev
         The same seed gives the same numbers.
     level
         The chance of a false alarm this look may have, from the budget: half for columns, half for performance.
+    judged
+        What share of the outcomes was known at earlier looks at this window: all looks at its performance share the
+        level.
     """
     rows, reference = len(window), window.reference
     if rows < policy.min_rows:
@@ -252,18 +262,17 @@ def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, lev
     name = judged_metric(policy, reference.task)
     told = {key: one for key, one in agreements(reference, current, scored).items() if key in before}
     agreed = told.get(name)
-    judged = [
-        *performance_checks(before, after, expected, policy, reference.task, level / 2, scored.outcomes, agreed)
-    ]
+    spent = level / 2 * share_of_level(judged, window.outcomes / rows)
+    checked = [*performance_checks(before, after, expected, policy, reference.task, spent, scored.outcomes, agreed)]
     rise = concept(window, scored, policy)
     checks = [
         budget_check(level, policy.false_alarms_per_year),
         *column_checks(comparison, began),
-        *judged,
+        *checked,
         *(agreement_check(one, level, judged=key == name) for key, one in told.items()),
     ]
     drop = _drop(name, before, after, expected)
-    worse = judged[0].low is not None and judged[0].low > 0
+    worse = checked[0].low is not None and checked[0].low > 0
     verdict = verdict_of(checks, comparison, rise)
     return Assessment(
         deployment=window.deployment,

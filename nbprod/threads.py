@@ -24,10 +24,10 @@ def waiting_politely(env: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep OpenMP loops, those of tree ensembles among them, at one thread."""
+    """Keep OpenMP loops, those of tree ensembles among them, and products of matrices at one thread."""
     from threadpoolctl import threadpool_limits  # heavy; comes with scikit-learn
 
-    with threadpool_limits(1, user_api="openmp"):
+    with threadpool_limits(1):
         yield
 
 

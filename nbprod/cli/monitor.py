@@ -8,6 +8,7 @@ import typer
 
 from nbprod.cli.output import AsJson, Limit, emit, emit_one, say
 from nbprod.domain.advice import Verdict
+from nbprod.domain.monitor import side_words
 from nbprod.domain.numbers import number
 from nbprod.errors import RefusedError
 
@@ -100,7 +101,11 @@ def _tell(report: MonitorReport) -> None:
     """For people: the verdict, each metric, what to do; then the checks."""
     say(f"{report.verdict.upper()}: {report.sentence}")
     for metric, sides in report.by_metric.items():
-        say(f"{metric}: " + ", ".join(f"{number(value)} {side}" for side, value in sides.items()))
+        contradicted = metric in report.contradicted
+        told = (f"{number(value)} {side_words(side, contradicted=contradicted)}" for side, value in sides.items())
+        say(f"{metric}: {', '.join(told)}")
+    if report.contradiction:
+        say(report.contradiction)
     say(f"Next: {report.next_step}")
     say(f"Run {report.run_id}, {report.window}")
     emit(report.checks, ["name", "subject", "outcome", "value", "sentence"], as_json=False)

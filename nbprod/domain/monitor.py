@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from nbprod.domain.numbers import number
 from nbprod.errors import SettingsError
 
 __all__ = [
+    "AGREEMENT",
     "BUDGET",
     "ESTIMATED",
     "REFERENCE",
@@ -24,12 +25,16 @@ __all__ = [
     "MonitorReport",
     "Verdict",
     "Window",
+    "contradicted_metrics",
+    "contradiction_sentence",
     "parse_length",
+    "side_words",
 ]
 
 #: What the names of metrics begin with.
 ESTIMATED, REFERENCE = "estimated_", "reference_"
 SIDES = {"realised": "", "estimated": ESTIMATED, "reference": REFERENCE}
+AGREEMENT = "agreement"  #: the checks that hold estimates against outcomes, one a metric
 BUDGET = "budget"  #: the check that holds the level a look was judged at
 MOST_FALSE_ALARMS = 365
 
@@ -122,6 +127,44 @@ class Window:
         return f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M}"
 
 
+def contradicted_metrics(checks: Iterable[CheckResult]) -> tuple[str, ...]:
+    """The metrics whose outcomes contradict the estimate: the interval of the difference does not hold 0.
+
+    This is the one place that decides it, and `side_words` the one that says it beside a number.
+    """
+    return tuple(
+        check.subject
+        for check in checks
+        if check.name == AGREEMENT
+        and ((check.low is not None and check.low > 0) or (check.high is not None and check.high < 0))
+    )
+
+
+def contradiction_sentence(metrics: Sequence[str]) -> str:
+    """That outcomes contradict the estimates of metrics; empty for none."""
+    if not metrics:
+        return ""
+    listed = metrics[0] if len(metrics) == 1 else f"{', '.join(metrics[:-1])} and {metrics[-1]}"
+    return f"Outcomes contradict the estimate of {listed}."
+
+
+def side_words(side: str, *, contradicted: bool, share: str = "") -> str:
+    """What stands beside a number of one of `SIDES`; an estimate says when outcomes contradict it.
+
+    Parameters
+    ----------
+    side
+        ``realised``, ``estimated`` or ``reference``.
+    contradicted
+        Whether outcomes contradict the metric's estimate.
+    share
+        For several windows: in which of them.
+    """
+    if side != "estimated" or not contradicted:
+        return side
+    return f"estimated ({f'{share}: ' if share else ''}contradicted by outcomes)"
+
+
 @dataclass(frozen=True, kw_only=True)
 class MonitorReport:
     """The recorded verdict of one monitor run over one window."""
@@ -163,6 +206,16 @@ class MonitorReport:
         }
 
     @property
+    def contradicted(self) -> tuple[str, ...]:
+        """The metrics whose outcomes contradict the estimate."""
+        return contradicted_metrics(self.checks)
+
+    @property
+    def contradiction(self) -> str:
+        """The same as a sentence; empty where there is none."""
+        return contradiction_sentence(self.contradicted)
+
+    @property
     def next_step(self) -> str:
         """What to do about it."""
         return next_step(self.deployment, self.verdict, self.checks)
@@ -179,6 +232,13 @@ class MonitorReport:
                 ("next", self.next_step),
                 ("rows", f"{self.rows:,} ({self.outcomes:,} with outcome)"),
                 ("changed", ", ".join(self.changed[:6])),
-                *((name, number(value)) for name, value in list(self.metrics.items())[:4]),
+                *(
+                    (
+                        f"{name}, {side_words(side, contradicted=name in self.contradicted)}",
+                        number(value),
+                    )
+                    for name, sides in list(self.by_metric.items())[:2]
+                    for side, value in sides.items()
+                ),
             ],
         )

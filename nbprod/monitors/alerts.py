@@ -98,9 +98,10 @@ class Alerts:
                     moved.append((again, "repeated"))
             for key, alert in standing.items():
                 if _is_over(key, seen):
-                    over = replace(
-                        alert, status=AlertStatus.RESOLVED, resolved_at=now(), note="the monitor no longer finds it"
-                    )
+                    note = "the monitor no longer finds it"
+                    if alert.check == "estimated" and alert.subject in report.contradicted:
+                        note = report.contradiction
+                    over = replace(alert, status=AlertStatus.RESOLVED, resolved_at=now(), note=note)
                     session.replace(over, expecting={"status": alert.status})
                     moved.append((over, "resolved"))
             for alert, change in moved:

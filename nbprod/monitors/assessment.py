@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
@@ -14,12 +14,18 @@ import pandas as pd
 from nbprod.domain.advice import Verdict, next_step
 from nbprod.domain.check import CheckOutcome, CheckResult, Need
 from nbprod.domain.markup import card
-from nbprod.domain.monitor import ESTIMATED, REFERENCE, MonitorPolicy
+from nbprod.domain.monitor import (
+    ESTIMATED,
+    REFERENCE,
+    MonitorPolicy,
+    contradicted_metrics,
+    contradiction_sentence,
+)
 from nbprod.domain.names import nearest
 from nbprod.domain.plain import listed
 from nbprod.errors import SettingsError
-from nbprod.monitors.budget import LARGEST, budget_check
-from nbprod.monitors.explaining import agreement, concept, estimates, of_same_version, since, worst_segment
+from nbprod.monitors.budget import LARGEST, budget_check, share_of_level
+from nbprod.monitors.explaining import agreements, concept, estimates, of_same_version, since, worst_segment
 from nbprod.monitors.judging import (
     agreement_check,
     agreement_sentence,
@@ -73,7 +79,7 @@ class Assessment:
     estimated
         Metrics expected of the window's rows, whether their outcomes have come or not.
     agreement
-        The judged metric as estimated and as realised, on the rows with outcomes.
+        The judged metric as estimated and as realised, on the rows with outcomes; the others are among the checks.
     began
         Since when a column or the metric is different, where that can be told.
     concept
@@ -117,6 +123,11 @@ class Assessment:
         return {prefix + name: one.value for prefix, side in sides for name, one in side.items()}
 
     @property
+    def contradicted(self) -> tuple[str, ...]:
+        """The metrics whose outcomes contradict the estimate."""
+        return contradicted_metrics(self.checks)
+
+    @property
     def next_step(self) -> str:
         """What to do about it."""
         return next_step(self.deployment, self.verdict, self.checks)
@@ -138,6 +149,8 @@ class Assessment:
             found.append(_located(self.segment))
         if self.agreement is not None:
             found.append(agreement_sentence(self.agreement))
+        if others := [name for name in self.contradicted if name != self.metric]:
+            found.append(contradiction_sentence(others))
         return (*found, self.labels) if self.labels else tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
@@ -152,6 +165,7 @@ class Assessment:
             "rows": self.rows,
             "outcomes": self.outcomes,
             "changed": list(self.changed),
+            "contradicted": list(self.contradicted),
             **{
                 side: {name: one.to_dict() for name, one in metrics.items()}
                 for side, metrics in (
@@ -180,7 +194,14 @@ class Assessment:
         return f"{head}{reasons}<p><strong>Next:</strong> {step}</p>{told}"
 
 
-def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, level: float = LARGEST) -> Assessment:
+def assess(
+    window: MonitoredWindow,
+    policy: MonitorPolicy,
+    *,
+    seed: int = 0,
+    level: float = LARGEST,
+    judged: Sequence[float] = (),
+) -> Assessment:
     """Hold a window of predictions against its reference.
 
     Parameters
@@ -193,6 +214,9 @@ def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, lev
         The same seed gives the same numbers.
     level
         The chance of a false alarm this look may have, from the budget: half for columns, half for performance.
+    judged
+        What share of the outcomes was known at earlier looks at this window: all looks at its performance share the
+        level.
     """
     rows, reference = len(window), window.reference
     if rows < policy.min_rows:
@@ -233,20 +257,22 @@ def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, lev
     known = Scored(frame=reference.rows, times=reference.rows[reference.time] if reference.time else None)
     before = performance(known, reference.task, policy, classes=classes, seed=seed)
     after = performance(scored, reference.task, policy, classes=classes, seed=seed)
-    expected = estimates(reference, current, seed=seed)
+    expected = {key: one for key, one in estimates(reference, current).items() if key in before}
     began = {column: at for column in comparison.changed if (at := _since(comparison, column, usual, seen))}
-    judged = [*performance_checks(before, after, expected, policy, reference.task, level / 2, scored.outcomes)]
     name = judged_metric(policy, reference.task)
-    agreed = agreement(reference, current, scored, name, seed=seed)
+    told = {key: one for key, one in agreements(reference, current, scored).items() if key in before}
+    agreed = told.get(name)
+    spent = level / 2 * share_of_level(judged, window.outcomes / rows)
+    checked = [*performance_checks(before, after, expected, policy, reference.task, spent, scored.outcomes, agreed)]
     rise = concept(window, scored, policy)
     checks = [
         budget_check(level, policy.false_alarms_per_year),
         *column_checks(comparison, began),
-        *judged,
-        *([agreement_check(agreed, level)] if agreed is not None else []),
+        *checked,
+        *(agreement_check(one, level, judged=key == name) for key, one in told.items()),
     ]
     drop = _drop(name, before, after, expected)
-    worse = judged[0].low is not None and judged[0].low > 0
+    worse = checked[0].low is not None and checked[0].low > 0
     verdict = verdict_of(checks, comparison, rise)
     return Assessment(
         deployment=window.deployment,
@@ -262,7 +288,7 @@ def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, lev
         comparison=comparison,
         usual=before,
         performance={key: one for key, one in after.items() if key in before},
-        estimated={key: one for key, one in expected.items() if key in before},
+        estimated=expected,
         agreement=agreed,
         began=began | ({name: rise.began_at} if rise is not None and rise.began_at is not None else {}),
         concept=rise,

@@ -37,7 +37,7 @@ class Stretch:
         return self.start + (self.end - self.start) / 2
 
 
-def course(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0) -> list[Stretch]:
+def course(window: MonitoredWindow, policy: MonitorPolicy) -> list[Stretch]:
     """Quarters of the window and of those before it, oldest first, with the metric that is judged.
 
     Parameters
@@ -46,13 +46,11 @@ def course(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0) -> 
         With its history.
     policy
         Names the metric, and the horizon from which on outcomes count.
-    seed
-        The same seed gives the same intervals.
     """
-    return [*_stretches(window, policy, seed)]
+    return [*_stretches(window, policy)]
 
 
-def _stretches(window: MonitoredWindow, policy: MonitorPolicy, seed: int) -> Iterator[Stretch]:
+def _stretches(window: MonitoredWindow, policy: MonitorPolicy) -> Iterator[Stretch]:
     name, length = judged_metric(policy, window.reference.task), (window.end - window.start) / PARTS
     own = same_version(window.earlier, window.scored)
     classes = list(window.reference.classes) or None
@@ -69,9 +67,9 @@ def _stretches(window: MonitoredWindow, policy: MonitorPolicy, seed: int) -> Ite
         expected: dict[str, Interval] = {}
         if number >= 0:
             inside = (window.scored.times >= start) & (window.scored.times < end)
-            expected = estimates(window.reference, window.current[inside.to_numpy()], seed=seed)
+            expected = estimates(window.reference, window.current[inside.to_numpy()])
         else:
-            expected = estimates(window.reference, _between(own, start, end).frame, seed=seed)
+            expected = estimates(window.reference, _between(own, start, end).frame)
         yield Stretch(
             start=start,
             end=end,

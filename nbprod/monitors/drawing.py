@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nbprod.domain.monitor import side_words
 from nbprod.domain.numbers import number
 from nbprod.monitors.assessment import Assessment
 from nbprod.monitors.course import Stretch, course
@@ -77,7 +78,8 @@ def _metrics(found: Assessment) -> Iterator[Interval]:
         for side, metrics in sides:
             if name in metrics:
                 one = metrics[name]
-                yield Interval(label=f"{name}, {side}", value=one.value, low=one.low, high=one.high)
+                words = side_words(side, contradicted=name in found.contradicted)
+                yield Interval(label=f"{name}, {words}", value=one.value, low=one.low, high=one.high)
 
 
 def _course(found: Assessment, stretches: Sequence[Stretch]) -> str:
@@ -87,7 +89,7 @@ def _course(found: Assessment, stretches: Sequence[Stretch]) -> str:
     if any(estimated):
         lines.append(
             Series(
-                name="estimated",
+                name=side_words("estimated", contradicted=found.metric in found.contradicted),
                 x=at,
                 y=[one.value if one else None for one in estimated],
                 low=[one.low if one else None for one in estimated],
@@ -106,7 +108,8 @@ def _course_words(found: Assessment, stretches: Sequence[Stretch]) -> str:
     known = [one for one in stretches if one.realised is not None]
     if not known:
         return f"{found.metric} as estimated; no outcomes are known yet."
-    return f"{found.metric} as realised and as estimated without outcomes, in quarters of a window."
+    unlike = " In this window outcomes contradict the estimate." if found.metric in found.contradicted else ""
+    return f"{found.metric} as realised and as estimated without outcomes, in quarters of a window.{unlike}"
 
 
 def _told(column: ColumnComparison) -> str:

@@ -27,32 +27,30 @@ from nbprod.statistics import (
 )
 from nbprod.statistics.blocks import block_length_us, block_start
 
-__all__ = ["agreement", "concept", "estimates", "of_same_version", "same_version", "since", "worst_segment"]
+__all__ = ["agreements", "concept", "estimates", "of_same_version", "same_version", "since", "worst_segment"]
 
 FEWEST_BLOCKS = 8  #: of the reference and with outcomes, to know how its loss comes and goes
 FEWEST_DAYS = 4  #: to say on which of them something began
 DAY_US = 86_400_000_000
 
 
-def estimates(reference: Reference, current: pd.DataFrame, *, seed: int = 0) -> dict[str, Interval]:
+def estimates(reference: Reference, current: pd.DataFrame) -> dict[str, Interval]:
     """The metrics expected on rows without outcomes; none where the reference or the rows do not allow it."""
     estimator = reference.estimator
     rows = _telling(estimator, current)
     if estimator is None or len(rows) < FEWEST_OUTCOMES:
         return {}
-    return estimator.estimate(rows, seed=seed)
+    return estimator.estimate(rows)
 
 
-def agreement(
-    reference: Reference, current: pd.DataFrame, scored: Scored, metric: str, *, seed: int = 0
-) -> Agreement | None:
-    """The estimate beside what outcomes say, on the rows that have one: its assumption is tested by them."""
+def agreements(reference: Reference, current: pd.DataFrame, scored: Scored) -> dict[str, Agreement]:
+    """The estimates beside what outcomes say, on the rows that have one: their assumption is tested by them."""
     estimator = reference.estimator
     rows = _telling(estimator, current.assign(outcome=scored.frame["outcome"]))
     rows = rows[rows["outcome"].notna()]
-    if estimator is None or len(rows) < FEWEST_OUTCOMES or metric not in estimator.metrics:
-        return None
-    return estimator.check(rows, seed=seed).get(metric)
+    if estimator is None or len(rows) < FEWEST_OUTCOMES:
+        return {}
+    return estimator.check(rows)
 
 
 def concept(window: MonitoredWindow, scored: Scored, policy: MonitorPolicy) -> ConceptDrift | None:
@@ -136,7 +134,8 @@ def of_same_version(earlier: Scored, scored: Scored) -> NDArray[np.bool_]:
 
 def _telling(estimator: PerformanceEstimator | None, rows: pd.DataFrame) -> pd.DataFrame:
     """The rows that hold what an estimate is made of; none where a column is missing."""
-    if estimator is None or not {*estimator.features, *estimator.probability} <= set(rows):
+    learned_from = () if estimator is None or estimator.probability else estimator.features
+    if estimator is None or not {*learned_from, *estimator.probability} <= set(rows):
         return rows.iloc[:0]
     return rows.dropna(subset=["prediction", *estimator.probability])
 

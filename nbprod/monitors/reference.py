@@ -105,6 +105,7 @@ class Reference:
                 prediction="prediction",
                 probability=names[0] if len(names) == 1 else names,
                 classes=self.classes or None,
+                features=[name for name in self.inputs if name in known],
             )
         if len(known) > ESTIMATOR_ROWS:
             known = known.iloc[np.linspace(0, len(known) - 1, ESTIMATOR_ROWS).astype(int)]

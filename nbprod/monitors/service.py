@@ -15,7 +15,7 @@ from nbprod.domain.monitor import SIDES, MonitorPolicy, MonitorReport, Window, p
 from nbprod.domain.run import Run
 from nbprod.errors import NotFoundError, RunFailedError, SettingsError
 from nbprod.monitors.alerts import Alerts
-from nbprod.monitors.budget import look_level
+from nbprod.monitors.budget import earlier_shares, look_level
 from nbprod.runs import Runs
 from nbprod.settings import Settings
 from nbprod.store import Store
@@ -136,6 +136,7 @@ class Monitors:
             false_alarms_per_year=policy.false_alarms_per_year,
             horizon=policy.horizon,
             level=level,
+            judged=list(earlier_shares(chosen, looks, version=target.version)),
             rich=rich,
         )
         if not run.succeeded:
@@ -187,7 +188,8 @@ class Monitors:
     def trend(self, deployment: str) -> builtins.list[dict[str, Any]]:
         """One row a window, oldest first: start, end, verdict, rows, outcomes, what changed, and each metric.
 
-        A metric stands beside what was ``estimated_`` for it without outcomes, and what it was in the ``reference_``.
+        A metric stands beside what was ``estimated_`` for it without outcomes, and what it was in the ``reference_``;
+        ``contradicted`` names the metrics whose outcomes contradict the estimate.
         """
         reports = sorted(self.list(deployment, limit=None), key=lambda report: (report.start, report.end))
         return [
@@ -199,6 +201,7 @@ class Monitors:
                 "rows": report.rows,
                 "outcomes": report.outcomes,
                 "changed": report.changed,
+                "contradicted": report.contradicted,
                 **{
                     SIDES[side] + name: value
                     for name, sides in report.by_metric.items()

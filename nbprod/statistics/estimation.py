@@ -14,9 +14,13 @@ from scipy import special
 from nbprod.datasets import read_frame
 from nbprod.domain.names import nearest
 from nbprod.errors import DataError, SettingsError
-from nbprod.statistics.expected import ClassifierOutlook, Outlook, RegressorOutlook
+from nbprod.statistics.expected import ClassifierOutlook, Outlook
 from nbprod.statistics.interval import Interval
+from nbprod.statistics.linearised import Expectation
+from nbprod.statistics.loss_estimation import RegressorOutlook
 from nbprod.statistics.metrics import METRICS, classes_of
+from nbprod.statistics.shift import usable_features
+from nbprod.threads import one_thread
 
 __all__ = ["Agreement", "PerformanceEstimator"]
 
@@ -50,8 +54,9 @@ class PerformanceEstimator:
 
     For classification, a row with calibrated probability ``c`` of being positive contributes its expected share to
     every cell of the confusion matrix (confidence-based estimation); for regression, a second model learned the size
-    of the error from the features and the prediction (direct loss estimation). Both assume that outcomes depend on
-    the rows as they did in the reference; `check` tests that as soon as outcomes are there.
+    of the error from the features and the prediction (direct loss estimation). Both adapt to each window by its
+    features where that predicts reference rows left out better. Both assume that outcomes depend on the rows as they
+    did in the reference; `check` tests that as soon as outcomes are there.
     """
 
     task: str
@@ -88,7 +93,9 @@ class PerformanceEstimator:
             The column with the probability of the positive (last) class, or one column a class, in the order of
             ``classes``. With it, the task is classification.
         features
-            For regression: what the error is learned from, beside the prediction; by default all other columns.
+            What a shift is read from, and for regression the size of the error; by default all other columns, less
+            moments, running numbers, columns of one value and free text. Windows of a classifier that lack one of
+            them are estimated by the plain calibration of its probabilities.
         task
             ``classification`` or ``regression``; by default as ``probability`` says.
         classes
@@ -113,7 +120,9 @@ class PerformanceEstimator:
         task = task or ("regression" if probability is None else "classification")
         outlook: Outlook
         names: tuple[str, ...] = ()
-        used: tuple[str, ...] = ()
+        own = {target, prediction, *([probability] if isinstance(probability, str) else probability or ())}
+        used = tuple(features if features is not None else [str(name) for name in frame if name not in own])
+        used = usable_features(_columns_of(frame, [used]), used)
         if task == "classification":
             if probability is None:
                 raise SettingsError(
@@ -124,23 +133,18 @@ class PerformanceEstimator:
             if len(known) < 2:
                 raise DataError(f"{target!r} has one class only", hint="Give rows with every class.")
             rows = _drop_missing(frame, [*names, *([prediction] if prediction else [])])
-            outlook = ClassifierOutlook.fit(
-                rows[target],
-                rows[list(names)].to_numpy(np.float64),
-                _answers(rows, prediction),
-                classes=known,
-                seed=seed,
-            )
+            probabilities = rows[list(names)].to_numpy(np.float64)
+            shifting = rows[list(used)] if used else None
+            with one_thread():
+                outlook = ClassifierOutlook.fit(
+                    rows[target], probabilities, _answers(rows, prediction), shifting, classes=known, seed=seed
+                )
         elif prediction is None:
             raise SettingsError("regression cannot be estimated without predictions", hint="Give prediction=.")
         else:
             rows = _drop_missing(frame, [prediction])
-            used = tuple(
-                features
-                if features is not None
-                else [str(name) for name in rows.columns if name not in {target, prediction}]
-            )
-            outlook = RegressorOutlook.fit(rows[target], rows[prediction], rows[list(used)], seed=seed)
+            with one_thread():
+                outlook = RegressorOutlook.fit(rows[target], rows[prediction], rows[list(used)], seed=seed)
         return cls(
             task=task,
             target=target,
@@ -157,39 +161,33 @@ class PerformanceEstimator:
         """What can be estimated."""
         return self.outlook.metrics
 
-    def estimate(self, current: Any, *, seed: int = 0, level: float = 0.95) -> dict[str, Interval]:
+    def estimate(self, current: Any, *, level: float = 0.95) -> dict[str, Interval]:
         """The metrics expected on rows without outcomes.
 
         Parameters
         ----------
         current
             Any source with the columns of the reference, the target apart.
-        seed
-            The same seed gives the same intervals.
         level
             The chance that the realised metric lies in the interval, if the assumption holds.
 
         Returns
         -------
         dict
-            An interval by metric: the spread of outcomes around their expectation, and the error that estimates made
-            on parts of the reference left out, beyond it.
+            An interval by metric. It holds the draw of the window's outcomes, that of the reference rows which speak
+            for this window, what estimates missed on stretches of the reference left out, and the distance between
+            the plain and the adapted calibration.
 
         Raises
         ------
         DataError
             A column is missing, or there are no rows.
         """
-        value, variance, _ = self._expected(current, seed)
-        z = float(special.ndtri((1 + level) / 2))
-        found = {}
-        for name, expected in value.items():
-            half = z * np.sqrt(variance[name] + self.excess.get(name, 0.0))
-            low, high = _within(name, expected - half, expected + half)
-            found[name] = Interval(value=expected, low=low, high=high, level=level)
-        return found
+        with one_thread():
+            expected, _ = self._expected(current)
+        return _intervals(expected, level)
 
-    def estimate_chunks(self, current: Any, chunk: Any, *, seed: int = 0, level: float = 0.95) -> dict[Any, Any]:
+    def estimate_chunks(self, current: Any, chunk: Any, *, level: float = 0.95) -> dict[Any, Any]:
         """The estimates of each chunk, by its label in ascending order.
 
         Parameters
@@ -198,19 +196,20 @@ class PerformanceEstimator:
             As in `estimate`.
         chunk
             The label of each row, for instance from `time_blocks`.
-        seed, level
+        level
             As in `estimate`.
         """
-        frame = _columns_of(current, [self.prediction, *self.probability, *self.features])
+        frame = _columns_of(current, self._needed)
         labels = pd.Series(np.asarray(chunk))
         if len(labels) != len(frame):
             raise DataError(f"there are {len(frame)} rows and {len(labels)} chunk labels")
-        return {
-            label: self.estimate(frame[(labels == label).to_numpy()], seed=seed, level=level)
-            for label in sorted(labels.unique())
-        }
+        with one_thread():
+            return {
+                label: _intervals(self._expected(frame.iloc[rows])[0], level)
+                for label, rows in sorted(labels.groupby(labels, sort=False).indices.items())
+            }
 
-    def check(self, current: Any, *, seed: int = 0, level: float = 0.95) -> dict[str, Agreement]:
+    def check(self, current: Any, *, level: float = 0.95) -> dict[str, Agreement]:
         """Compare estimates with what outcomes say, on the rows that have one.
 
         A difference that neither the spread of outcomes nor the usual error of estimates explains means that
@@ -220,43 +219,49 @@ class PerformanceEstimator:
         ----------
         current
             As in `estimate`, with the column of the target; rows without an outcome are left out.
-        seed, level
+        level
             As in `estimate`.
         """
-        frame = _columns_of(current, [self.target, self.prediction, *self.probability, *self.features])
-        frame = frame[frame[self.target].notna()]
-        estimated = self.estimate(frame, seed=seed, level=level)
-        value, variance, rows = self._expected(frame, seed)
+        frame = _columns_of(current, [self.target, *self._needed])
+        with one_thread():
+            expected, rows = self._expected(frame[frame[self.target].notna()])
         realised = self.outlook.realise(rows[self.target], *self._inputs(rows))
-        z = float(special.ndtri((1 + level) / 2))
         found = {}
         for name, truth in realised.items():
-            spread = float(np.sqrt(variance[name] + self.excess.get(name, 0.0)))
-            off = truth - value[name]
+            one = expected[name]
+            off, spread = truth - one.value, float(np.sqrt(one.variance))
             if not np.isfinite(off):
                 continue
+            half = _quantile(one, level) * spread
+            chance = 2 * float(_distribution(one, -abs(off) / spread)) if spread > 0 else float(off == 0)
             found[name] = Agreement(
                 metric=name,
-                estimated=estimated[name],
+                estimated=_interval(name, one, level),
                 realised=truth,
-                difference=Interval(value=off, low=off - z * spread, high=off + z * spread, level=level),
-                p_value=float(2 * special.ndtr(-abs(off) / spread)) if spread > 0 else float(off == 0),
+                difference=Interval(value=off, low=off - half, high=off + half, level=level),
+                p_value=chance,
                 rows=len(rows),
             )
         return found
 
-    def _expected(self, current: Any, seed: int) -> tuple[dict[str, float], dict[str, float], pd.DataFrame]:
-        frame = _columns_of(current, [self.prediction, *self.probability, *self.features])
+    @property
+    def _needed(self) -> list[Any]:
+        """The columns without which there is no estimate."""
+        learned_from = self.features if self.task == "regression" else ()
+        return [self.prediction, *self.probability, *learned_from]
+
+    def _expected(self, current: Any) -> tuple[dict[str, Expectation], pd.DataFrame]:
+        frame = _columns_of(current, self._needed)
         needed = [*self.probability, *([self.prediction] if self.prediction else [])]
         rows = _drop_missing(frame, needed)
         if not len(rows):
             raise DataError("there are no rows with predictions to estimate from", hint="Give at least one.")
-        value, variance = self.outlook.expect(*self._inputs(rows), seed=seed)
-        return value, variance, rows
+        return self.outlook.expect(*self._inputs(rows)), rows
 
     def _inputs(self, rows: pd.DataFrame) -> tuple[Any, ...]:
+        features = rows[list(self.features)] if self.features and set(self.features) <= set(rows) else None
         if self.task == "classification":
-            return rows[list(self.probability)].to_numpy(np.float64), _answers(rows, self.prediction)
+            return rows[list(self.probability)].to_numpy(np.float64), _answers(rows, self.prediction), features
         return rows[self.prediction], rows[list(self.features)]
 
     def __repr__(self) -> str:
@@ -278,6 +283,25 @@ def _columns_of(source: Any, names: Sequence[Any]) -> pd.DataFrame:
 
 def _drop_missing(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return frame.dropna(subset=list(names))
+
+
+def _intervals(expected: Mapping[str, Expectation], level: float) -> dict[str, Interval]:
+    return {name: _interval(name, one, level) for name, one in expected.items()}
+
+
+def _interval(name: str, one: Expectation, level: float) -> Interval:
+    half = _quantile(one, level) * float(np.sqrt(one.variance))
+    low, high = _within(name, one.value - half, one.value + half)
+    return Interval(value=one.value, low=low, high=high, level=level)
+
+
+def _quantile(one: Expectation, level: float) -> float:
+    at = (1 + level) / 2
+    return float(special.stdtrit(one.degrees, at) if np.isfinite(one.degrees) else special.ndtri(at))
+
+
+def _distribution(one: Expectation, at: float) -> float:
+    return float(special.stdtr(one.degrees, at) if np.isfinite(one.degrees) else special.ndtr(at))
 
 
 def _within(name: str, low: float, high: float) -> tuple[float, float]:

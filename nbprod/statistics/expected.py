@@ -1,25 +1,23 @@
-"""Expected metrics from calibrated probabilities, and from a learned size of the error."""
+"""Expected metrics of a classifier: its probabilities, calibrated for the window, say how often it is right."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nbprod.statistics.calibration import Calibration, folds
-from nbprod.statistics.metrics import METRICS, class_codes, metric, weighted_auc
-from nbprod.threads import one_thread
+from nbprod.statistics.adaptive import PARTS, AdaptiveCalibration
+from nbprod.statistics.linearised import Expectation, expected_metrics
+from nbprod.statistics.metrics import METRICS, class_codes, metric
 
-__all__ = ["ClassifierOutlook", "Outlook", "RegressorOutlook"]
+__all__ = ["ClassifierOutlook", "Excess", "Outlook"]
 
 Floats = NDArray[np.float64]
-_DRAWS = 100  # of possible outcomes, for the spread of a metric
-_PARTS = 8  # of the reference, each left out once to see how far estimates are off
-_LABELS, _SCORES = ("accuracy", "precision", "recall", "f1"), ("roc_auc", "log_loss", "brier")
+STRETCHES = 10  #: of the reference, in order of time, that show how far estimates are off beyond chance
 
 
 class Outlook(Protocol):
@@ -32,7 +30,7 @@ class Outlook(Protocol):
 
     @property
     def excess(self) -> Mapping[str, float]:
-        """Squared error of expectations on parts of the reference left out, beyond what sampling explains."""
+        """Squared error of expectations on stretches of the reference left out, beyond what sampling explains."""
         ...
 
     @property
@@ -40,7 +38,7 @@ class Outlook(Protocol):
         """Metrics of the whole reference."""
         ...
 
-    def expect(self, *inputs: Any, seed: int) -> tuple[dict[str, float], dict[str, float]]:
+    def expect(self, *inputs: Any) -> dict[str, Expectation]:
         """Expected metrics of rows, and the variance of realised ones around them."""
         ...
 
@@ -49,161 +47,134 @@ class Outlook(Protocol):
         ...
 
 
+@dataclass
+class Excess:
+    """How far estimates are off on stretches of the reference, beyond what their variance explains."""
+
+    surplus: dict[str, list[float]] = field(default_factory=dict)
+
+    def note(self, expected: Mapping[str, Expectation], found: Mapping[str, float]) -> None:
+        """Hold an estimate against what was realised."""
+        for name, one in expected.items():
+            if np.isfinite(found[name]) and np.isfinite(one.value):
+                self.surplus.setdefault(name, []).append((found[name] - one.value) ** 2 - one.variance)
+
+    @property
+    def by_metric(self) -> dict[str, float]:
+        """The mean surplus, at least 0."""
+        return {name: max(float(np.mean(values)), 0.0) for name, values in self.surplus.items()}
+
+
+def widened(
+    expected: Mapping[str, Expectation],
+    plain: Mapping[str, Expectation],
+    excess: Mapping[str, float],
+    *,
+    rows: int,
+    effective: float,
+) -> dict[str, Expectation]:
+    """Expectations with every source of their error.
+
+    Beside the draw of the window's outcomes: the same draw in the reference rows that speak for the window, of which
+    there are as many as the weights of the density ratio leave (the efficiency bound of a reweighted mean); what
+    estimates missed in stretches of the reference; and the doubt which of two models of the window is right, a
+    quarter of their squared distance, as if the truth were at either.
+
+    Parameters
+    ----------
+    expected, plain
+        By the adapted model and by its rival: the plain calibration, or learned losses without the window's scale.
+    excess
+        By metric.
+    rows
+        Of the window.
+    effective
+        Rows of the reference that speak for it.
+    """
+    found = {}
+    for name, one in expected.items():
+        sampling = one.variance * (1 + rows / max(effective, 1.0))
+        doubt = (one.value - plain[name].value) ** 2 / 4
+        learned = excess.get(name, 0.0) + (doubt if np.isfinite(doubt) else 0.0)
+        total = sampling + learned
+        degrees = (STRETCHES - 1) * (total / learned) ** 2 if learned > 0 else np.inf
+        found[name] = Expectation(one.value, total, float(degrees))
+    return found
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClassifierOutlook:
-    """Confidence-based estimation: the model's own probabilities, calibrated, say how often it is right."""
+    """Confidence-based estimation with a calibration that adapts to each window."""
 
     classes: tuple[Any, ...]
-    calibration: Calibration
+    calibration: AdaptiveCalibration
     excess: Mapping[str, float]
     realised: Mapping[str, float]
 
     @classmethod
     def fit(
-        cls, truth: Any, probability: Floats, answers: Any, *, classes: Sequence[Any], seed: int
+        cls,
+        truth: Any,
+        probability: Floats,
+        answers: Any,
+        features: pd.DataFrame | None,
+        *,
+        classes: Sequence[Any],
+        seed: int,
     ) -> ClassifierOutlook:
-        """Calibrate on all rows; learn the usual error of estimates from parts left out."""
+        """Calibrate on all rows; learn the usual error of estimates from stretches left out."""
         known = tuple(classes)
-        matrix, codes = _matrix(probability), class_codes(truth, known)
-        bare = cls(classes=known, calibration=Calibration.choose(matrix, codes), excess={}, realised={})
-        misses: dict[str, list[float]] = {}
-        for learn, test in folds(len(codes), _PARTS):
-            if len(np.unique(codes[learn])) < 2:
-                continue
-            part = Calibration.fit(matrix[learn], codes[learn], *bare.calibration.methods)
-            other = cls(classes=known, calibration=part, excess={}, realised={})
-            said = None if answers is None else answers[test]
-            value, variance = other.expect(probability[test], said, seed=seed)
-            found = other.realise(np.asarray(truth)[test], probability[test], said)
-            _note(misses, value, variance, found)
+        raw, codes = _matrix(probability), class_codes(truth, known)
+        calibration = AdaptiveCalibration.fit(raw, codes, features, seed=seed)
+        said = _said(raw, answers, known)
+        misses, chosen = Excess(), calibration.chosen
+        for part in np.array_split(np.arange(len(chosen)), min(STRETCHES, len(chosen) // 10)):
+            rows = chosen[part]
+            expected = expected_metrics(calibration.held_out[part], raw[rows], said[rows], _NAMES)
+            others = len(chosen) * (1 - 1 / PARTS)
+            both = widened(expected, expected, {}, rows=len(part), effective=others)
+            misses.note(both, _realised(codes[rows], raw[rows], said[rows]))
         return cls(
             classes=known,
-            calibration=bare.calibration,
-            excess=_excess(misses),
-            realised=bare.realise(truth, probability, answers),
+            calibration=calibration,
+            excess=misses.by_metric,
+            realised=_realised(codes, raw, said),
         )
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """All of classification."""
-        return _LABELS + _SCORES
+        return _NAMES
 
-    def expect(self, *inputs: Any, seed: int) -> tuple[dict[str, float], dict[str, float]]:
-        """Expected metrics, and the variance of metrics of outcomes drawn with the calibrated probabilities."""
-        probability, answers = inputs
+    def expect(self, *inputs: Any) -> dict[str, Expectation]:
+        """Metrics at calibrated probabilities, with the variance of realised ones around them."""
+        probability, answers, features = inputs
         raw = _matrix(probability)
-        chance = self.calibration(raw)
-        said = self._said(raw, answers)
-        count, rows = len(self.classes), len(raw)
-        value: dict[str, float] = {}
-        variance: dict[str, float] = {}
-        random = np.random.default_rng(seed)
-        level = np.cumsum(chance, axis=1)[:, :-1]
-        drawn = np.stack([(random.random((rows, 1)) > level).sum(axis=1) for _ in range(_DRAWS)])
-        for name in _LABELS + _SCORES:
-            chosen = METRICS[name]
-            guess = said if name in _LABELS else raw
-            if chosen.terms is None or chosen.value is None:
-                value[name] = _expected_auc(chance, raw)
-                scorer = [np.array([_auc(codes, raw, count) for codes in drawn])]
-                variance[name] = float(np.nanvar(scorer)) if np.isfinite(scorer).any() else 0.0
-                continue
-            # terms of every row for every class it may turn out to be: classes x rows x terms
-            terms = np.stack([chosen.terms(np.full(rows, k), guess, count) for k in range(count)])
-            with np.errstate(divide="ignore", invalid="ignore"):
-                value[name] = float(chosen.value(np.einsum("rk,krt->t", chance, terms)[None])[0])
-                sums = np.stack([terms[codes, np.arange(rows)].sum(axis=0) for codes in drawn])
-                variance[name] = float(np.nanvar(chosen.value(sums)))
-        return value, variance
+        said = _said(raw, answers, self.classes)
+        found = self.calibration(raw, features)
+        expected = expected_metrics(found.chance, raw, said, _NAMES)
+        plain = expected if found.plain is found.chance else expected_metrics(found.plain, raw, said, _NAMES)
+        return widened(expected, plain, self.excess, rows=len(raw), effective=found.rows)
 
     def realise(self, truth: Any, *inputs: Any) -> dict[str, float]:
         """The metrics with the outcomes."""
-        probability, answers = inputs
+        probability, answers, _ = inputs
         raw = _matrix(probability)
-        said = np.asarray(self.classes, dtype=object)[self._said(raw, answers)]
-        return {
-            name: metric(name)(truth, said if name in _LABELS else raw, classes=self.classes)
-            for name in _LABELS + _SCORES
-        }
-
-    def _said(self, raw: Floats, answers: Any) -> NDArray[np.int64]:
-        return raw.argmax(axis=1) if answers is None else class_codes(answers, self.classes)
+        return _realised(class_codes(truth, self.classes), raw, _said(raw, answers, self.classes))
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class RegressorOutlook:
-    """Direct loss estimation: models that learned the absolute and the squared error from features and prediction."""
+_NAMES = tuple(name for name, chosen in METRICS.items() if chosen.task == "classification")
 
-    models: Mapping[str, Any]
-    spread: Mapping[str, float]  #: variance of the loss around its estimate, relative to the squared estimate
-    categories: Mapping[str, tuple[Any, ...]]
-    excess: Mapping[str, float]
-    realised: Mapping[str, float]
 
-    @classmethod
-    def fit(cls, truth: Any, prediction: Any, features: pd.DataFrame, *, seed: int) -> RegressorOutlook:
-        """Learn the size of the error on all rows, and its usual misjudgement from parts left out."""
-        with one_thread():
-            return cls._fit(truth, prediction, features, seed)
+def _realised(codes: NDArray[np.int64], raw: Floats, said: NDArray[np.int64]) -> dict[str, float]:
+    known = list(range(raw.shape[1]))
+    return {
+        name: metric(name)(codes, said if METRICS[name].needs == "label" else raw, classes=known) for name in _NAMES
+    }
 
-    @classmethod
-    def _fit(cls, truth: Any, prediction: Any, features: pd.DataFrame, seed: int) -> RegressorOutlook:
-        y, guess = (np.asarray(values, dtype=np.float64) for values in (truth, prediction))
-        categories = {
-            str(name): tuple(sorted(features[name].dropna().astype(str).unique()))
-            for name in features
-            if not pd.api.types.is_numeric_dtype(features[name]) and not _is_moment(features[name])
-        }
-        losses = {"mae": np.abs(y - guess), "rmse": (y - guess) ** 2}
-        design = _design(prediction, features, categories)
-        apart: dict[str, Floats] = {name: np.empty(len(y)) for name in losses}
-        misses: dict[str, list[float]] = {}
-        for learn, test in folds(len(y), _PARTS):
-            value, variance = {}, {}
-            for name, loss in losses.items():
-                apart[name][test] = _learned(design[learn], loss[learn], seed).predict(design[test])
-                value[name] = max(float(apart[name][test].mean()), 0.0)
-                variance[name] = float(np.var(loss[test])) / len(test)
-            found = {name: float(loss[test].mean()) for name, loss in losses.items()}
-            _note(misses, value, variance, found)
-        spread = {
-            name: float(np.mean((loss - apart[name]) ** 2) / max(float(np.mean(apart[name] ** 2)), 1e-300))
-            for name, loss in losses.items()
-        }
-        excess = _excess(misses)
-        rmse = float(np.sqrt(losses["rmse"].mean()))
-        return cls(
-            models={name: _learned(design, loss, seed) for name, loss in losses.items()},
-            spread=spread,
-            categories=categories,
-            # the error of a root is the error of the square over twice the root
-            excess={"mae": excess["mae"], "rmse": excess["rmse"] / max(4 * rmse**2, 1e-300)},
-            realised={"mae": float(losses["mae"].mean()), "rmse": rmse},
-        )
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """The mean absolute and the root mean squared error."""
-        return ("mae", "rmse")
-
-    def expect(self, *inputs: Any, seed: int) -> tuple[dict[str, float], dict[str, float]]:
-        """Mean learned losses; the variance comes from how losses scattered around them in the reference."""
-        del seed  # nothing here is drawn
-        prediction, features = inputs
-        design = _design(prediction, features, self.categories)
-        value, variance = {}, {}
-        for name, model in self.models.items():
-            with one_thread():
-                loss = np.maximum(model.predict(design), 0.0)
-            value[name] = float(loss.mean())
-            variance[name] = self.spread[name] * float(np.mean(loss**2)) / len(loss)
-        root = float(np.sqrt(value["rmse"]))
-        value["rmse"], variance["rmse"] = root, variance["rmse"] / max(4 * root**2, 1e-300)
-        return value, variance
-
-    def realise(self, truth: Any, *inputs: Any) -> dict[str, float]:
-        """The metrics with the outcomes."""
-        return {name: metric(name)(truth, inputs[0]) for name in self.metrics}
+def _said(raw: Floats, answers: Any, classes: Sequence[Any]) -> NDArray[np.int64]:
+    return raw.argmax(axis=1).astype(np.int64) if answers is None else class_codes(answers, classes)
 
 
 def _matrix(probability: Floats) -> Floats:
@@ -212,58 +183,3 @@ def _matrix(probability: Floats) -> Floats:
         positive = matrix.reshape(-1)
         return np.column_stack([1 - positive, positive])
     return matrix
-
-
-def _expected_auc(chance: Floats, raw: Floats) -> float:
-    weights = np.ones(len(raw))
-    if raw.shape[1] == 2:
-        return weighted_auc(chance[:, 1], raw[:, 1], weights)
-    return float(np.mean([weighted_auc(chance[:, k], raw[:, k], weights) for k in range(raw.shape[1])]))
-
-
-def _auc(codes: NDArray[np.int64], raw: Floats, count: int) -> float:
-    chosen = [1] if count == 2 else range(count)
-    weights = np.ones(len(codes))
-    areas = [weighted_auc((codes == k).astype(np.float64), raw[:, k], weights) for k in chosen]
-    return float(np.mean(areas))
-
-
-def _note(
-    misses: dict[str, list[float]],
-    value: Mapping[str, float],
-    variance: Mapping[str, float],
-    found: Mapping[str, float],
-) -> None:
-    for name, truth in found.items():
-        if np.isfinite(truth) and np.isfinite(value[name]):
-            misses.setdefault(name, []).append((truth - value[name]) ** 2 - variance[name])
-
-
-def _excess(misses: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    return {name: max(float(np.mean(values)), 0.0) for name, values in misses.items()}
-
-
-def _learned(design: Floats, loss: Floats, seed: int) -> Any:
-    from sklearn.ensemble import HistGradientBoostingRegressor  # heavy
-
-    model = HistGradientBoostingRegressor(random_state=seed, max_iter=100, min_samples_leaf=20)
-    return model.fit(design, loss)
-
-
-def _is_moment(column: pd.Series[Any]) -> bool:
-    return bool(pd.api.types.is_datetime64_any_dtype(column))
-
-
-def _design(prediction: Any, features: pd.DataFrame, categories: Mapping[str, Sequence[Any]]) -> Floats:
-    """Prediction and features as numbers: categories by their place, unknown ones as missing."""
-    columns: list[Any] = [np.asarray(prediction, dtype=np.float64)]
-    for name in features:
-        column = features[name]
-        if str(name) in categories:
-            place = {value: float(position) for position, value in enumerate(categories[str(name)])}
-            columns.append(np.array([place.get(str(value), np.nan) for value in column]))
-        elif _is_moment(column):
-            columns.append(column.astype("int64").to_numpy(np.float64))
-        else:
-            columns.append(pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan))
-    return np.column_stack(columns)

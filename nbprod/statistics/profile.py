@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from nbprod.statistics.category import CategoryProfile
 from nbprod.statistics.columns import Kind, codes_and_keys, kind_of, numbers, text_lengths, type_name
 from nbprod.statistics.grid import COARSE, CategoryGrid, NumericGrid
 from nbprod.statistics.numeric import NumericProfile
+from nbprod.statistics.roworder import RowOrder, look_at_order
 from nbprod.visible import escape
 
 __all__ = ["ColumnProfile", "Profile"]
@@ -33,11 +34,19 @@ _LARGEST_BYTES = 256 << 20
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Profile:
-    """Counts and sums of every column of a table on fixed grids; profiles on the same grids merge exactly."""
+    """Counts and sums of every column of a table on fixed grids; profiles on the same grids merge exactly.
+
+    Attributes
+    ----------
+    order
+        What the order of the rows says of their dependence, if they came from one frame without a time. It is no part
+        of what is stored or merged.
+    """
 
     rows: int
     columns: Mapping[str, ColumnProfile]
     blocks: BlockCounts | None = None
+    order: RowOrder | None = None
 
     @classmethod
     def of(
@@ -86,6 +95,8 @@ class Profile:
         if time is not None and profile.blocks is None:  # there was no row
             nothing = pa.RecordBatch.from_pylist([], schema=dataset.table(read).schema)
             profile = profile.merge(_of_batch(start, nothing, time=time, block=block))
+        if time is None and dataset.kind == "frame" and profile.rows:
+            profile = replace(profile, order=_order(dataset, profile))
         return profile
 
     @classmethod
@@ -220,6 +231,12 @@ def _of_batch(grid: Profile, batch: pa.RecordBatch, *, time: str | None, block: 
         numbers_ = block_numbers(numbers(batch.column(time)), block, time)
         blocks = BlockCounts.of(numbers_, placed, sizes, time=time, block=block)
     return Profile(rows=batch.num_rows, columns=columns, blocks=blocks)
+
+
+def _order(dataset: Dataset, profile: Profile) -> RowOrder:
+    names = [name for name, column in profile.columns.items() if column.kind is Kind.NUMBER]
+    table = dataset.table(names)
+    return look_at_order({name: _numbers(name, table.column(name).combine_chunks()) for name in names})
 
 
 def _summary(column: ColumnProfile) -> str:

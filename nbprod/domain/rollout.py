@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from nbprod.domain.length import parse_length
+from nbprod.domain.duration import parse_duration
 from nbprod.domain.markup import card
 from nbprod.domain.rollout_plan import Automation, MetricRule, RolloutPolicy, RolloutStep, StepKind, parse_plan
 from nbprod.errors import IllegalMoveError
@@ -131,7 +131,7 @@ class Rollout:
 
     def renewed(self, now: datetime) -> Rollout:
         """With its share for another lease."""
-        return replace(self, lease_until=now + parse_length(self.lease))
+        return replace(self, lease_until=now + parse_duration(self.lease))
 
     def advanced(self, now: datetime) -> Rollout:
         """In the next step.
@@ -162,7 +162,7 @@ class Rollout:
             and self.keeps_previous_at(now)
         ):
             self._check_open(status.value)
-        kept = now + parse_length(self.keep_previous) if status is RolloutStatus.PROMOTED else None
+        kept = now + parse_duration(self.keep_previous) if status is RolloutStatus.PROMOTED else None
         return replace(self, status=status, ended_at=now, ended_because=because, previous_until=kept)
 
     def _check_open(self, move: str) -> None:
@@ -252,7 +252,7 @@ def obeyed(rollout: Rollout, decision: RolloutDecision, now: datetime, because: 
         return rollout
     if decision is RolloutDecision.ROLL_BACK:
         return rollout  # nobody rolled it back yet; its share ends with its lease
-    if now >= rollout.started_at + parse_length(rollout.longest):
+    if now >= rollout.started_at + parse_duration(rollout.longest):
         return rollout.ended(RolloutStatus.ABORTED, now, f"undecided after {rollout.longest}: {because}")
     if rollout.automation is Automation.AUTO and rollout.status is RolloutStatus.RUNNING:
         if decision is RolloutDecision.PROMOTE:

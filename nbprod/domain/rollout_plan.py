@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from nbprod.domain.length import parse_length
+from nbprod.domain.duration import parse_duration
 from nbprod.domain.names import check_name, nearest
 from nbprod.errors import SettingsError
 
@@ -106,7 +106,7 @@ class RolloutPolicy:
                 hint="alpha between 0 and 1, holdback from 0 to 0.5, step_units at least 1, slow_ms above 0.",
             )
         for length in (self.longest, self.lease, self.keep_previous, *([self.horizon] if self.horizon else [])):
-            parse_length(length)
+            parse_duration(length)
         if len({one.name for one in self.metrics}) < len(self.metrics) or not self.metrics:
             raise SettingsError("a rollout needs metrics, each named once", hint='metrics = ["errors", "slow"]')
 

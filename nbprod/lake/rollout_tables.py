@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from nbprod.clock import now
 from nbprod.errors import SchemaError
-from nbprod.lake.columns import MOMENT, NUMBER, TEXT, as_table, cast, kept
+from nbprod.lake.columns import MOMENT, NUMBER, TEXT, as_table, cast, to_storage_type
 from nbprod.lake.delta import DeltaFolder, Transaction
 
 __all__ = ["FailureTable", "ShadowTable"]
@@ -76,7 +76,7 @@ class _EventTable:
             raise SchemaError(f"the table has no column {unknown[0]}", columns=unknown)
         moment = pa.array([now()] * table.num_rows, MOMENT)
         given = {
-            field.name: cast(kept(table[field.name]), field.type)
+            field.name: cast(to_storage_type(table[field.name]), field.type)
             if field.name in table.column_names
             else moment
             if field.name in {"at", "logged_at"}

@@ -8,7 +8,7 @@ from datetime import datetime
 import pandas as pd
 
 from nbprod.domain.rollout_plan import RolloutPolicy, RolloutStep
-from nbprod.monitors.drawing import Pictures
+from nbprod.monitors.charts import Pictures
 from nbprod.pages.charts import Limit, Series, trend
 from nbprod.rollouts.analysis import RolloutFinding, analyse
 

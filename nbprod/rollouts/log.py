@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbprod.domain.length import parse_length
+from nbprod.domain.duration import parse_duration
 from nbprod.domain.markup import card
 from nbprod.domain.rollout import Arm
 from nbprod.domain.rollout_plan import RolloutPolicy
@@ -107,7 +107,7 @@ def _wrong(rows: pd.DataFrame, policy: RolloutPolicy, end: datetime) -> pd.Serie
     """Whether an answer was wrong, or by how much; ``NaN`` while that is not known."""
     final = rows["outcome"].notna()
     if policy.horizon:
-        final &= rows["at"] + parse_length(policy.horizon) <= pd.Timestamp(end)
+        final &= rows["at"] + parse_duration(policy.horizon) <= pd.Timestamp(end)
     prediction, outcome = rows["prediction"], rows["outcome"]
     if pd.api.types.is_numeric_dtype(prediction) and not pd.api.types.is_bool_dtype(prediction):
         values = (prediction - pd.to_numeric(outcome, errors="coerce")).abs()

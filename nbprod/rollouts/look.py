@@ -11,7 +11,7 @@ from nbprod.clock import now, parse_utc
 from nbprod.domain.rollout import RolloutStatus
 from nbprod.domain.rollout_plan import MetricRule, RolloutPolicy, RolloutStep, StepKind, parse_plan
 from nbprod.errors import SettingsError
-from nbprod.monitors.drawing import Pictures
+from nbprod.monitors.charts import Pictures
 from nbprod.rollouts.analysis import RolloutFinding, analyse, analyse_pairs
 from nbprod.rollouts.drawing import evidence_over_time, evidence_pictures
 from nbprod.rollouts.log import RolloutLog, read_log

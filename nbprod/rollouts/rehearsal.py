@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nbprod.domain.length import parse_length
+from nbprod.domain.duration import parse_duration
 from nbprod.domain.rollout import Arm, RolloutDecision, bucket_of
 from nbprod.domain.rollout_plan import RolloutPolicy, RolloutStep, StepKind
 from nbprod.errors import DataError
@@ -139,7 +139,7 @@ def _rehearsed(
     days: _Days, policy: RolloutPolicy, steps: list[RolloutStep], ratio: float, runs: int, rng: np.random.Generator
 ) -> RehearsedRollout:
     shares = np.array([step.share for step in steps])
-    looks = max(round(parse_length(policy.longest).total_seconds() / 86_400 * LOOKS_A_DAY), 1)
+    looks = max(round(parse_duration(policy.longest).total_seconds() / 86_400 * LOOKS_A_DAY), 1)
     theirs = {name: np.zeros(runs) for name in days.rates}
     events = {name: np.zeros((runs, len(steps))) for name in days.rates}
     step, met, exposed = np.zeros(runs, dtype=int), np.zeros(runs), np.zeros(runs)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbprod.clock import now, time_id
 from nbprod.domain.deployment import Deployment
-from nbprod.domain.length import parse_length
+from nbprod.domain.duration import parse_duration
 from nbprod.domain.names import nearest
 from nbprod.domain.rollout import (
     Rollout,
@@ -255,7 +255,7 @@ class Rollouts:
         from nbprod.rollouts.log import read_log  # delayed: pandas
 
         end = now()
-        return read_log(self._lake, deployment, policy, start=end - parse_length(last), end=end).requests
+        return read_log(self._lake, deployment, policy, start=end - parse_duration(last), end=end).requests
 
     def advance(self, name: str, *, note: str, actor: str | None = None) -> Rollout:
         """Go on with the next step, as a person's decision; refused in the last one."""

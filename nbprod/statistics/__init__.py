@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nbprod.statistics.arm_means import ArmTotals, MeanDifference, MeanStratum, mean_difference
     from nbprod.statistics.blocks import time_blocks
     from nbprod.statistics.bootstrap import metric_interval, paired_difference
-    from nbprod.statistics.comparison import ColumnComparison, ColumnVerdict, Comparison
+    from nbprod.statistics.comparison import ColumnComparison, ColumnVerdict, DriftComparison
     from nbprod.statistics.concept import ConceptDrift, concept_drift, losses
     from nbprod.statistics.domain_classifier import DomainDrift, domain_drift
     from nbprod.statistics.estimation import Agreement, PerformanceEstimator
@@ -42,9 +42,9 @@ __all__ = [
     "ArmTotals",
     "ColumnComparison",
     "ColumnVerdict",
-    "Comparison",
     "ConceptDrift",
     "DomainDrift",
+    "DriftComparison",
     "FalseAlarms",
     "GroupScore",
     "HarmProcess",
@@ -97,7 +97,7 @@ _HOMES = {
     "ArmTotals": "arm_means",
     "ColumnComparison": "comparison",
     "ColumnVerdict": "comparison",
-    "Comparison": "comparison",
+    "DriftComparison": "comparison",
     "ConceptDrift": "concept",
     "DomainDrift": "domain_classifier",
     "FalseAlarms": "selftest",

@@ -15,9 +15,20 @@ import pyarrow.compute as pc
 from nbprod.clock import now
 from nbprod.domain.prediction import OutcomesAdded, PredictionsAdded
 from nbprod.errors import SchemaError
-from nbprod.lake.columns import MOMENT, NUMBER, TEXT, alike, as_table, cast, input_column, input_name, kept, wider
+from nbprod.lake.columns import (
+    MOMENT,
+    NUMBER,
+    TEXT,
+    as_table,
+    cast,
+    comparable,
+    input_column,
+    input_name,
+    to_storage_type,
+    wider_type,
+)
 from nbprod.lake.delta import DeltaFolder, Transaction
-from nbprod.lake.kept import KeptRows, folded
+from nbprod.lake.snapshot import PredictionSnapshot, with_inputs_apart
 
 __all__ = ["OutcomeTable", "PredictionTable", "Transaction", "window_with_outcomes"]
 
@@ -102,7 +113,7 @@ class PredictionTable:
         if table is None:
             return None
         rows = table.to_pyarrow_dataset().head(1, filter=pc.field("prediction_id") == prediction_id).to_pylist()
-        return folded(rows[0]) if rows else None
+        return with_inputs_apart(rows[0]) if rows else None
 
     def window(
         self,
@@ -110,9 +121,9 @@ class PredictionTable:
         end: datetime | None = None,
         *,
         table_version: int | None = None,
-    ) -> KeptRows:
+    ) -> PredictionSnapshot:
         """Predictions that happened from ``start`` (included) to ``end`` (excluded), without outcomes."""
-        return KeptRows.of(self._delta, start, end, table_version=table_version)
+        return PredictionSnapshot.of(self._delta, start, end, table_version=table_version)
 
     def prediction_type(self) -> pa.DataType | None:
         """The type predictions are kept in, if there are any."""
@@ -154,7 +165,7 @@ class OutcomeTable:
         rows = as_table(frame, "outcomes")
         _check_columns(rows, {"prediction_id", "outcome"}, {"at"})
         given = rows.num_rows
-        rows = rows.set_column(rows.column_names.index("outcome"), "outcome", kept(rows["outcome"]))
+        rows = rows.set_column(rows.column_names.index("outcome"), "outcome", to_storage_type(rows["outcome"]))
         rows = rows.filter(pc.is_valid(rows["outcome"]))
         rows = pa.table(
             {
@@ -168,7 +179,7 @@ class OutcomeTable:
             if transaction is not None and self._delta.has_seen(transaction):
                 return OutcomesAdded(deployment=self._deployment, added=0, matched=0, unknown=0, is_replay=True)
             if kind := self._predictions.prediction_type():
-                rows = rows.set_column(3, "outcome", alike(rows["outcome"], kind, "outcome"))
+                rows = rows.set_column(3, "outcome", comparable(rows["outcome"], kind, "outcome"))
             matched = pc.sum(
                 pc.is_in(rows["prediction_id"], value_set=self._predictions.known(rows["prediction_id"]))
             ).as_py()
@@ -226,16 +237,16 @@ def window_with_outcomes(
     *,
     as_of: datetime | None,
     tables: Mapping[str, int],
-) -> KeptRows:
+) -> PredictionSnapshot:
     """Predictions of a window with the latest outcome of each, as known at a moment (see ``Lake.window``)."""
     rows = predictions.window(start, end, table_version=tables.get("predictions"))
     if rows.dataset is None:
         return rows
     latest, version = outcomes.latest(as_of, table_version=tables.get("outcomes"))
     kind = rows.dataset.schema.field("prediction").type
-    latest = latest.set_column(1, "outcome", alike(latest["outcome"], kind, "outcome"))
+    latest = latest.set_column(1, "outcome", comparable(latest["outcome"], kind, "outcome"))
     seen = {**rows.tables, **({"outcomes": version} if version is not None else {})}
-    return KeptRows(tables=seen, dataset=rows.dataset, condition=rows.condition, outcomes=latest)
+    return PredictionSnapshot(tables=seen, dataset=rows.dataset, condition=rows.condition, outcomes=latest)
 
 
 def _core(rows: pa.Table) -> pa.Table:
@@ -257,9 +268,9 @@ def _core(rows: pa.Table) -> pa.Table:
     columns = {"prediction_id": ids, "at": _moments(rows, "at"), "logged_at": _moments(rows, "logged_at")}
     for name in rows.column_names:
         if name not in columns:
-            column = kept(rows[name])
+            column = to_storage_type(rows[name])
             if name.startswith(("probability", "latency")):
-                column = alike(column, NUMBER, name)
+                column = comparable(column, NUMBER, name)
             columns[name] = cast(column, TEXT) if name == "version" else column
     return pa.table(columns)
 
@@ -271,7 +282,7 @@ def _with_inputs(rows: pa.Table, inputs: pa.Table | None, private: Sequence[str]
         raise SchemaError(f"there are {rows.num_rows:,} predictions but {inputs.num_rows:,} rows of inputs")
     for name in inputs.column_names:
         if name not in private:
-            rows = rows.append_column(input_column(name, rows.column_names), kept(inputs[name]))
+            rows = rows.append_column(input_column(name, rows.column_names), to_storage_type(inputs[name]))
     return rows
 
 
@@ -288,7 +299,7 @@ def _reconciled(delta: DeltaFolder, rows: pa.Table) -> pa.Table:
     rows = rows.rename_columns([by_name[name] for name in rows.column_names])
     types = {field.name: field.type for field in schema}
     wanted = {
-        name: types[name] if rows[name].null_count == rows.num_rows else wider(types[name], rows[name].type)
+        name: types[name] if rows[name].null_count == rows.num_rows else wider_type(types[name], rows[name].type)
         for name in rows.column_names
         if name in types
     }
@@ -317,7 +328,7 @@ def _check_columns(rows: pa.Table, needed: set[str], optional: set[str] | None) 
 
 
 def _ids(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    ids = cast(kept(column), TEXT)
+    ids = cast(to_storage_type(column), TEXT)
     if missing := pc.sum(pc.fill_null(pc.equal(ids, ""), fill_value=True)).as_py():
         raise SchemaError(f"prediction_id: {missing:,} of {len(ids):,} are missing", columns=["prediction_id"])
     return ids
@@ -328,14 +339,14 @@ def _moments(rows: pa.Table, name: str) -> pa.ChunkedArray:
     present = pa.scalar(now(), MOMENT)
     if name not in rows.column_names or rows[name].null_count == rows.num_rows:
         return pa.chunked_array([pa.array([present.as_py()] * rows.num_rows, MOMENT)])
-    column = kept(rows[name])
+    column = to_storage_type(rows[name])
     if column.type == TEXT:
         try:
             is_zoned = pc.match_substring_regex(column, r":\d\d[\d:.]*(Z|[+-]\d\d(:?\d\d)?)$")
             nothing = pa.scalar(None, TEXT)
             column = pc.coalesce(
                 pc.if_else(is_zoned, column, nothing).cast(MOMENT),
-                kept(pc.if_else(is_zoned, nothing, column).cast(pa.timestamp("us"))),
+                to_storage_type(pc.if_else(is_zoned, nothing, column).cast(pa.timestamp("us"))),
             )
         except pa.ArrowInvalid as problem:
             raise SchemaError(

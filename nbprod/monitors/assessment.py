@@ -25,7 +25,7 @@ from nbprod.domain.names import nearest
 from nbprod.domain.plain import listed
 from nbprod.errors import SettingsError
 from nbprod.monitors.budget import LARGEST, budget_check, share_of_level
-from nbprod.monitors.explaining import agreements, concept, estimates, of_same_version, since, worst_segment
+from nbprod.monitors.diagnosis import agreements, concept, estimates, of_same_version, since, worst_segment
 from nbprod.monitors.judging import (
     agreement_check,
     agreement_sentence,
@@ -34,8 +34,8 @@ from nbprod.monitors.judging import (
     verdict_of,
     verdict_sentence,
 )
-from nbprod.monitors.performance import Scored, judged_metric, performance
-from nbprod.monitors.reference import OUTPUTS, Reference
+from nbprod.monitors.performance import ScoredRows, judged_metric, performance
+from nbprod.monitors.reference import OUTPUTS, MonitorReference
 from nbprod.monitors.window import MonitoredWindow
 from nbprod.statistics import (
     Agreement,
@@ -50,7 +50,7 @@ from nbprod.statistics import (
     rank_columns,
     ranking_sentence,
 )
-from nbprod.statistics.comparison import Comparison
+from nbprod.statistics.comparison import DriftComparison
 from nbprod.visible import escape
 
 __all__ = ["Assessment", "assess"]
@@ -104,7 +104,7 @@ class Assessment:
     outcomes: int
     checks: tuple[CheckResult, ...]
     changed: tuple[str, ...] = ()
-    comparison: Comparison | None = None
+    comparison: DriftComparison | None = None
     usual: Mapping[str, Interval] = field(default_factory=dict)
     performance: Mapping[str, Interval] = field(default_factory=dict)
     estimated: Mapping[str, Interval] = field(default_factory=dict)
@@ -254,7 +254,7 @@ def assess(
         blocks=usual.blocks is not None and seen[-1].blocks is not None,
     )
     classes = list(reference.classes) or None
-    known = Scored(frame=reference.rows, times=reference.rows[reference.time] if reference.time else None)
+    known = ScoredRows(frame=reference.rows, times=reference.rows[reference.time] if reference.time else None)
     before = performance(known, reference.task, policy, classes=classes, seed=seed)
     after = performance(scored, reference.task, policy, classes=classes, seed=seed)
     expected = {key: one for key, one in estimates(reference, current).items() if key in before}
@@ -344,7 +344,7 @@ def _earlier(window: MonitoredWindow) -> Iterator[tuple[pd.DataFrame, pd.Series[
         yield before[chosen].reset_index(drop=True), times[chosen].reset_index(drop=True)
 
 
-def _since(comparison: Comparison, column: str, usual: Profile, seen: list[Profile]) -> datetime | None:
+def _since(comparison: DriftComparison, column: str, usual: Profile, seen: list[Profile]) -> datetime | None:
     """When a column became different, within the windows that were taken together for its verdict."""
     return since(column, usual, reduce(Profile.merge, seen[-comparison.columns[column].windows :]))
 
@@ -359,7 +359,7 @@ def _drop(
     return off if metric(name).higher_is_better else -off
 
 
-def _ranked(comparison: Comparison, reference: Reference, drop: float | None) -> tuple[Impact, ...]:
+def _ranked(comparison: DriftComparison, reference: MonitorReference, drop: float | None) -> tuple[Impact, ...]:
     inputs = {name: column for name, column in comparison.columns.items() if name not in OUTPUTS}
     loss = drop if drop is not None and drop > 0 else None
     return tuple(rank_columns(replace(comparison, columns=inputs), reference.importances, loss=loss))

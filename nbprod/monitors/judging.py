@@ -13,7 +13,15 @@ from nbprod.domain.monitor import AGREEMENT, MonitorPolicy
 from nbprod.domain.plain import listed
 from nbprod.monitors.performance import judge_performance, judged_metric, limit_of
 from nbprod.monitors.reference import OUTPUTS
-from nbprod.statistics import Agreement, ColumnComparison, ColumnVerdict, Comparison, ConceptDrift, Interval, metric
+from nbprod.statistics import (
+    Agreement,
+    ColumnComparison,
+    ColumnVerdict,
+    ConceptDrift,
+    DriftComparison,
+    Interval,
+    metric,
+)
 
 __all__ = [
     "agreement_check",
@@ -108,7 +116,7 @@ def agreement_sentence(found: Agreement) -> str:
     return f"{said}: the inputs no longer predict outcomes as before (p = {found.p_value:.1g})."
 
 
-def column_checks(comparison: Comparison, began: Mapping[str, datetime]) -> list[CheckResult]:
+def column_checks(comparison: DriftComparison, began: Mapping[str, datetime]) -> list[CheckResult]:
     """A check a column, and one of each column with infinite values; what began within the window says when."""
     checks = [_column_check(column, comparison, began.get(column.name)) for column in comparison.columns.values()]
     infinite = [_infinite_check(column) for column in comparison.columns.values() if column.current_infinite]
@@ -117,7 +125,7 @@ def column_checks(comparison: Comparison, began: Mapping[str, datetime]) -> list
     return [*checks, *(infinite or [whole])]
 
 
-def _column_check(column: ColumnComparison, comparison: Comparison, began: datetime | None) -> CheckResult:
+def _column_check(column: ColumnComparison, comparison: DriftComparison, began: datetime | None) -> CheckResult:
     outcome, sentence = CheckOutcome.PASSED, column.sentence
     cause, needs, more = None, None, None
     if column.verdict is ColumnVerdict.CHANGED:
@@ -187,7 +195,7 @@ def _is_doubtful(column: ColumnComparison) -> bool:
     return column.judged(column.p_adjusted, DOUBT).verdict is ColumnVerdict.CHANGED
 
 
-def verdict_of(checks: Sequence[CheckResult], comparison: Comparison, rise: ConceptDrift | None) -> Verdict:
+def verdict_of(checks: Sequence[CheckResult], comparison: DriftComparison, rise: ConceptDrift | None) -> Verdict:
     """The worst that was found; what is small or doubtful is watched."""
     outcomes = {check.outcome for check in checks}
     if CheckOutcome.FAILED in outcomes:
@@ -203,7 +211,7 @@ def verdict_of(checks: Sequence[CheckResult], comparison: Comparison, rise: Conc
     return Verdict.INCONCLUSIVE if doubtful else Verdict.HEALTHY
 
 
-def _watched(comparison: Comparison) -> list[str]:
+def _watched(comparison: DriftComparison) -> list[str]:
     """What is significant without being an alarm: small, or too little evidence for the budget."""
     doubts = [column.name for column in comparison.columns.values() if _is_doubtful(column)]
     return [*comparison.watch, *doubts]
@@ -215,7 +223,7 @@ def _contradicted(checks: Sequence[CheckResult]) -> list[str]:
 
 
 def verdict_sentence(
-    verdict: Verdict, checks: Sequence[CheckResult], comparison: Comparison, policy: MonitorPolicy
+    verdict: Verdict, checks: Sequence[CheckResult], comparison: DriftComparison, policy: MonitorPolicy
 ) -> str:
     """The verdict's reasons in one sentence."""
     failed = [check for check in checks if check.outcome is CheckOutcome.FAILED]

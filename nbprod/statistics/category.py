@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nbprod.statistics.columns import Kind
+from nbprod.statistics.columns import ColumnType
 from nbprod.statistics.grid import CategoryGrid
 from nbprod.statistics.numeric import merged_dtype
 
@@ -30,7 +30,7 @@ class CategoryProfile:
     depends on the set of categories alone (bottom-k sampling), so profiles merge to the same result in any order.
     """
 
-    kind: Kind
+    kind: ColumnType
     dtype: str
     rows: int
     missing: int
@@ -74,7 +74,7 @@ class CategoryProfile:
         if len(others) > OTHERS:
             threshold = sorted(map(category_hash, others))[OTHERS]
             others = {key: count for key, count in others.items() if category_hash(key) < threshold}
-        return cls(kind=Kind.CATEGORY, others=dict(sorted(others.items())), threshold=threshold, **rest)
+        return cls(kind=ColumnType.CATEGORY, others=dict(sorted(others.items())), threshold=threshold, **rest)
 
     @property
     def n(self) -> int:
@@ -140,7 +140,7 @@ class CategoryProfile:
     def from_dict(cls, data: Mapping[str, Any]) -> CategoryProfile:
         """Read what `to_dict` wrote."""
         return cls(
-            kind=Kind.CATEGORY,
+            kind=ColumnType.CATEGORY,
             dtype=str(data["dtype"]),
             rows=int(data["rows"]),
             missing=int(data["missing"]),

@@ -11,13 +11,13 @@ from typing import Any
 from scipy import special
 
 from nbprod.domain.numbers import number
-from nbprod.statistics.columns import Kind
+from nbprod.statistics.columns import ColumnType
 from nbprod.statistics.effects import Effect, rows_for
 from nbprod.statistics.significance import benjamini_hochberg
 from nbprod.statistics.unseen import Unseen
 from nbprod.visible import escape
 
-__all__ = ["LARGE", "ColumnComparison", "ColumnVerdict", "Comparison", "Unseen"]
+__all__ = ["LARGE", "ColumnComparison", "ColumnVerdict", "DriftComparison", "Unseen"]
 
 #: A change of so many times the material line is large: half a standard deviation by default.
 LARGE = 5.0
@@ -40,7 +40,7 @@ class ColumnComparison:
     """One column of the current rows against the reference."""
 
     name: str
-    kind: Kind
+    kind: ColumnType
     verdict: ColumnVerdict
     method: str  #: as evidently names it; ``schema`` if the column is gone or of another kind
     score: float  #: evidently's number for the method; NaN without values
@@ -163,7 +163,7 @@ class ColumnComparison:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class DriftComparison:
     """All columns of the current rows against the reference."""
 
     columns: Mapping[str, ColumnComparison]
@@ -175,7 +175,7 @@ class Comparison:
     blocks: str | None = None  #: the length of the blocks of time the null rests on
     caution: str = ""  #: what was noticed of rows that depend on each other or repeat each other
 
-    def judged(self, alpha: float, p_adjusted: Mapping[str, float] | None = None) -> Comparison:
+    def judged(self, alpha: float, p_adjusted: Mapping[str, float] | None = None) -> DriftComparison:
         """The same numbers with verdicts at another level, for instance that of an `AlarmBudget`.
 
         Parameters
@@ -261,7 +261,8 @@ class Comparison:
         }
 
     def __repr__(self) -> str:
-        return f"<Comparison {len(self.columns)} columns, {len(self.changed)} changed: {', '.join(self.changed[:5])}>"
+        named = ", ".join(self.changed[:5])
+        return f"<DriftComparison {len(self.columns)} columns, {len(self.changed)} changed: {named}>"
 
     def _repr_html_(self) -> str:
         shown = sorted(self.columns.values(), key=lambda column: (not column.significant, -column.severity))

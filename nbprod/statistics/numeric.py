@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nbprod.statistics.columns import Kind
+from nbprod.statistics.columns import ColumnType
 from nbprod.statistics.grid import FAR, NumericGrid
 
 __all__ = ["NumericProfile"]
@@ -37,7 +37,7 @@ class NumericProfile:
     mean is below 2**-21 of the scale, which is within a factor of two of the interquartile range of the reference.
     """
 
-    kind: Kind
+    kind: ColumnType
     dtype: str  #: the Arrow type, or several joined by ``|``
     rows: int
     missing: int  #: null or NaN
@@ -52,7 +52,7 @@ class NumericProfile:
     maximum: float | None
 
     @classmethod
-    def of(cls, values: Floats, *, grid: NumericGrid, kind: Kind, dtype: str) -> tuple[NumericProfile, Counts]:
+    def of(cls, values: Floats, *, grid: NumericGrid, kind: ColumnType, dtype: str) -> tuple[NumericProfile, Counts]:
         """Profile values (NaN where missing); also give the cell of each, -1 where there is no value.
 
         Infinite values are in no count but their own; the cell they are given is the outermost one.
@@ -209,7 +209,7 @@ class NumericProfile:
         counts[filled], sums[filled] = data["counts"], data["sums"]
         minimum, maximum = (None if edge is None else float(edge) for edge in data["range"])
         return cls(
-            kind=Kind(data["kind"]),
+            kind=ColumnType(data["kind"]),
             dtype=str(data["dtype"]),
             rows=int(data["rows"]),
             missing=int(data["missing"]),

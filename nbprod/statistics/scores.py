@@ -13,7 +13,7 @@ from scipy import special
 from nbprod.errors import SettingsError
 from nbprod.statistics import distances
 from nbprod.statistics.category import CategoryProfile, category_hash
-from nbprod.statistics.columns import Kind
+from nbprod.statistics.columns import ColumnType
 from nbprod.statistics.numeric import NumericProfile
 
 __all__ = [
@@ -47,12 +47,16 @@ def default_method(reference: NumericProfile | CategoryProfile, current: Numeric
     """
     if isinstance(reference, CategoryProfile):
         return "jensenshannon"
-    if reference.kind is Kind.TEXT:
+    if reference.kind is ColumnType.TEXT:
         return "length"
     pooled = reference.counts + (current.counts if isinstance(current, NumericProfile) else 0)
     few = _FEW_INTEGERS if "int" in reference.dtype and "double" not in reference.dtype else _FEW_NUMBERS
     used = pooled > 0
-    if reference.kind is Kind.NUMBER and 1 < used.sum() <= few and not np.isnan(reference.grid.values[used]).any():
+    if (
+        reference.kind is ColumnType.NUMBER
+        and 1 < used.sum() <= few
+        and not np.isnan(reference.grid.values[used]).any()
+    ):
         return "jensenshannon"
     return "wasserstein"
 

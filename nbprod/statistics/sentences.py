@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from nbprod.domain.numbers import number
 from nbprod.statistics.category import CategoryProfile
-from nbprod.statistics.columns import Kind
+from nbprod.statistics.columns import ColumnType
 from nbprod.statistics.effects import Effect
 from nbprod.statistics.numeric import NumericProfile
 from nbprod.statistics.scores import category_counts
@@ -64,9 +64,9 @@ def _numbers(reference: NumericProfile, current: NumericProfile, effects: Sequen
 
 
 def _shown(column: NumericProfile) -> Callable[[float], str]:
-    if column.kind is Kind.MOMENT:
+    if column.kind is ColumnType.MOMENT:
         return lambda seconds: f"{datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%d %H:%M}"
-    unit = {Kind.DURATION: " s", Kind.TEXT: " characters"}.get(column.kind, "")
+    unit = {ColumnType.DURATION: " s", ColumnType.TEXT: " characters"}.get(column.kind, "")
     return lambda value: f"{number(value)}{unit}"
 
 

@@ -16,8 +16,8 @@ from nbprod.domain.names import nearest
 from nbprod.errors import DataError, SettingsError
 from nbprod.statistics.category import CategoryProfile
 from nbprod.statistics.change import Change, ColumnTest, category_change, empty_change, line_change, outside_rows
-from nbprod.statistics.columns import Kind, numbers, text_lengths
-from nbprod.statistics.comparison import ColumnComparison, ColumnVerdict, Comparison
+from nbprod.statistics.columns import ColumnType, numbers, text_lengths
+from nbprod.statistics.comparison import ColumnComparison, ColumnVerdict, DriftComparison
 from nbprod.statistics.effects import USUAL_LINE
 from nbprod.statistics.numeric import NumericProfile
 from nbprod.statistics.profile import ColumnProfile, Profile
@@ -65,7 +65,7 @@ def compare(
     time: str | None = None,
     block: str = "1d",
     blocks: bool | None = None,
-) -> Comparison:
+) -> DriftComparison:
     """Say which columns changed: significantly, and by so much that it matters.
 
     Parameters
@@ -130,7 +130,7 @@ def compare(
             design=1.0 if by_blocks else _design(name, first, second),
         )
         results.append(_column(pair))
-    return Comparison(
+    return DriftComparison(
         columns={column.name: column for column in results},
         reference_rows=first.rows,
         current_rows=second.rows,
@@ -180,7 +180,7 @@ def _values(
     numeric = first.kind is second.kind and isinstance(first, NumericProfile)
     if sources is None or not numeric or not first.n or not second.n:
         return None
-    read = text_lengths if first.kind is Kind.TEXT else numbers
+    read = text_lengths if first.kind is ColumnType.TEXT else numbers
     found = []
     for source in sources:
         values = read(source.table([name]).column(0).combine_chunks())
@@ -217,7 +217,7 @@ def _missing(column: ColumnProfile) -> float:
 def _column(pair: _Pair) -> ColumnComparison:
     """Everything but what depends on the other columns."""
     reference, current = pair.reference, pair.current
-    empty = Kind.EMPTY in {reference.kind, current.kind} or not (reference.n and current.n)
+    empty = ColumnType.EMPTY in {reference.kind, current.kind} or not (reference.n and current.n)
     if not empty and reference.kind is not current.kind:
         return _schema(
             pair.name, reference, current.rows, f"holds {current.dtype}, where the reference has {reference.dtype}"

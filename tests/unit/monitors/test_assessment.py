@@ -9,8 +9,8 @@ from nbprod.domain.check import CheckOutcome
 from nbprod.domain.monitor import MonitorPolicy, Verdict
 from nbprod.errors import SettingsError
 from nbprod.monitors.assessment import assess
-from nbprod.monitors.course import course
-from nbprod.monitors.drawing import pictures
+from nbprod.monitors.charts import pictures
+from nbprod.monitors.metric_history import metric_history
 from tests.unit.monitors.conftest import BEGIN, days, window_of
 
 POLICY = MonitorPolicy()
@@ -196,7 +196,7 @@ def test_the_pictures_show_what_matters_first_and_both_performances(reference):
     assert "realised" in shown._repr_html_()
     assert "estimated" in shown._repr_html_()
     assert "standard deviations" in shown.parts[0][1]
-    assert len(course(window, POLICY)) == 8
+    assert len(metric_history(window, POLICY)) == 8
 
 
 def test_a_column_the_model_does_not_read_cannot_be_watched(reference):

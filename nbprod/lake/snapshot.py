@@ -128,7 +128,8 @@ class PredictionSnapshot:
         return pc.if_else(pc.less_equal(batch["at"], came), found, pa.scalar(None, pa.int32()))
 
     def __repr__(self) -> str:
-        return f"<PredictionSnapshot of {', '.join(f'{name} version {n}' for name, n in self.tables.items()) or 'nothing'}>"
+        versions = ", ".join(f"{name} version {n}" for name, n in self.tables.items())
+        return f"<PredictionSnapshot of {versions or 'nothing'}>"
 
 
 def with_inputs_apart(row: Mapping[str, Any]) -> dict[str, Any]:

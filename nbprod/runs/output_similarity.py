@@ -290,12 +290,8 @@ def _arrays(a: Any, b: Any, tolerance: float) -> OutputSimilarity:
         found = {_objects(one, other, tolerance) for one, other in zip(a.flat, b.flat, strict=True)}
         return max(found, key=list(OutputSimilarity).index, default=OutputSimilarity.IDENTICAL)
     if a.dtype.kind not in "fciu":
-        missing = a != a  # noqa: PLR0124 — what is missing is unlike itself
-        return (
-            OutputSimilarity.IDENTICAL
-            if bool(np.all((a == b) | (missing & (b != b))))
-            else OutputSimilarity.DIFFERENT
-        )  # noqa: PLR0124
+        both_missing = (a != a) & (b != b)  # noqa: PLR0124 — what is missing is unlike itself
+        return OutputSimilarity.IDENTICAL if bool(np.all((a == b) | both_missing)) else OutputSimilarity.DIFFERENT
     if np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"):
         return OutputSimilarity.IDENTICAL
     close = np.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)

@@ -261,7 +261,8 @@ class DriftComparison:
         }
 
     def __repr__(self) -> str:
-        return f"<DriftComparison {len(self.columns)} columns, {len(self.changed)} changed: {', '.join(self.changed[:5])}>"
+        named = ", ".join(self.changed[:5])
+        return f"<DriftComparison {len(self.columns)} columns, {len(self.changed)} changed: {named}>"
 
     def _repr_html_(self) -> str:
         shown = sorted(self.columns.values(), key=lambda column: (not column.significant, -column.severity))

@@ -31,7 +31,7 @@ from nbprod.serving.traffic import send_rows
 from nbprod.settings import FILE_NAME
 from nbprod.workspace import Workspace, open_workspace
 
-__all__ = ["Step", "run_demo"]
+__all__ = ["DemoStep", "run_demo"]
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -49,7 +49,7 @@ WHAT: dict[str, Any] = {"data": MODEL, "target": "class", "time": "at", "split":
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class DemoStep:
     """One line of the demo: what happened, and the file that shows it."""
 
     name: str
@@ -58,7 +58,7 @@ class Step:
     seconds: float
 
 
-def run_demo(folder: Path | str, say: Callable[[Step], None]) -> str:
+def run_demo(folder: Path | str, say: Callable[[DemoStep], None]) -> str:
     """Walk the road in a workspace.
 
     Parameters
@@ -99,15 +99,15 @@ class Demo:
             raise ConflictError(
                 f"{workspace.folder} is a workspace of yours, not the demo's", hint="Give the demo another folder."
             )
-        self.done = {step["name"]: Step(**step) for step in json.loads(self.memory.read_text(encoding="utf-8"))}
+        self.done = {step["name"]: DemoStep(**step) for step in json.loads(self.memory.read_text(encoding="utf-8"))}
 
-    def walk(self) -> Iterator[Step]:
+    def walk(self) -> Iterator[DemoStep]:
         """Do what is not done yet; each step as it is there."""
         for name, act in self.steps():
             if name not in self.done:
                 began = time.perf_counter()
                 line, file = act()
-                step = Step(name=name, line=line, file=str(file), seconds=round(time.perf_counter() - began, 1))
+                step = DemoStep(name=name, line=line, file=str(file), seconds=round(time.perf_counter() - began, 1))
                 self.done[name] = step
                 write_file(self.memory, json.dumps([asdict(one) for one in self.done.values()], indent=1))
             yield self.done[name]

@@ -21,9 +21,9 @@ __all__ = [
     "private_opener",
     "publish_folder",
     "refuse_links",
+    "reporting_os_errors",
     "sync",
     "sync_tree",
-    "telling",
     "write_file",
 ]
 
@@ -37,7 +37,7 @@ HINTS = {
 
 
 @contextmanager
-def telling(doing: str) -> Iterator[None]:
+def reporting_os_errors(doing: str) -> Iterator[None]:
     """Turn the operating system's complaint into one that says what to do."""
     try:
         yield
@@ -67,7 +67,7 @@ def sync_tree(folder: Path) -> None:
 
 def make_folder(path: Path) -> Path:
     """Make a private folder and its parents, and bring their names to the disk."""
-    with telling(f"making the folder {path}"):
+    with reporting_os_errors(f"making the folder {path}"):
         missing = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in missing:
@@ -98,7 +98,7 @@ def write_file(path: Path, content: bytes | str) -> Path:
         The disk is full or refuses; the older file is untouched.
     """
     temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.tmp")
-    with telling(f"writing {path}"):
+    with reporting_os_errors(f"writing {path}"):
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
@@ -128,7 +128,7 @@ def publish_folder(folder: Path, target: Path) -> Path:
     refuse_links(folder)
     if not any(folder.iterdir()):
         raise StoreError(f"{folder} is empty and cannot be published as {target.name}")
-    with telling(f"publishing {target}"):
+    with reporting_os_errors(f"publishing {target}"):
         sync_tree(folder)
         folder.chmod(0o700)
         try:
@@ -178,7 +178,7 @@ def locked(path: Path) -> Iterator[None]:
     """Hold a lock file, alone among the processes of this machine; it ends with its holder, however that ends."""
     import fcntl  # not on Windows, where nothing else here needs it
 
-    with telling(f"locking {path}"):
+    with reporting_os_errors(f"locking {path}"):
         make_folder(path.parent)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

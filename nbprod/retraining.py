@@ -9,7 +9,7 @@ from nbprod.clock import now
 from nbprod.domain.alert import Alert, AlertStatus
 from nbprod.domain.check import CheckOutcome
 from nbprod.domain.evaluation import Evaluation
-from nbprod.domain.monitor import parse_length
+from nbprod.domain.monitor import parse_duration
 from nbprod.domain.names import nearest
 from nbprod.domain.retraining import Autonomy, RetrainingOutcome, RetrainingPolicy
 from nbprod.domain.version import ModelVersion
@@ -117,7 +117,7 @@ class Retraining:
         if isinstance(because, str):
             alerts = self._alerts.list(deployment, limit=None)
             because = next((alert for alert in alerts if alert.id == because), because)
-        cut = until - parse_length(policy.holdout)
+        cut = until - parse_duration(policy.holdout)
         cause = because.id if isinstance(because, Alert) else because
         champion = self._champion(policy)
         with self._store.write() as session:
@@ -198,7 +198,7 @@ class Retraining:
     def _is_cooling(self, policy: RetrainingPolicy, until: datetime) -> bool:
         with self._store.read() as session:
             last = session.events(kind="retraining.started", subject=policy.deployment, limit=1)
-        return bool(last) and until - datetime.fromisoformat(last[0].data["until"]) < parse_length(policy.cooldown)
+        return bool(last) and until - datetime.fromisoformat(last[0].data["until"]) < parse_duration(policy.cooldown)
 
 
 def _why(because: Alert | str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbprod.deployments import Deployments
-from nbprod.disk import telling
+from nbprod.disk import reporting_os_errors
 from nbprod.domain.alert import AlertStatus
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.csv_format import data_place, split_format
@@ -84,7 +84,7 @@ class Workspace:
         """Where nbprod writes: ``.nbprod/``, private to its owner."""
         home = self.folder / ".nbprod"
         if not home.is_dir():
-            with telling(f"making {home}"):
+            with reporting_os_errors(f"making {home}"):
                 home.mkdir(mode=0o700, exist_ok=True)
                 (home / ".gitignore").write_text("*\n", encoding="utf-8")
         return home
@@ -310,6 +310,6 @@ class Workspace:
         )
 
 
-def settle(folder: Path) -> None:
+def finalize_run(folder: Path) -> None:
     """Tell the ledger how a detached run ended; called by the process that executed it, with the run's folder."""
     open_workspace(folder).runs.get(folder.name)

@@ -10,7 +10,7 @@ from typing import Any
 
 from nbprod.adoption.reading import GIVEN, Code, Reading, called
 from nbprod.adoption.secrets import Found
-from nbprod.domain.fault import Fault
+from nbprod.domain.fault import NotebookFault
 from nbprod.notebook.canonical import HOME_PATH
 
 __all__ = ["concerns"]
@@ -36,7 +36,7 @@ SKLEARN_CHANCE = re.compile(
 
 def concerns(
     reading: Reading, counts: Sequence[int | None], metadata: Any, secrets: Sequence[Found]
-) -> Iterator[Fault]:
+) -> Iterator[NotebookFault]:
     """Every concern, in the order of the cells for each kind.
 
     Parameters
@@ -49,8 +49,8 @@ def concerns(
         Found before; their values are not said.
     """
 
-    def fault(cell: str, rule: str, sentence: str) -> Fault:
-        return Fault(file="", cell=cell, rule=rule, sentence=sentence)
+    def fault(cell: str, rule: str, sentence: str) -> NotebookFault:
+        return NotebookFault(file="", cell=cell, rule=rule, sentence=sentence)
 
     kernel = metadata.get("kernelspec", {}).get("name", "")
     if not kernel:

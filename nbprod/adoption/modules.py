@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from nbprod.adoption.edit import Edit, EditKind, Replacement
 from nbprod.adoption.literals import value_of
 from nbprod.adoption.reading import GIVEN, Code, Reading, Statement, called, span
-from nbprod.domain.fault import Fault
+from nbprod.domain.fault import NotebookFault
 
 __all__ = ["ESTIMATORS", "constants_in", "module_edits", "module_source"]
 
@@ -28,7 +28,7 @@ class _Cell:
     parts: list[Replacement] = field(default_factory=list)
 
 
-def module_edits(reading: Reading, module: str) -> tuple[list[Edit], list[Fault]]:
+def module_edits(reading: Reading, module: str) -> tuple[list[Edit], list[NotebookFault]]:
     """For each cell, what moves into the module; a warning for what needs values of the notebook.
 
     Parameters
@@ -83,7 +83,7 @@ class _Moves:
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
         self.cells: dict[str, _Cell] = {}
-        self.faults: list[Fault] = []
+        self.faults: list[NotebookFault] = []
         self.moved: set[str] = set()
         self.defined = {
             statement.node.name: (cell, statement)
@@ -196,7 +196,7 @@ class _Moves:
             f"{name} goes into a model and needs {', '.join(missing)} of this notebook: give it as an argument, "
             "then it can move into a module that travels with the model"
         )
-        self.faults.append(Fault(file="", cell=cell.id, rule="module", sentence=sentence))
+        self.faults.append(NotebookFault(file="", cell=cell.id, rule="module", sentence=sentence))
 
 
 def _arguments(call: ast.Call) -> list[ast.expr]:

@@ -17,7 +17,7 @@ from nbprod.adoption.lifting import lifted
 from nbprod.adoption.literals import LONGEST, SEED_NAMES, annotation_of, fits, is_file, value_of
 from nbprod.adoption.reading import GIVEN, Code, Reading, Statement, called, span
 from nbprod.adoption.secrets import NAME as SECRET_NAME
-from nbprod.domain.fault import Fault
+from nbprod.domain.fault import NotebookFault
 from nbprod.domain.parameter import is_parameter_name
 from nbprod.errors import NotebookError
 from nbprod.notebook.parameters import parse_parameters
@@ -42,7 +42,7 @@ def first_place(reading: Reading) -> int:
     return len(reading.cells)
 
 
-def parameter_edits(reading: Reading, secrets: frozenset[str]) -> tuple[list[Edit], list[Fault]]:
+def parameter_edits(reading: Reading, secrets: frozenset[str]) -> tuple[list[Edit], list[NotebookFault]]:
     """Every literal that can become a parameter, and why some that look like one cannot.
 
     Parameters
@@ -52,7 +52,7 @@ def parameter_edits(reading: Reading, secrets: frozenset[str]) -> tuple[list[Edi
     """
     place = first_place(reading)
     edits: list[Edit] = []
-    kept: list[Fault] = []
+    kept: list[NotebookFault] = []
     for number, cell, statement in _candidates(reading):
         name, value, annotation = _assignment(statement.node)
         told = f"{cell.text(statement.node)} {_comment_behind(cell, statement.node)}"
@@ -234,8 +234,8 @@ def _purpose(reading: Reading, name: str, value: Any, home: Code) -> str:
     return f"used in {users[0]}" if users else f"set in {home.id}, not used"
 
 
-def _fault(cell: str, sentence: str) -> Fault:
-    return Fault(file="", cell=cell, rule="parameter", sentence=sentence)
+def _fault(cell: str, sentence: str) -> NotebookFault:
+    return NotebookFault(file="", cell=cell, rule="parameter", sentence=sentence)
 
 
 def typed_edits(cell: Code) -> list[Edit]:

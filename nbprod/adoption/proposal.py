@@ -20,7 +20,7 @@ from nbprod.adoption.parameters import first_place, parameter_edits, typed_edits
 from nbprod.adoption.reading import Reading
 from nbprod.adoption.results import model_edits, record_edits
 from nbprod.adoption.secrets import Found, secrets_in
-from nbprod.domain.fault import Fault
+from nbprod.domain.fault import NotebookFault
 from nbprod.errors import NotebookError
 from nbprod.formats.notebook_code import MODULE
 from nbprod.notebook.canonical import tidy
@@ -57,7 +57,7 @@ class Adoption:
     before: NotebookNode
     tidied: NotebookNode
     edits: tuple[Edit, ...]
-    faults: tuple[Fault, ...]  #: what a reader should know; values of secrets are not in them
+    faults: tuple[NotebookFault, ...]  #: what a reader should know; values of secrets are not in them
     secrets: tuple[Found, ...]
     place: int  #: of the parameters cell, where it is a new one
     module: str = ""  #: the name of the file beside the notebook that functions and classes of the model move into
@@ -178,7 +178,7 @@ def adopt(path: Path) -> Adoption:
     tidied = tidy(before)
     reading = Reading(tidied)
     secrets = secrets_in(reading)
-    faults: list[Fault] = []
+    faults: list[NotebookFault] = []
     homes = [tidied.cells[index].id for index in tagged(tidied, "parameters")]
     if homes:
         edits = [edit for cell in reading.cells if cell.id in homes for edit in typed_edits(cell)]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from nbprod.adoption.edit import Edit, EditKind, NewCell, Replacement
 from nbprod.adoption.modules import ESTIMATORS, module_edits
 from nbprod.adoption.reading import Code, Reading, Statement, called
-from nbprod.domain.fault import Fault
+from nbprod.domain.fault import NotebookFault
 from nbprod.formats.notebook_code import MODULE
 
 __all__ = ["model_edits", "record_edits"]
@@ -32,7 +32,7 @@ TEXTS = {"CountVectorizer", "TfidfVectorizer", "HashingVectorizer", "TfidfTransf
 OWN_CODE = {"FunctionTransformer"}  # holds a function of the notebook, which no other process has
 
 
-def record_edits(reading: Reading) -> tuple[list[Edit], list[Fault]]:
+def record_edits(reading: Reading) -> tuple[list[Edit], list[NotebookFault]]:
     """A ``record`` call behind the last metric of each cell, and the metrics that are only shown."""
     edits, faults = [], []
     recorded = {
@@ -63,7 +63,7 @@ def record_edits(reading: Reading) -> tuple[list[Edit], list[Fault]]:
         if shown and not is_recording:
             names = ", ".join(dict.fromkeys(shown))
             sentence = f"{names} is computed here and not kept; nbprod.record(name=value) keeps a number with the run"
-            faults.append(Fault(file="", cell=cell.id, rule="metric", sentence=sentence))
+            faults.append(NotebookFault(file="", cell=cell.id, rule="metric", sentence=sentence))
     return edits, faults
 
 
@@ -125,7 +125,7 @@ class _Rows:
     number: int
 
 
-def model_edits(reading: Reading) -> tuple[list[Edit], list[Fault]]:
+def model_edits(reading: Reading) -> tuple[list[Edit], list[NotebookFault]]:
     """A ``save_model`` call for every fitted estimator whose rows are certain; a warning for the others.
 
     The last one is kept as ``model``, of which a package is made; others under their own names.
@@ -133,7 +133,7 @@ def model_edits(reading: Reading) -> tuple[list[Edit], list[Fault]]:
     if any(called(call) == "save_model" for _, call in reading.calls()):
         return [], []
     edits: list[Edit] = []
-    faults: list[Fault] = []
+    faults: list[NotebookFault] = []
     fits = list(({fit.model: fit for fit in _fits(reading)}).values())
     for fit in sorted(fits, key=lambda one: one.number):
         rows = _judged(reading, fit) or _split(reading, fit)
@@ -142,7 +142,7 @@ def model_edits(reading: Reading) -> tuple[list[Edit], list[Fault]]:
                 f"{fit.model} is fitted and not kept: {why}. "
                 f"If it can be: nbprod.save_model({fit.model}, inputs=…, target=…) with rows it was not trained on"
             )
-            faults.append(Fault(file="", cell=fit.cell.id, rule="model", sentence=sentence))
+            faults.append(NotebookFault(file="", cell=fit.cell.id, rule="model", sentence=sentence))
             continue
         assert rows is not None
         behind = rows.cell if rows.number > fit.number else fit.cell

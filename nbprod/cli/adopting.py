@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nbprod.cli.output import print_json, put, say
-from nbprod.pages.wording import plural
+from nbprod.pages.formatting import plural
 
 if TYPE_CHECKING:
     from nbprod.adoption import Adoption

@@ -10,7 +10,7 @@ import typer
 from nbprod.cli.output import put, say
 
 if TYPE_CHECKING:
-    from nbprod.demo import Step
+    from nbprod.demo import DemoStep
 
 __all__ = ["demo"]
 
@@ -28,5 +28,5 @@ def demo(
     put(f"Look at it: {address}")
 
 
-def _tell(step: Step) -> None:
+def _tell(step: DemoStep) -> None:
     put(f"{step.seconds:6.1f} s  {step.line}\n          {step.file}")

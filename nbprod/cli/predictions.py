@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nbprod.cli.output import AsJson, Limit, emit, emit_one, say
-from nbprod.domain.length import parse_length
+from nbprod.domain.duration import parse_duration
 from nbprod.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def prune(
     as_json: AsJson = False,
 ) -> None:
     """Delete predictions and outcomes that are older than that."""
-    emit_one(_deployments().prune(deployment, parse_length(keep), history=parse_length(history)), as_json=as_json)
+    emit_one(_deployments().prune(deployment, parse_duration(keep), history=parse_duration(history)), as_json=as_json)
 
 
 @app.command()

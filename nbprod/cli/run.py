@@ -14,12 +14,12 @@ import typer
 
 from nbprod.cli.output import AsJson, emit_one, put, say
 from nbprod.domain.check import CheckOutcome, CheckResult
-from nbprod.domain.length import parse_length
+from nbprod.domain.duration import parse_duration
 from nbprod.domain.run import Run
 from nbprod.errors import ParameterError, RefusedError
-from nbprod.executors.holding import is_staying
-from nbprod.notebook.held import Hold
-from nbprod.pages.wording import moment
+from nbprod.executors.retention import is_keeping_kernel
+from nbprod.notebook.kernel_retention import KernelRetention
+from nbprod.pages.formatting import moment
 
 __all__ = ["Assignments", "assignments", "attaching", "describe", "run", "stay"]
 
@@ -72,7 +72,7 @@ def run(
             detach=detach,
             progress=progress,
             timeout_s=timeout_s,
-            hold_s=parse_length(hold).total_seconds() if hold else None,
+            hold_s=parse_duration(hold).total_seconds() if hold else None,
         )
     emit_one(done, as_json=as_json)
     if detach:
@@ -88,21 +88,21 @@ def run(
 
 def stay(runs: Any, run: Run) -> None:
     """Wait while this process holds the kernel of a failed run; Ctrl-C lets it go."""
-    if (hold := runs.hold_of(run)) is None:
+    if (hold := runs.retained_kernel(run)) is None:
         return
     say(attaching(run, hold))
-    if not is_staying():  # another process holds it
+    if not is_keeping_kernel():  # another process holds it
         return
     say("Ctrl-C here releases the kernel.")
     try:
-        while is_staying():  # also while a run that was resumed elsewhere goes on in the kernel here
+        while is_keeping_kernel():  # also while a run that was resumed elsewhere goes on in the kernel here
             time.sleep(0.3)
         say("The kernel is no longer held.")
     except KeyboardInterrupt:
         say("The kernel was released.")
 
 
-def attaching(run: Run, hold: Hold) -> str:
+def attaching(run: Run, hold: KernelRetention) -> str:
     """What can be done with a held kernel, in lines."""
     folder = Path(hold.connection_file).parent
     return "\n".join(

@@ -11,13 +11,13 @@ import typer
 from nbprod.cli.output import AsJson, Limit, emit, emit_one, print_json, put, say
 from nbprod.cli.run import attaching, stay
 from nbprod.disk import write_file
-from nbprod.domain.length import parse_length
+from nbprod.domain.duration import parse_duration
 from nbprod.domain.numbers import number
 from nbprod.domain.plain import plain
 from nbprod.domain.run import Run
 from nbprod.errors import NotFoundError, RefusedError
+from nbprod.pages.formatting import plural, size
 from nbprod.pages.terminal import plain as without_sequences
-from nbprod.pages.wording import plural, size
 from nbprod.visible import in_json
 
 __all__ = ["app"]
@@ -57,7 +57,7 @@ def show(run: RunId, as_json: AsJson = False) -> None:
     """Show one run."""
     runs = service()
     found = runs.get(run)
-    hold = runs.hold_of(found)
+    hold = runs.retained_kernel(found)
     emit_one({**plain(found), "hold": plain(hold) if hold else None}, as_json=as_json)
 
 
@@ -94,7 +94,7 @@ def debug(
         say("The kernel was released.")
         return
     found = runs.get(run)
-    if hold := runs.hold_of(found):
+    if hold := runs.retained_kernel(found):
         put(attaching(found, hold))
         return
     raise NotFoundError(
@@ -161,7 +161,7 @@ def prune(
     as_json: AsJson = False,
 ) -> None:
     """Remove the folders of old runs that nothing refers to; their records and metrics stay."""
-    found = service().prune(parse_length(keep), dry_run=dry_run)
+    found = service().prune(parse_duration(keep), dry_run=dry_run)
     if as_json:
         print_json(plain(found))
         return

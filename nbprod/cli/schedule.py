@@ -13,7 +13,7 @@ from nbprod.domain.plain import plain
 from nbprod.errors import SettingsError
 
 if TYPE_CHECKING:
-    from nbprod.schedules import Started
+    from nbprod.schedules import StartedJob
     from nbprod.workspace import Workspace
 
 SHORT = "What is started when, and files for cron, systemd and other schedulers."
@@ -134,7 +134,7 @@ def export(
             put(write_file(make_folder(output) / name, content))
 
 
-def _tell(started: Started, *, as_json: bool) -> None:
+def _tell(started: StartedJob, *, as_json: bool) -> None:
     emit(started.dues, COLUMNS, as_json=as_json, empty="Nothing is due.")
     for problem in started.problems:
         say(f"nbprod: {problem}")

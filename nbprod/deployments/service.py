@@ -21,7 +21,7 @@ from nbprod.store import Store
 
 if TYPE_CHECKING:
     from nbprod.deployments.deployed import DeployedModel
-    from nbprod.lake.kept import KeptRows
+    from nbprod.lake.snapshot import PredictionSnapshot
 
 __all__ = ["Deployments"]
 
@@ -244,7 +244,7 @@ class Deployments:
             A sentence for each column at fault; nothing was kept.
         """
         from nbprod.datasets import open_dataset  # delayed: pyarrow
-        from nbprod.deployments.adding import predictions_of
+        from nbprod.deployments.ingestion import predictions_of
 
         deployment, rows = self.get(name), open_dataset(self._locate(source))
         core, inputs, transaction, is_given = predictions_of(rows, deployment, self._resolve)
@@ -271,7 +271,7 @@ class Deployments:
             A sentence for each column at fault; nothing was kept.
         """
         from nbprod.datasets import open_dataset  # delayed: pyarrow
-        from nbprod.deployments.adding import outcomes_of
+        from nbprod.deployments.ingestion import outcomes_of
 
         deployment, given = self.get(name), open_dataset(self._locate(source))
         rows, transaction = outcomes_of(given, deployment)
@@ -287,7 +287,7 @@ class Deployments:
         *,
         as_of: datetime | None = None,
         tables: Mapping[str, int] | None = None,
-    ) -> KeptRows:
+    ) -> PredictionSnapshot:
         """Predictions of a window with their outcomes, as ``Lake.window`` gives them."""
         self.get(name)
         return self._lake.window(name, start, end, as_of=as_of, tables=tables)

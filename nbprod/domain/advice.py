@@ -32,12 +32,12 @@ def next_step(deployment: str, verdict: Verdict, checks: Sequence[CheckResult]) 
     """
     failed = [check for check in checks if check.outcome is CheckOutcome.FAILED]
     worse = {check.name for check in failed} & {"performance", "estimated"}
-    broken = [check.subject for check in failed if check.cause is Cause.SOURCE]
+    broken = [*dict.fromkeys(check.subject for check in failed if check.cause is Cause.SOURCE)]
     moved = [check.subject for check in failed if check.name == "drift"]
     if broken:
         return (
             f"First look at where {listed(broken, 3)} {'come' if len(broken) > 1 else 'comes'} from: values are"
-            " missing or of another type, and a retrained model would learn the fault."
+            " missing, infinite or of another type, and a retrained model would learn the fault."
             f" `nbprod alerts list {deployment}`"
         )
     if worse == {"estimated"}:

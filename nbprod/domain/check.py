@@ -49,6 +49,8 @@ class CheckResult:
     cause: Cause | None = None
     needs: Need | None = None
     needed: int | None = None  #: how many more of it, where that is known
+    detectable: float | None = None  #: the smallest effect that would have been found, in the unit of the value
+    rows_needed: int | None = None  #: rows with which one as small as the rule's would be found; ``None``: enough
 
     @classmethod
     def read(cls, written: Mapping[str, Any]) -> CheckResult:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 from nbprod.domain.markers import Secret
-from nbprod.domain.type_rule import Kind, TypeRule
+from nbprod.domain.type_rule import TypeRule, ValueKind
 from nbprod.errors import ParameterError
 
 __all__ = ["DEEPEST", "coerce", "native"]
@@ -24,13 +24,13 @@ TRUE = {"true", "yes", "on", "1"}
 FALSE = {"false", "no", "off", "0"}
 NONE = {"", "none", "null"}
 EXACT = {
-    Kind.BOOL: bool,
-    Kind.INT: int,
-    Kind.FLOAT: float,
-    Kind.STR: str,
-    Kind.COLUMN: str,
-    Kind.LIST: list,
-    Kind.TUPLE: tuple,
+    ValueKind.BOOL: bool,
+    ValueKind.INT: int,
+    ValueKind.FLOAT: float,
+    ValueKind.STR: str,
+    ValueKind.COLUMN: str,
+    ValueKind.LIST: list,
+    ValueKind.TUPLE: tuple,
 }
 
 
@@ -53,12 +53,12 @@ def coerce(rule: TypeRule, value: Any, *, text: bool = False) -> Any:
     """
     value = native(value)
     if value is None or (rule.optional and isinstance(value, str) and _means_none(rule, value, text=text)):
-        if rule.optional or rule.kind is Kind.ANY:
+        if rule.optional or rule.kind is ValueKind.ANY:
             return None
         raise ValueError
-    if rule.kind is Kind.UNION:
+    if rule.kind is ValueKind.UNION:
         return _union(rule, value, text=text)
-    if rule.kind is Kind.ANY:
+    if rule.kind is ValueKind.ANY:
         return _guess(value) if text and isinstance(value, str) else _plain_value(value, 0)
     return READERS[rule.kind](rule, value)
 
@@ -214,22 +214,22 @@ def _dict(rule: TypeRule, value: Any) -> dict[Any, Any]:
     }
 
 
-READERS: dict[Kind, Callable[[TypeRule, Any], Any]] = {
-    Kind.BOOL: _bool,
-    Kind.INT: _int,
-    Kind.FLOAT: _float,
-    Kind.STR: _str,
-    Kind.CHOICE: _choice,
-    Kind.LIST: _list,
-    Kind.TUPLE: _tuple,
-    Kind.DICT: _dict,
-    Kind.DATE: _date,
-    Kind.DATETIME: _datetime,
-    Kind.PATH: _path,
-    Kind.SECRET: _secret,
-    Kind.DATASET: _place,
-    Kind.MODEL: _place,
-    Kind.COLUMN: _str,
+READERS: dict[ValueKind, Callable[[TypeRule, Any], Any]] = {
+    ValueKind.BOOL: _bool,
+    ValueKind.INT: _int,
+    ValueKind.FLOAT: _float,
+    ValueKind.STR: _str,
+    ValueKind.CHOICE: _choice,
+    ValueKind.LIST: _list,
+    ValueKind.TUPLE: _tuple,
+    ValueKind.DICT: _dict,
+    ValueKind.DATE: _date,
+    ValueKind.DATETIME: _datetime,
+    ValueKind.PATH: _path,
+    ValueKind.SECRET: _secret,
+    ValueKind.DATASET: _place,
+    ValueKind.MODEL: _place,
+    ValueKind.COLUMN: _str,
 }
 
 
@@ -285,7 +285,7 @@ def _guess(text: str) -> Any:
     word = text.strip().lower()
     if word in {"none", "true", "false"}:
         return {"none": None, "true": True, "false": False}[word]
-    for kind in (Kind.INT, Kind.FLOAT):
+    for kind in (ValueKind.INT, ValueKind.FLOAT):
         try:
             return coerce(TypeRule(kind=kind), text)
         except ValueError:

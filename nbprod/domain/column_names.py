@@ -7,7 +7,7 @@ from typing import Any
 
 from nbprod.domain.names import nearest
 from nbprod.domain.parameter import Parameter
-from nbprod.domain.type_rule import Kind, TypeRule
+from nbprod.domain.type_rule import TypeRule, ValueKind
 from nbprod.errors import ParameterError
 
 __all__ = ["check_columns"]
@@ -47,17 +47,17 @@ def check_columns(
 
 def _named(rule: TypeRule, value: Any) -> Iterator[tuple[str, str]]:
     """The columns a value names, each with the parameter of its data set."""
-    if rule.kind is Kind.COLUMN and isinstance(value, str):
+    if rule.kind is ValueKind.COLUMN and isinstance(value, str):
         yield value, rule.of
-    elif rule.kind is Kind.UNION:
-        if not any(option.kind is Kind.CHOICE and value in option.choices for option in rule.inner):
+    elif rule.kind is ValueKind.UNION:
+        if not any(option.kind is ValueKind.CHOICE and value in option.choices for option in rule.inner):
             for option in rule.inner:
                 yield from _named(option, value)
-    elif rule.kind in {Kind.LIST, Kind.TUPLE} and rule.inner and isinstance(value, list | tuple):
-        inner = rule.inner if rule.kind is Kind.TUPLE and not rule.any_length else (rule.inner[0],) * len(value)
+    elif rule.kind in {ValueKind.LIST, ValueKind.TUPLE} and rule.inner and isinstance(value, list | tuple):
+        inner = rule.inner if rule.kind is ValueKind.TUPLE and not rule.any_length else (rule.inner[0],) * len(value)
         for item, one in zip(inner, value, strict=False):
             yield from _named(item, one)
-    elif rule.kind is Kind.DICT and rule.inner and isinstance(value, Mapping):
+    elif rule.kind is ValueKind.DICT and rule.inner and isinstance(value, Mapping):
         for pair in value.items():
             for item, one in zip(rule.inner, pair, strict=True):
                 yield from _named(item, one)

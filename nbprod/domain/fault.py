@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Fault"]
+__all__ = ["NotebookFault"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fault:
+class NotebookFault:
     """Which file, which cell, which rule, and what to do about it."""
 
     file: str

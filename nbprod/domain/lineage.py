@@ -86,7 +86,10 @@ class Lineage:
             (
                 "Decisions",
                 [
-                    (f"{event.at:%Y-%m-%d %H:%M}", f"{event.actor} {event.kind} {event.subject}{_told(event)}")
+                    (
+                        f"{event.at:%Y-%m-%d %H:%M}",
+                        f"{event.actor} {event.kind} {event.subject}{_format_reason(event)}",
+                    )
                     for event in self.events
                 ],
             ),
@@ -113,7 +116,7 @@ class Lineage:
         )
 
 
-def _told(event: Event) -> str:
+def _format_reason(event: Event) -> str:
     waived = event.data.get("waived")
     return (
         (f": {event.reason}" if event.reason else "")

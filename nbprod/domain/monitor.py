@@ -9,7 +9,7 @@ from typing import Any
 
 from nbprod.domain.advice import Verdict, next_step
 from nbprod.domain.check import CheckResult
-from nbprod.domain.length import parse_length
+from nbprod.domain.duration import parse_duration
 from nbprod.domain.markup import card
 from nbprod.domain.names import nearest
 from nbprod.domain.numbers import number
@@ -27,7 +27,7 @@ __all__ = [
     "Window",
     "contradicted_metrics",
     "contradiction_sentence",
-    "parse_length",
+    "parse_duration",
     "side_words",
 ]
 
@@ -89,13 +89,13 @@ class MonitorPolicy:
                 hint=f"A number above 0, at most {MOST_FALSE_ALARMS}: 2 is two a year.",
             )
         if policy.horizon:
-            parse_length(policy.horizon)
+            parse_duration(policy.horizon)
         return policy
 
     @property
     def matures_after(self) -> timedelta | None:
         """The age from which on a prediction's outcome counts; ``None``: at once."""
-        return parse_length(self.horizon) if self.horizon else None
+        return parse_duration(self.horizon) if self.horizon else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +121,7 @@ class Window:
         SettingsError
             The length is not a whole number followed by h, d or w.
         """
-        return cls(start=until - parse_length(length), end=until)
+        return cls(start=until - parse_duration(length), end=until)
 
     def __str__(self) -> str:
         return f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M}"

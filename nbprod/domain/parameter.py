@@ -14,7 +14,7 @@ from typing import Any
 from nbprod.domain.coercion import coerce
 from nbprod.domain.markers import Secret
 from nbprod.domain.names import nearest
-from nbprod.domain.type_rule import Kind, TypeRule
+from nbprod.domain.type_rule import TypeRule, ValueKind
 from nbprod.errors import ParameterError
 
 __all__ = ["Parameter", "bind", "is_parameter_name", "plain"]
@@ -34,7 +34,7 @@ class Parameter:
     help: str = ""
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ValueKind:
         """What a value is."""
         return self.rule.kind
 
@@ -61,17 +61,17 @@ class Parameter:
     @property
     def is_secret(self) -> bool:
         """Whether only a reference may be kept."""
-        return self.kind is Kind.SECRET
+        return self.kind is ValueKind.SECRET
 
     @property
     def is_dataset(self) -> bool:
         """Whether it names data."""
-        return self.kind is Kind.DATASET
+        return self.kind is ValueKind.DATASET
 
     @property
     def is_model(self) -> bool:
         """Whether it names a model, which the executing process replaces by a package folder."""
-        return self.kind is Kind.MODEL
+        return self.kind is ValueKind.MODEL
 
     @property
     def allowed(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.markup import card
-from nbprod.domain.monitor import parse_length
+from nbprod.domain.monitor import parse_duration
 from nbprod.domain.names import check_name, nearest
 from nbprod.errors import SettingsError
 
@@ -67,7 +67,7 @@ class RetrainingPolicy:
                 hint="One of advise, guard, auto.",
             ) from None
         for key in ("holdout", "cooldown"):
-            parse_length(str(content.get(key, getattr(cls, key))))
+            parse_duration(str(content.get(key, getattr(cls, key))))
         for key in ("train", "evaluate"):
             if not isinstance(content.get(key, {}), dict):
                 raise SettingsError(f"[retraining.{name}] {key} must be a table of parameters")

@@ -9,16 +9,16 @@ from enum import StrEnum
 from typing import Any
 
 from nbprod.domain.markup import card
-from nbprod.domain.monitor import parse_length
+from nbprod.domain.monitor import parse_duration
 from nbprod.domain.names import check_name, nearest
 from nbprod.errors import SettingsError
 
-__all__ = ["Due", "DueStatus", "Missed", "Overlap", "Schedule", "Starts"]
+__all__ = ["Due", "DueStatus", "JobKind", "Missed", "Overlap", "Schedule"]
 
 LATE = timedelta(hours=1)
 
 
-class Starts(StrEnum):
+class JobKind(StrEnum):
     """What a schedule starts."""
 
     RUN = "run"  #: a template or notebook
@@ -48,7 +48,7 @@ class Schedule:
 
     name: str
     cron: str  #: five fields, as Debian's cron reads them
-    starts: Starts
+    starts: JobKind
     target: str  #: template, pipeline or deployment
     timezone: str = "UTC"  #: of the IANA data base: ``Europe/Berlin``
     parameters: Mapping[str, Any] = field(default_factory=dict)  #: of a monitor: ``window``, ``rich``
@@ -67,17 +67,17 @@ class Schedule:
             A key is unknown or a value cannot be used.
         """
         where = f"[schedules.{name}]"
-        known = ("cron", "timezone", *Starts, "parameters", "missed", "overlap", "late", "keep")
+        known = ("cron", "timezone", *JobKind, "parameters", "missed", "overlap", "late", "keep")
         if unknown := sorted(set(content) - set(known)):
             raise SettingsError(f"{where} has an unknown setting {unknown[0]}", hint=nearest(unknown[0], known))
-        for key in ("cron", "timezone", *Starts, "late", "keep"):
+        for key in ("cron", "timezone", *JobKind, "late", "keep"):
             if key in content and (not isinstance(content[key], str) or not content[key]):
                 raise SettingsError(f"{where} {key} = {content[key]!r} must be a text")
         if "cron" not in content:
             raise SettingsError(
                 f"{where} does not say when", hint='cron = "30 2 * * *": every night at half past two.'
             )
-        started = [kind for kind in Starts if kind in content]
+        started = [kind for kind in JobKind if kind in content]
         if len(started) != 1:
             raise SettingsError(
                 f"{where} must start one thing", hint='run = "train", pipeline = "weekly" or monitor = "churn"'
@@ -100,8 +100,8 @@ class Schedule:
             parameters=dict(parameters),
             missed=missed,
             overlap=overlap,
-            late=parse_length(content["late"]) if "late" in content else LATE,
-            keep=parse_length(content["keep"]) if "keep" in content else None,
+            late=parse_duration(content["late"]) if "late" in content else LATE,
+            keep=parse_duration(content["keep"]) if "keep" in content else None,
         )
 
     def __repr__(self) -> str:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Kind", "TypeRule"]
+__all__ = ["TypeRule", "ValueKind"]
 
 
-class Kind(StrEnum):
+class ValueKind(StrEnum):
     """What a value is."""
 
     ANY = "any"  #: no annotation, or one that says nothing: any literal
@@ -32,23 +32,23 @@ class Kind(StrEnum):
 
 
 NOUNS = {
-    Kind.ANY: ("a plain value", "plain values"),
-    Kind.BOOL: ("true or false", "true or false"),
-    Kind.INT: ("a whole number", "whole numbers"),
-    Kind.FLOAT: ("a number", "numbers"),
-    Kind.STR: ("a text", "texts"),
-    Kind.DATE: ("a date such as 2026-01-31", "dates such as 2026-01-31"),
-    Kind.DATETIME: ("a moment such as 2026-01-31T09:30", "moments such as 2026-01-31T09:30"),
-    Kind.PATH: ("a path", "paths"),
-    Kind.SECRET: ("a reference such as env:NAME, file:PATH or cmd:COMMAND", "references such as env:NAME"),
-    Kind.DATASET: ("a data set's name, a path or a URL", "data sets' names, paths or URLs"),
-    Kind.MODEL: ("a model such as churn@champion or churn/2", "models such as churn@champion"),
-    Kind.COLUMN: ("a column's name", "columns' names"),
+    ValueKind.ANY: ("a plain value", "plain values"),
+    ValueKind.BOOL: ("true or false", "true or false"),
+    ValueKind.INT: ("a whole number", "whole numbers"),
+    ValueKind.FLOAT: ("a number", "numbers"),
+    ValueKind.STR: ("a text", "texts"),
+    ValueKind.DATE: ("a date such as 2026-01-31", "dates such as 2026-01-31"),
+    ValueKind.DATETIME: ("a moment such as 2026-01-31T09:30", "moments such as 2026-01-31T09:30"),
+    ValueKind.PATH: ("a path", "paths"),
+    ValueKind.SECRET: ("a reference such as env:NAME, file:PATH or cmd:COMMAND", "references such as env:NAME"),
+    ValueKind.DATASET: ("a data set's name, a path or a URL", "data sets' names, paths or URLs"),
+    ValueKind.MODEL: ("a model such as churn@champion or churn/2", "models such as churn@champion"),
+    ValueKind.COLUMN: ("a column's name", "columns' names"),
 }
 CONTAINERS = {
-    Kind.LIST: ("a list", "lists"),
-    Kind.TUPLE: ("a tuple", "tuples"),
-    Kind.DICT: ("a mapping", "mappings"),
+    ValueKind.LIST: ("a list", "lists"),
+    ValueKind.TUPLE: ("a tuple", "tuples"),
+    ValueKind.DICT: ("a mapping", "mappings"),
 }
 
 
@@ -56,7 +56,7 @@ CONTAINERS = {
 class TypeRule:
     """Which values are allowed; built from an annotation, or from a default where there is none."""
 
-    kind: Kind = Kind.ANY
+    kind: ValueKind = ValueKind.ANY
     optional: bool = False  #: ``None`` is allowed
     choices: tuple[Any, ...] = ()  #: of a choice
     low: float | None = None  #: smallest number allowed
@@ -73,16 +73,21 @@ class TypeRule:
     @property
     def takes_text(self) -> bool:
         """Whether some text that is no spelling of anything else is allowed."""
-        if self.kind is Kind.UNION:
+        if self.kind is ValueKind.UNION:
             return any(rule.takes_text for rule in self.inner)
-        return self.kind in {Kind.ANY, Kind.STR, Kind.PATH, Kind.DATASET, Kind.MODEL, Kind.COLUMN} or (
-            self.kind is Kind.CHOICE and any(isinstance(choice, str) for choice in self.choices)
-        )
+        return self.kind in {
+            ValueKind.ANY,
+            ValueKind.STR,
+            ValueKind.PATH,
+            ValueKind.DATASET,
+            ValueKind.MODEL,
+            ValueKind.COLUMN,
+        } or (self.kind is ValueKind.CHOICE and any(isinstance(choice, str) for choice in self.choices))
 
     @property
     def holds_secret(self) -> bool:
         """Whether values, or a part of them, must never be shown."""
-        return self.kind is Kind.SECRET or any(rule.holds_secret for rule in self.inner)
+        return self.kind is ValueKind.SECRET or any(rule.holds_secret for rule in self.inner)
 
     def describe(self, *, plural: bool = False) -> str:
         """What is allowed, in words.
@@ -95,18 +100,18 @@ class TypeRule:
         return self._nouns(plural=plural) + self._bounds() + (", or none" if self.optional else "")
 
     def _nouns(self, *, plural: bool) -> str:
-        if self.kind is Kind.CHOICE:
+        if self.kind is ValueKind.CHOICE:
             return "one of " + ", ".join(map(repr, self.choices))
-        if self.kind is Kind.UNION:
+        if self.kind is ValueKind.UNION:
             return " or ".join(rule.describe(plural=plural) for rule in self.inner)
         if not self.is_container:
             return NOUNS[self.kind][plural]
         noun = CONTAINERS[self.kind][plural]
         if not self.inner:
             return noun
-        if self.kind is Kind.DICT:
+        if self.kind is ValueKind.DICT:
             return f"{noun} from {self.inner[0].describe(plural=True)} to {self.inner[1].describe(plural=True)}"
-        if self.kind is Kind.TUPLE and not self.any_length:
+        if self.kind is ValueKind.TUPLE and not self.any_length:
             return f"{noun} of " + " and ".join(rule.describe() for rule in self.inner)
         return f"{noun} of {self.inner[0].describe(plural=True)}"
 

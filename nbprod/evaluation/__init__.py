@@ -12,15 +12,15 @@ from nbprod.lazy import on_first_use
 if TYPE_CHECKING:
     from nbprod.domain.gate import GatePolicy, GateVerdict
     from nbprod.evaluation.mistakes import worst_mistakes
+    from nbprod.evaluation.model_comparison import ModelComparison, as_predictions, check_comparable, compare
     from nbprod.evaluation.rows import EvaluationRows, choose_rows
-    from nbprod.evaluation.side_by_side import SideBySide, as_predictions, check_comparable, compare
     from nbprod.evaluation.slices import fairness_gaps, groups_of, slice_gains
 
 __all__ = [
     "EvaluationRows",
     "GatePolicy",
     "GateVerdict",
-    "SideBySide",
+    "ModelComparison",
     "as_predictions",
     "check_comparable",
     "choose_rows",

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from nbprod.evaluation.side_by_side import SideBySide
+from nbprod.evaluation.model_comparison import ModelComparison
 from nbprod.statistics.metrics import class_codes
 
 __all__ = ["worst_mistakes"]
 
 
-def worst_mistakes(result: SideBySide, *, most: int = 10, private: Sequence[str] = ()) -> pd.DataFrame:
+def worst_mistakes(result: ModelComparison, *, most: int = 10, private: Sequence[str] = ()) -> pd.DataFrame:
     """The candidate's worst mistakes: wrong and sure of it, or furthest off.
 
     Parameters

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nbprod.domain.names import nearest
 from nbprod.domain.numbers import number
 from nbprod.errors import SettingsError
-from nbprod.evaluation.side_by_side import SideBySide
+from nbprod.evaluation.model_comparison import ModelComparison
 from nbprod.statistics.bootstrap import metric_interval
 from nbprod.statistics.interval import Interval
 from nbprod.statistics.predictions import difference
@@ -51,7 +51,7 @@ def groups_of(column: pd.Series[Any]) -> Iterator[tuple[str, NDArray[np.bool_]]]
 
 
 def slice_gains(
-    result: SideBySide,
+    result: ModelComparison,
     columns: Sequence[str] = (),
     *,
     leave_out: Sequence[str] = (),
@@ -109,7 +109,7 @@ def slice_gains(
     return table.dropna(subset=[worst_first]).sort_values(worst_first, ascending=ascending, kind="stable")
 
 
-def fairness_gaps(result: SideBySide, column: str, *, resamples: int = 500) -> pd.DataFrame:
+def fairness_gaps(result: ModelComparison, column: str, *, resamples: int = 500) -> pd.DataFrame:
     """How a model treats the groups of a protected column.
 
     Classification of two classes: ``selection_rate`` (share called positive), ``true_positive_rate``,
@@ -145,7 +145,7 @@ def fairness_gaps(result: SideBySide, column: str, *, resamples: int = 500) -> p
     return table.astype({"rows": int})
 
 
-def _measures(result: SideBySide) -> dict[str, Any]:
+def _measures(result: ModelComparison) -> dict[str, Any]:
     if result.rows.task == "regression":
         return {"mean_error": lambda y, p: float(np.mean(p - y)), "mae": lambda y, p: float(np.mean(np.abs(p - y)))}
     accuracy = {"accuracy": lambda y, p: float(np.mean(y == p))}
@@ -188,14 +188,14 @@ def _sample(rows: int, seed: int) -> NDArray[np.bool_]:
     return kept
 
 
-def _is_enough(result: SideBySide, mask: NDArray[np.bool_]) -> bool:
+def _is_enough(result: ModelComparison, mask: NDArray[np.bool_]) -> bool:
     rows = int(mask.sum())
     if rows < _FEWEST_ROWS or rows == len(mask):
         return False
     return result.rows.blocks is None or len(np.unique(result.rows.blocks[mask])) >= _FEWEST_BLOCKS
 
 
-def _line(result: SideBySide, mask: NDArray[np.bool_], level: float, resamples: int) -> dict[str, float]:
+def _line(result: ModelComparison, mask: NDArray[np.bool_], level: float, resamples: int) -> dict[str, float]:
     truth = result.rows.truth.to_numpy()[mask]
     blocks = None if result.rows.blocks is None else result.rows.blocks[mask]
     candidate = result.candidate.rows(mask)

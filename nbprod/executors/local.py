@@ -19,12 +19,12 @@ from nbprod.domain.execution import ExecutionResult
 from nbprod.domain.markers import Secret
 from nbprod.domain.request import RunRequest
 from nbprod.domain.run import EndCause
-from nbprod.executors.holding import stay_in_background
+from nbprod.executors.retention import keep_kernel_in_background
 from nbprod.kernels.warm import servers
 from nbprod.threads import waiting_politely
 
 if TYPE_CHECKING:
-    from nbprod.notebook.holding import Held  # nbformat takes a while
+    from nbprod.notebook.retained_kernel import RetainedKernel  # nbformat takes a while
 
 __all__ = ["Detached", "Local", "execute"]
 
@@ -32,8 +32,8 @@ NATIVE = "python3"  # the kernel of this interpreter
 
 
 def execute(
-    request: RunRequest, *, progress: Callable[[Any], None] | None = None, resumes: Held | None = None
-) -> Done:
+    request: RunRequest, *, progress: Callable[[Any], None] | None = None, resumes: RetainedKernel | None = None
+) -> FinishedHandle:
     """Execute a prepared run folder in this thread, through papermill with our engine.
 
     Works in any thread and below a running event loop; the working directory of this process is never changed.
@@ -89,7 +89,7 @@ def execute(
             execution.held.let_go("another attempt follows")
         for left in (folder / "files").glob("*"):  # results come from the attempt that succeeded, and no other
             shutil.rmtree(left) if left.is_dir() else left.unlink()
-    return Done(execution.result, execution.held)
+    return FinishedHandle(execution.result, execution.held)
 
 
 def warm_up(request: RunRequest) -> None:
@@ -98,7 +98,7 @@ def warm_up(request: RunRequest) -> None:
     threading.Thread(target=server.prepare, args=(request.preload,), name="nbprod-warm-up", daemon=True).start()
 
 
-def go_on(request: RunRequest, held: Held) -> Held | None:
+def execute_in_kernel(request: RunRequest, held: RetainedKernel) -> RetainedKernel | None:
     """Execute a request in the kernel that is held for an earlier run; what is held after it."""
     return execute(request, resumes=held).held
 
@@ -112,11 +112,11 @@ def may_pass(result: ExecutionResult, passing: tuple[str, ...]) -> bool:
 
 
 @dataclass(frozen=True)
-class Done:
+class FinishedHandle:
     """A handle to what is over, and to the kernel that is held for it."""
 
     result: ExecutionResult
-    held: Held | None = None
+    held: RetainedKernel | None = None
 
     def wait(self, timeout_s: float | None = None) -> ExecutionResult:  # noqa: ARG002 — the seam's signature
         """The result."""
@@ -129,11 +129,11 @@ class Local:
     A kernel that is to be held is kept by a thread, and ends with this process.
     """
 
-    def submit(self, request: RunRequest, *, progress: Callable[[Any], None] | None = None) -> Done:
+    def submit(self, request: RunRequest, *, progress: Callable[[Any], None] | None = None) -> FinishedHandle:
         """Execute now."""
         done = execute(request, progress=progress)
         if done.held:
-            stay_in_background(done.held, go_on)
+            keep_kernel_in_background(done.held, execute_in_kernel)
         return done
 
     def __repr__(self) -> str:
@@ -141,7 +141,7 @@ class Local:
 
 
 @dataclass(frozen=True)
-class Started:
+class ProcessHandle:
     """A handle to a process of its own."""
 
     folder: Path
@@ -167,7 +167,7 @@ class Started:
 class Detached:
     """Starts a process for each run; it goes on when this process ends."""
 
-    def submit(self, request: RunRequest, *, progress: Callable[[Any], None] | None = None) -> Started:  # noqa: ARG002
+    def submit(self, request: RunRequest, *, progress: Callable[[Any], None] | None = None) -> ProcessHandle:  # noqa: ARG002
         """Start a process for the run; its progress is in the journal."""
         folder = Path(request.folder)
         with open(folder / "job.log", "ab", opener=private_opener) as words:
@@ -180,7 +180,7 @@ class Detached:
                 cwd=folder,
             )
         threading.Thread(target=process.wait, daemon=True).start()  # collects it when it ends
-        return Started(folder, process.pid)
+        return ProcessHandle(folder, process.pid)
 
     def __repr__(self) -> str:
         return "<Detached executor>"

@@ -24,7 +24,7 @@ from nbprod.disk import private_opener
 from nbprod.domain.markers import HANDED_OVER
 from nbprod.domain.names import nearest
 from nbprod.errors import EnvironmentProblem
-from nbprod.kernels.looping import complete
+from nbprod.kernels.event_loop import complete
 from nbprod.kernels.provisioner import GuardedProvisioner, WarmProvisioner
 from nbprod.threads import waiting_politely
 

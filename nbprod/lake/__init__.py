@@ -27,7 +27,7 @@ from nbprod.domain.names import check_name
 
 if TYPE_CHECKING:
     from nbprod.lake.health import HealthTable
-    from nbprod.lake.kept import KeptRows
+    from nbprod.lake.snapshot import PredictionSnapshot
     from nbprod.lake.tables import OutcomeTable, PredictionTable
 
 __all__ = ["Lake"]
@@ -76,7 +76,7 @@ class Lake:
         *,
         as_of: datetime | None = None,
         tables: Mapping[str, int] | None = None,
-    ) -> KeptRows:
+    ) -> PredictionSnapshot:
         """Predictions that happened from ``start`` (included) to ``end`` (excluded), each with its outcome if known.
 
         Parameters
@@ -88,7 +88,7 @@ class Lake:
         as_of
             Outcomes that arrived later are not seen; by default all are.
         tables
-            Versions of the tables, from an earlier ``KeptRows.tables``, to see exactly what was seen then.
+            Versions of the tables, from an earlier ``PredictionSnapshot.tables``, to see exactly what was seen then.
         """
         from nbprod.lake.tables import window_with_outcomes  # delayed: pyarrow
 

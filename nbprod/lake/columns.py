@@ -27,8 +27,8 @@ __all__ = [
     "cast",
     "input_column",
     "input_name",
-    "kept",
-    "wider",
+    "to_storage_type",
+    "wider_type",
 ]
 
 INPUT = "input_"
@@ -94,11 +94,11 @@ def as_table(frame: Any, what: str) -> pa.Table:
     return table
 
 
-def kept(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def to_storage_type(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A column in the type it is kept in."""
     kind = column.type
     if pa.types.is_dictionary(kind):
-        return kept(column.cast(kind.value_type))
+        return to_storage_type(column.cast(kind.value_type))
     if pa.types.is_null(kind):
         return column.cast(NUMBER)
     if pa.types.is_boolean(kind):
@@ -114,7 +114,7 @@ def kept(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array([None if v is None else str(v) for v in column.to_pylist()], TEXT)])
 
 
-def wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+def wider_type(one: pa.DataType, other: pa.DataType) -> pa.DataType:
     """The type that can hold both.
 
     Examples
@@ -138,7 +138,7 @@ def cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     return column.cast(pa.int8()).cast(kind) if column.type == TRUTH and kind == NUMBER else column.cast(kind)
 
 
-def alike(column: pa.ChunkedArray, kind: pa.DataType, what: str) -> pa.ChunkedArray:
+def comparable(column: pa.ChunkedArray, kind: pa.DataType, what: str) -> pa.ChunkedArray:
     """A kept column as another type, where every value of it can be one.
 
     Raises

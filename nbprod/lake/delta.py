@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nbprod.clock import now
-from nbprod.disk import locked, make_folder, sync, telling
+from nbprod.disk import locked, make_folder, reporting_os_errors, sync
 from nbprod.errors import StoreError
 from nbprod.lake.columns import cast
 
@@ -288,7 +288,7 @@ class DeltaFolder:
         name = f"part-{now():%Y%m%dT%H%M%S}-{secrets.token_hex(8)}.parquet"
         path = folder / name
         try:
-            with telling(f"writing {path}"):
+            with reporting_os_errors(f"writing {path}"):
                 pq.write_table(rows, path, compression="zstd")
                 path.chmod(0o600)
                 sync(path)
@@ -309,8 +309,8 @@ class DeltaFolder:
         return json.dumps(
             {
                 "numRecords": rows.num_rows,
-                "minValues": {name: _told(low) for name, (low, _) in ranges.items()},
-                "maxValues": {name: _told(high) for name, (_, high) in ranges.items()},
+                "minValues": {name: _to_statistic(low) for name, (low, _) in ranges.items()},
+                "maxValues": {name: _to_statistic(high) for name, (_, high) in ranges.items()},
                 "nullCount": {name: rows[name].null_count for name in self._indexed},
             }
         )
@@ -320,7 +320,7 @@ class DeltaFolder:
         if self._path is None:
             return
         log = self._path / "_delta_log"
-        with telling(f"writing {self._path}"):
+        with reporting_os_errors(f"writing {self._path}"):
             for name in parts:
                 sync(self._path / name)
             for entry in log.iterdir():
@@ -345,6 +345,6 @@ class DeltaFolder:
         raise AssertionError
 
 
-def _told(value: pa.Scalar) -> Any:
+def _to_statistic(value: pa.Scalar) -> Any:
     plain = value.as_py()
     return plain.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if pa.types.is_timestamp(value.type) else plain

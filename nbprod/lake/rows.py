@@ -10,7 +10,17 @@ import pyarrow.compute as pc
 
 from nbprod.clock import now
 from nbprod.errors import SchemaError
-from nbprod.lake.columns import MOMENT, NUMBER, TEXT, alike, cast, input_column, input_name, kept, wider
+from nbprod.lake.columns import (
+    MOMENT,
+    NUMBER,
+    TEXT,
+    cast,
+    comparable,
+    input_column,
+    input_name,
+    to_storage_type,
+    wider_type,
+)
 from nbprod.lake.delta import DeltaFolder
 
 __all__ = [
@@ -51,9 +61,9 @@ def core_columns(rows: pa.Table) -> pa.Table:
     columns = {"prediction_id": ids, "at": moments_of(rows, "at"), "logged_at": moments_of(rows, "logged_at")}
     for name in rows.column_names:
         if name not in columns:
-            column = kept(rows[name])
+            column = to_storage_type(rows[name])
             if name.startswith(("probability", "latency")):
-                column = alike(column, NUMBER, name)
+                column = comparable(column, NUMBER, name)
             columns[name] = cast(column, ROLLOUT.get(name, TEXT)) if name == "version" or name in ROLLOUT else column
     return pa.table(columns)
 
@@ -66,7 +76,7 @@ def with_inputs(rows: pa.Table, inputs: pa.Table | None, private: Sequence[str])
         raise SchemaError(f"there are {rows.num_rows:,} predictions but {inputs.num_rows:,} rows of inputs")
     for name in inputs.column_names:
         if name not in private:
-            rows = rows.append_column(input_column(name, rows.column_names), kept(inputs[name]))
+            rows = rows.append_column(input_column(name, rows.column_names), to_storage_type(inputs[name]))
     return rows
 
 
@@ -83,7 +93,7 @@ def reconciled(delta: DeltaFolder, rows: pa.Table) -> pa.Table:
     rows = rows.rename_columns([by_name[name] for name in rows.column_names])
     types = {field.name: field.type for field in schema}
     wanted = {
-        name: types[name] if rows[name].null_count == rows.num_rows else wider(types[name], rows[name].type)
+        name: types[name] if rows[name].null_count == rows.num_rows else wider_type(types[name], rows[name].type)
         for name in rows.column_names
         if name in types
     }
@@ -116,15 +126,15 @@ def keys_of(rows: pa.Table) -> tuple[pa.Array, pa.Array]:
     """Ids, and units where there is no id."""
     if "unit" not in rows.column_names:
         return ids_in(rows["prediction_id"]).combine_chunks(), pa.nulls(rows.num_rows, TEXT)
-    ids = cast(kept(rows["prediction_id"]), TEXT)
-    units = pc.if_else(pc.is_valid(ids), pa.scalar(None, TEXT), cast(kept(rows["unit"]), TEXT))
+    ids = cast(to_storage_type(rows["prediction_id"]), TEXT)
+    units = pc.if_else(pc.is_valid(ids), pa.scalar(None, TEXT), cast(to_storage_type(rows["unit"]), TEXT))
     ids_in(pc.coalesce(ids, units))
     return ids.combine_chunks(), units.combine_chunks()
 
 
 def ids_in(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Ids as text, none of them missing."""
-    ids = cast(kept(column), TEXT)
+    ids = cast(to_storage_type(column), TEXT)
     if missing := pc.sum(pc.fill_null(pc.equal(ids, ""), fill_value=True)).as_py():
         raise SchemaError(f"prediction_id: {missing:,} of {len(ids):,} are missing", columns=["prediction_id"])
     return ids
@@ -135,14 +145,14 @@ def moments_of(rows: pa.Table, name: str) -> pa.ChunkedArray:
     present = pa.scalar(now(), MOMENT)
     if name not in rows.column_names or rows[name].null_count == rows.num_rows:
         return pa.chunked_array([pa.array([present.as_py()] * rows.num_rows, MOMENT)])
-    column = kept(rows[name])
+    column = to_storage_type(rows[name])
     if column.type == TEXT:
         try:
             is_zoned = pc.match_substring_regex(column, r":\d\d[\d:.]*(Z|[+-]\d\d(:?\d\d)?)$")
             nothing = pa.scalar(None, TEXT)
             column = pc.coalesce(
                 pc.if_else(is_zoned, column, nothing).cast(MOMENT),
-                kept(pc.if_else(is_zoned, nothing, column).cast(pa.timestamp("us"))),
+                to_storage_type(pc.if_else(is_zoned, nothing, column).cast(pa.timestamp("us"))),
             )
         except pa.ArrowInvalid as problem:
             raise SchemaError(

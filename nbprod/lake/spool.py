@@ -24,7 +24,7 @@ from typing import Any
 
 import msgspec
 
-from nbprod.disk import make_folder, sync, telling, write_file
+from nbprod.disk import make_folder, reporting_os_errors, sync, write_file
 from nbprod.errors import StoreError
 
 __all__ = ["Entry", "Outcomes", "Predictions", "Spool", "SpoolFile", "spool_files"]
@@ -336,14 +336,14 @@ class SpoolFile:
 
     def tell_drained(self, upto: int) -> None:
         """Say how far the tables have it; where nobody writes to this spool, remove it here."""
-        with telling(f"writing {self.path.with_suffix('.drained')}"):
+        with reporting_os_errors(f"writing {self.path.with_suffix('.drained')}"):
             self.path.with_suffix(".drained").write_text(f"{self.name} {upto}", encoding="ascii")
         self._tidy_if_alone()
 
     def set_aside(self, number: int, entry: Entry, reason: str) -> None:
         """Keep an entry the table refuses in a file beside, so that those after it get through."""
         line = encode({"number": number, "reason": reason, "entry": entry}) + b"\n"
-        with telling(f"writing {self.path.with_suffix('.aside')}"):
+        with reporting_os_errors(f"writing {self.path.with_suffix('.aside')}"):
             descriptor = os.open(self.path.with_suffix(".aside"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 os.write(descriptor, line)

@@ -13,9 +13,8 @@ import pyarrow.compute as pc
 
 from nbprod.clock import format_utc, now
 from nbprod.domain.prediction import OutcomesAdded, PredictionsAdded
-from nbprod.lake.columns import MOMENT, NUMBER, TEXT, alike, as_table, kept
+from nbprod.lake.columns import MOMENT, NUMBER, TEXT, as_table, comparable, to_storage_type
 from nbprod.lake.delta import DeltaFolder, Transaction
-from nbprod.lake.kept import KeptRows, folded
 from nbprod.lake.rows import (
     ROLLOUT,
     check_columns,
@@ -25,6 +24,7 @@ from nbprod.lake.rows import (
     reconciled,
     with_inputs,
 )
+from nbprod.lake.snapshot import PredictionSnapshot, with_inputs_apart
 
 __all__ = ["OutcomeTable", "PredictionTable", "Transaction", "window_with_outcomes"]
 
@@ -109,7 +109,7 @@ class PredictionTable:
         if table is None:
             return None
         rows = table.to_pyarrow_dataset().head(1, filter=pc.field("prediction_id") == prediction_id).to_pylist()
-        return folded(rows[0]) if rows else None
+        return with_inputs_apart(rows[0]) if rows else None
 
     def window(
         self,
@@ -117,9 +117,9 @@ class PredictionTable:
         end: datetime | None = None,
         *,
         table_version: int | None = None,
-    ) -> KeptRows:
+    ) -> PredictionSnapshot:
         """Predictions that happened from ``start`` (included) to ``end`` (excluded), without outcomes."""
-        return KeptRows.of(self._delta, start, end, table_version=table_version)
+        return PredictionSnapshot.of(self._delta, start, end, table_version=table_version)
 
     def prune(self, before: datetime, *, keep: timedelta) -> Mapping[str, int]:
         """Delete what happened before a moment, and parts no version of the last ``keep`` needs."""
@@ -190,7 +190,7 @@ class OutcomeTable:
         rows = as_table(frame, "outcomes")
         check_columns(rows, {"prediction_id", "outcome"}, {"at", "unit"})
         given = rows.num_rows
-        rows = rows.set_column(rows.column_names.index("outcome"), "outcome", kept(rows["outcome"]))
+        rows = rows.set_column(rows.column_names.index("outcome"), "outcome", to_storage_type(rows["outcome"]))
         rows = rows.filter(pc.is_valid(rows["outcome"]))
         ids, units = keys_of(rows)
         rows = pa.table(
@@ -206,7 +206,7 @@ class OutcomeTable:
             if transaction is not None and self._delta.has_seen(transaction):
                 return OutcomesAdded(deployment=self._deployment, added=0, matched=0, unknown=0, is_replay=True)
             if kind := self._predictions.prediction_type():
-                rows = rows.set_column(3, "outcome", alike(rows["outcome"], kind, "outcome"))
+                rows = rows.set_column(3, "outcome", comparable(rows["outcome"], kind, "outcome"))
             matched = pc.sum(
                 pc.or_(
                     pc.is_in(ids, value_set=self._predictions.known(ids)),
@@ -306,13 +306,13 @@ def window_with_outcomes(
     *,
     as_of: datetime | None,
     tables: Mapping[str, int],
-) -> KeptRows:
+) -> PredictionSnapshot:
     """Predictions of a window with the latest outcome of each, as known at a moment (see ``Lake.window``)."""
     rows = predictions.window(start, end, table_version=tables.get("predictions"))
     if rows.dataset is None:
         return rows
     latest, version = outcomes.latest(as_of, table_version=tables.get("outcomes"))
     kind = rows.dataset.schema.field("prediction").type
-    latest = latest.set_column(1, "outcome", alike(latest["outcome"], kind, "outcome"))
+    latest = latest.set_column(1, "outcome", comparable(latest["outcome"], kind, "outcome"))
     seen = {**rows.tables, **({"outcomes": version} if version is not None else {})}
-    return KeptRows(tables=seen, dataset=rows.dataset, condition=rows.condition, outcomes=latest)
+    return PredictionSnapshot(tables=seen, dataset=rows.dataset, condition=rows.condition, outcomes=latest)

@@ -12,7 +12,7 @@ from nbprod.domain.run import Run
 from nbprod.domain.version import Alias, ModelRef, ModelVersion, RegisteredModel
 from nbprod.errors import NotFoundError
 from nbprod.lake import Lake
-from nbprod.models.moves import MOVES
+from nbprod.models.alias_history import MOVES
 from nbprod.models.references import version_of
 from nbprod.store import Session, Store
 

@@ -15,8 +15,8 @@ from nbprod.domain.status import check_move
 from nbprod.domain.version import Alias, Approval, ModelRef, ModelVersion, RegisteredModel
 from nbprod.errors import ConflictError, EnvironmentProblem, NotFoundError, SettingsError
 from nbprod.lake import Lake
+from nbprod.models.alias_history import MOVES, PROMOTED, ROLLED_BACK, version_at, version_stack
 from nbprod.models.lineage import why
-from nbprod.models.moves import MOVES, PROMOTED, ROLLED_BACK, held_at, holders
 from nbprod.models.readiness import Bless, GatePolicy, check_evidence, check_expected, check_ready
 from nbprod.models.references import package_of, version_of, with_blessings
 from nbprod.store import Session, Store
@@ -257,7 +257,7 @@ class Models:
             if expect is not None:
                 check_expected(current.ref, current, expect)
             check_evidence(session, evidence)
-            earlier = holders(reversed(session.events(current.ref, MOVES, limit=None)))[:-1]
+            earlier = version_stack(reversed(session.events(current.ref, MOVES, limit=None)))[:-1]
             for number in reversed(earlier):
                 previous = session.get(ModelVersion, model, number)
                 if previous.approval is Approval.APPROVED and number != current.number:
@@ -322,7 +322,7 @@ class Models:
             It named none.
         """
         with self._store.read() as session:
-            number = held_at(reversed(session.events(f"{model}@{alias}", MOVES, limit=None)), at)
+            number = version_at(reversed(session.events(f"{model}@{alias}", MOVES, limit=None)), at)
             if number is None:
                 session.get(RegisteredModel, model)
                 raise NotFoundError(f"{model}@{alias} named no version at {at:%Y-%m-%d %H:%M}")

@@ -12,7 +12,7 @@ from nbprod.lazy import on_first_use
 if TYPE_CHECKING:
     from nbprod.monitors.alerts import Alerts
     from nbprod.monitors.assessment import Assessment, assess
-    from nbprod.monitors.drawing import pictures
+    from nbprod.monitors.charts import pictures
     from nbprod.monitors.evidently_report import rich_report
     from nbprod.monitors.notify import notifiers_of
     from nbprod.monitors.service import Monitors, Target

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
@@ -24,8 +24,8 @@ from nbprod.domain.monitor import (
 from nbprod.domain.names import nearest
 from nbprod.domain.plain import listed
 from nbprod.errors import SettingsError
-from nbprod.monitors.budget import LARGEST, budget_check
-from nbprod.monitors.explaining import agreements, concept, estimates, of_same_version, since, worst_segment
+from nbprod.monitors.budget import LARGEST, budget_check, share_of_level
+from nbprod.monitors.diagnosis import agreements, concept, estimates, of_same_version, since, worst_segment
 from nbprod.monitors.judging import (
     agreement_check,
     agreement_sentence,
@@ -34,8 +34,8 @@ from nbprod.monitors.judging import (
     verdict_of,
     verdict_sentence,
 )
-from nbprod.monitors.performance import Scored, judged_metric, performance
-from nbprod.monitors.reference import OUTPUTS, Reference
+from nbprod.monitors.performance import ScoredRows, judged_metric, performance
+from nbprod.monitors.reference import OUTPUTS, MonitorReference
 from nbprod.monitors.window import MonitoredWindow
 from nbprod.statistics import (
     Agreement,
@@ -50,7 +50,7 @@ from nbprod.statistics import (
     rank_columns,
     ranking_sentence,
 )
-from nbprod.statistics.comparison import Comparison
+from nbprod.statistics.comparison import DriftComparison
 from nbprod.visible import escape
 
 __all__ = ["Assessment", "assess"]
@@ -104,7 +104,7 @@ class Assessment:
     outcomes: int
     checks: tuple[CheckResult, ...]
     changed: tuple[str, ...] = ()
-    comparison: Comparison | None = None
+    comparison: DriftComparison | None = None
     usual: Mapping[str, Interval] = field(default_factory=dict)
     performance: Mapping[str, Interval] = field(default_factory=dict)
     estimated: Mapping[str, Interval] = field(default_factory=dict)
@@ -194,7 +194,14 @@ class Assessment:
         return f"{head}{reasons}<p><strong>Next:</strong> {step}</p>{told}"
 
 
-def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, level: float = LARGEST) -> Assessment:
+def assess(
+    window: MonitoredWindow,
+    policy: MonitorPolicy,
+    *,
+    seed: int = 0,
+    level: float = LARGEST,
+    judged: Sequence[float] = (),
+) -> Assessment:
     """Hold a window of predictions against its reference.
 
     Parameters
@@ -207,6 +214,9 @@ def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, lev
         The same seed gives the same numbers.
     level
         The chance of a false alarm this look may have, from the budget: half for columns, half for performance.
+    judged
+        What share of the outcomes was known at earlier looks at this window: all looks at its performance share the
+        level.
     """
     rows, reference = len(window), window.reference
     if rows < policy.min_rows:
@@ -244,7 +254,7 @@ def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, lev
         blocks=usual.blocks is not None and seen[-1].blocks is not None,
     )
     classes = list(reference.classes) or None
-    known = Scored(frame=reference.rows, times=reference.rows[reference.time] if reference.time else None)
+    known = ScoredRows(frame=reference.rows, times=reference.rows[reference.time] if reference.time else None)
     before = performance(known, reference.task, policy, classes=classes, seed=seed)
     after = performance(scored, reference.task, policy, classes=classes, seed=seed)
     expected = {key: one for key, one in estimates(reference, current).items() if key in before}
@@ -252,18 +262,17 @@ def assess(window: MonitoredWindow, policy: MonitorPolicy, *, seed: int = 0, lev
     name = judged_metric(policy, reference.task)
     told = {key: one for key, one in agreements(reference, current, scored).items() if key in before}
     agreed = told.get(name)
-    judged = [
-        *performance_checks(before, after, expected, policy, reference.task, level / 2, scored.outcomes, agreed)
-    ]
+    spent = level / 2 * share_of_level(judged, window.outcomes / rows)
+    checked = [*performance_checks(before, after, expected, policy, reference.task, spent, scored.outcomes, agreed)]
     rise = concept(window, scored, policy)
     checks = [
         budget_check(level, policy.false_alarms_per_year),
         *column_checks(comparison, began),
-        *judged,
+        *checked,
         *(agreement_check(one, level, judged=key == name) for key, one in told.items()),
     ]
     drop = _drop(name, before, after, expected)
-    worse = judged[0].low is not None and judged[0].low > 0
+    worse = checked[0].low is not None and checked[0].low > 0
     verdict = verdict_of(checks, comparison, rise)
     return Assessment(
         deployment=window.deployment,
@@ -335,7 +344,7 @@ def _earlier(window: MonitoredWindow) -> Iterator[tuple[pd.DataFrame, pd.Series[
         yield before[chosen].reset_index(drop=True), times[chosen].reset_index(drop=True)
 
 
-def _since(comparison: Comparison, column: str, usual: Profile, seen: list[Profile]) -> datetime | None:
+def _since(comparison: DriftComparison, column: str, usual: Profile, seen: list[Profile]) -> datetime | None:
     """When a column became different, within the windows that were taken together for its verdict."""
     return since(column, usual, reduce(Profile.merge, seen[-comparison.columns[column].windows :]))
 
@@ -350,7 +359,7 @@ def _drop(
     return off if metric(name).higher_is_better else -off
 
 
-def _ranked(comparison: Comparison, reference: Reference, drop: float | None) -> tuple[Impact, ...]:
+def _ranked(comparison: DriftComparison, reference: MonitorReference, drop: float | None) -> tuple[Impact, ...]:
     inputs = {name: column for name, column in comparison.columns.items() if name not in OUTPUTS}
     loss = drop if drop is not None and drop > 0 else None
     return tuple(rank_columns(replace(comparison, columns=inputs), reference.importances, loss=loss))

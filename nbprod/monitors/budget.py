@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from math import sqrt
 
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.monitor import BUDGET, MonitorPolicy, MonitorReport, Window
 
-__all__ = ["LARGEST", "budget_check", "look_level"]
+__all__ = ["LARGEST", "budget_check", "earlier_shares", "look_level", "share_of_level"]
 
 LARGEST = 0.05  #: the chance of a false alarm a single look has at most, however much is left
 #: Of a look for which nothing is left: a gross change is still told, and a look a minute costs half an alarm a year.
@@ -45,6 +46,47 @@ def look_level(
         return spent[window, version]
     earned = policy.false_alarms_per_year * (_covered([window, *(seen for seen, _ in spent)]) / YEAR)
     return min(max(earned - sum(spent.values()), SMALLEST), LARGEST)
+
+
+def earlier_shares(
+    window: Window, earlier: Sequence[MonitorReport], *, version: str | None = None
+) -> tuple[float, ...]:
+    """What share of a window's outcomes had come at each earlier look at it, for `share_of_level`; ascending."""
+    return tuple(
+        sorted(
+            report.outcomes / report.rows
+            for report in earlier
+            if (report.window, report.version) == (window, version) and report.rows and report.level is not None
+        )
+    )
+
+
+def share_of_level(judged: Sequence[float], share: float) -> float:
+    r"""How much of a window's level this look at its performance may spend; all looks together spend it once.
+
+    Columns do not change from look to look at the same window, outcomes do: they come later, and each look at more of
+    them is another chance of a false alarm. By the time a share t of the outcomes is known,
+    :math:`(1 + \sqrt{t}) / 2` of the level may have been spent, and a look spends what this has grown by since
+    the look before it (Lan and DeMets 1983, Biometrika 70; the sum holds however the looks depend on each other). The
+    first half is for what is known without outcomes: the estimate.
+
+    Parameters
+    ----------
+    judged
+        The shares at earlier looks at the window; a look with as many outcomes as now is this look again.
+    share
+        Of the outcomes that are known now, 0 to 1.
+
+    Examples
+    --------
+    >>> share_of_level([], 1.0)
+    1.0
+    >>> share_of_level([0.0], 1.0)
+    0.5
+    """
+    before = [one for one in judged if one < share]
+    spent = (1 + sqrt(max(before))) / 2 if before else 0.0
+    return (1 + sqrt(min(max(share, 0.0), 1.0))) / 2 - spent
 
 
 def budget_check(level: float, per_year: float) -> CheckResult:

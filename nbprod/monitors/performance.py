@@ -20,11 +20,11 @@ from nbprod.statistics import Interval, mature, metric, metric_interval, time_bl
 
 __all__ = [
     "FEWEST_OUTCOMES",
-    "Scored",
-    "answers",
+    "ScoredRows",
     "judge_performance",
     "judged_metric",
     "limit_of",
+    "metric_inputs",
     "metric_names",
     "performance",
 ]
@@ -37,7 +37,7 @@ USUAL = 0.025  #: what lies outside of a 95 % interval on one side
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored:
+class ScoredRows:
     """Rows with what the model said and their truth: of the reference, or of a window.
 
     Attributes
@@ -57,20 +57,20 @@ class Scored:
         """How many rows have one."""
         return int(self.frame["outcome"].notna().sum())
 
-    def rows(self, chosen: NDArray[np.bool_]) -> Scored:
+    def rows(self, chosen: NDArray[np.bool_]) -> ScoredRows:
         """Those where it is true."""
         times = None if self.times is None else pd.Series(self.times).reset_index(drop=True)[chosen]
-        return Scored(
+        return ScoredRows(
             frame=self.frame[chosen].reset_index(drop=True),
             times=None if times is None else times.reset_index(drop=True),
         )
 
-    def matured(self, as_of: datetime, horizon: timedelta | None) -> Scored:
+    def matured(self, as_of: datetime, horizon: timedelta | None) -> ScoredRows:
         """The same rows, of which those too young have no outcome yet: early ones are often of one kind."""
         if horizon is None or self.times is None or not len(self):
             return self
         final = mature(self.times, self.frame["outcome_at"], now=as_of, horizon=horizon)
-        return Scored(frame=self.frame.assign(outcome=self.frame["outcome"].where(final)), times=self.times)
+        return ScoredRows(frame=self.frame.assign(outcome=self.frame["outcome"].where(final)), times=self.times)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -87,7 +87,7 @@ def judged_metric(policy: MonitorPolicy, task: str) -> str:
 
 
 def performance(
-    scored: Scored, task: str, policy: MonitorPolicy, *, classes: list[Any] | None = None, seed: int = 0
+    scored: ScoredRows, task: str, policy: MonitorPolicy, *, classes: list[Any] | None = None, seed: int = 0
 ) -> dict[str, Interval]:
     """Each metric of the task with its interval; blocks of time are resampled where times are known.
 
@@ -111,7 +111,7 @@ def performance(
         blocks = time_blocks(pd.Series(scored.times).reset_index(drop=True)[known], policy.block)
     found = {}
     for name in metric_names(policy, task):
-        said = answers(name, frame, classes)
+        said = metric_inputs(name, frame, classes)
         if said is not None:
             found[name] = metric_interval(name, frame["outcome"], said, blocks=blocks, classes=classes, seed=seed)
     return found
@@ -124,7 +124,7 @@ def limit_of(reference: float, name: str, policy: MonitorPolicy) -> float:
     return reference - drop if chosen.higher_is_better else reference + drop
 
 
-def answers(name: str, frame: pd.DataFrame, classes: list[Any] | None) -> Any:
+def metric_inputs(name: str, frame: pd.DataFrame, classes: list[Any] | None) -> Any:
     """What a metric reads of rows with outcomes; ``None`` where it cannot be had of them."""
     if metric(name).needs != "probability":
         return frame["prediction"]

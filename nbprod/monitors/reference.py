@@ -15,12 +15,12 @@ from nbprod.datasets import read_frame
 from nbprod.domain.markup import card
 from nbprod.domain.schema import Schema
 from nbprod.errors import DataError
+from nbprod.packages.feature_importance import FILE, read_feature_importance
 from nbprod.packages.golden import read_parquet
-from nbprod.packages.reliance import FILE, read_reliance
 from nbprod.packages.sealing import verify_folder
 from nbprod.statistics import PerformanceEstimator, Profile
 
-__all__ = ["OUTPUTS", "Reference", "reference_of_package", "reference_of_table"]
+__all__ = ["OUTPUTS", "MonitorReference", "reference_of_package", "reference_of_table"]
 
 #: What predictions are called, in a window and in the reference of an external model.
 OUTPUTS = ("prediction", "probability")
@@ -30,7 +30,7 @@ FEWEST_ROWS = 40
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Reference:
+class MonitorReference:
     """Rows the model was not trained on, as they are remembered.
 
     Attributes
@@ -115,13 +115,13 @@ class Reference:
         return len(self.rows)
 
     def __repr__(self) -> str:
-        return f"<Reference {len(self.rows):,} rows, {self.task}, {len(self.inputs)} inputs>"
+        return f"<MonitorReference {len(self.rows):,} rows, {self.task}, {len(self.inputs)} inputs>"
 
     def _repr_html_(self) -> str:
-        return card("Reference", [("rows", f"{len(self.rows):,}"), ("inputs", ", ".join(self.inputs[:8]))])
+        return card("MonitorReference", [("rows", f"{len(self.rows):,}"), ("inputs", ", ".join(self.inputs[:8]))])
 
 
-def reference_of_package(package: str | Path) -> Reference:
+def reference_of_package(package: str | Path) -> MonitorReference:
     """What a package was sealed with; its model is not constructed.
 
     Raises
@@ -132,18 +132,18 @@ def reference_of_package(package: str | Path) -> Reference:
     sealed = verify_folder(package)
     schema = Schema.from_json(sealed.read("schema.json").decode())
     rows = read_parquet(sealed.read("reference.parquet")).rename(columns={schema.target: "outcome"})
-    return Reference(
+    return MonitorReference(
         rows=rows,
         sealed=Profile.from_bytes(sealed.read("profile.bin")),
         inputs=schema.names,
         task=schema.task,
         classes=schema.classes,
         time=schema.time if schema.time in rows and _are_moments(rows[schema.time]) else None,
-        reliance=read_reliance(sealed.read(FILE)) if FILE in sealed.files else {},
+        reliance=read_feature_importance(sealed.read(FILE)) if FILE in sealed.files else {},
     )
 
 
-def reference_of_table(reference: str, known: set[str], task: str | None, target: str) -> Reference:
+def reference_of_table(reference: str, known: set[str], task: str | None, target: str) -> MonitorReference:
     """A table with the predictions of a model that nbprod does not serve.
 
     Parameters
@@ -177,7 +177,7 @@ def reference_of_table(reference: str, known: set[str], task: str | None, target
         task = "classification" if few else "regression"
     labels = sorted(frame["outcome"].dropna().unique().tolist()) if task == "classification" else []
     own = {*OUTPUTS, "outcome", "prediction_id", "version", "at", "logged_at", "latency_ms"}
-    return Reference(
+    return MonitorReference(
         rows=frame,
         inputs=tuple(str(name) for name in frame if name in known and name not in own),
         task=task,

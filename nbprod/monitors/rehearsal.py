@@ -10,19 +10,19 @@ from nbprod.domain.check import CheckOutcome
 from nbprod.domain.monitor import MonitorPolicy, MonitorReport, Window
 from nbprod.monitors.assessment import assess
 from nbprod.monitors.budget import LARGEST, look_level
-from nbprod.monitors.reference import OUTPUTS, Reference
+from nbprod.monitors.reference import OUTPUTS, MonitorReference
 from nbprod.monitors.window import LONG, read_window
 from nbprod.statistics import FalseAlarms, calibrate_false_alarms
 from nbprod.statistics.blocks import block_length_us
 from nbprod.statistics.sequential import AlarmBudget
 
-__all__ = ["Rehearsed", "calibrate", "rehearse"]
+__all__ = ["RehearsalResult", "calibrate", "rehearse"]
 
 HISTORY = 3  #: windows before each that are known too, as in the monitor's notebook
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rehearsed(MonitorReport):
+class RehearsalResult(MonitorReport):
     """The report of one past window as the monitor would have given it; no run made it."""
 
     spoke_at: datetime | None  #: when it would have alarmed about something it did not alarm about before
@@ -35,7 +35,7 @@ class Rehearsed(MonitorReport):
 
 
 def calibrate(
-    reference: Reference, policy: MonitorPolicy, *, days: int, per_year: float, seed: int = 0
+    reference: MonitorReference, policy: MonitorPolicy, *, days: int, per_year: float, seed: int = 0
 ) -> FalseAlarms:
     """Take windows out of the reference and count the alarms the present configuration raises on them.
 
@@ -76,12 +76,12 @@ def rehearse(
     lake: str,
     deployment: str,
     policy: MonitorPolicy,
-    reference: Reference,
+    reference: MonitorReference,
     whole: Window,
     *,
     length: timedelta,
     delay: timedelta,
-) -> Iterator[Rehearsed]:
+) -> Iterator[RehearsalResult]:
     """Look at past windows one after the other, each with the outcomes that had come by then and its own budget.
 
     Parameters
@@ -97,7 +97,7 @@ def rehearse(
     delay
         How long after a window's end the monitor looks.
     """
-    start, looks = whole.start, list[Rehearsed]()
+    start, looks = whole.start, list[RehearsalResult]()
     told: dict[tuple[str, str], datetime] = {}  # when it last spoke of what
     while start + length <= whole.end:
         here = Window(start=start, end=start + length)
@@ -112,7 +112,7 @@ def rehearse(
         onsets = [at for one, at in begun.items() if one not in told or at > told[one]]
         told |= dict.fromkeys(failed, looked_at)
         looks.append(
-            Rehearsed(
+            RehearsalResult(
                 run_id="",
                 deployment=deployment,
                 version=None,

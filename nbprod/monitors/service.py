@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 from nbprod.clock import now, parse_utc
 from nbprod.domain.advice import Verdict
 from nbprod.domain.deployment import Deployment
-from nbprod.domain.monitor import SIDES, MonitorPolicy, MonitorReport, Window, parse_length
+from nbprod.domain.monitor import SIDES, MonitorPolicy, MonitorReport, Window, parse_duration
 from nbprod.domain.run import Run
 from nbprod.errors import NotFoundError, RunFailedError, SettingsError
 from nbprod.monitors.alerts import Alerts
-from nbprod.monitors.budget import look_level
+from nbprod.monitors.budget import earlier_shares, look_level
 from nbprod.runs import Runs
 from nbprod.settings import Settings
 from nbprod.store import Store
 
 if TYPE_CHECKING:
-    from nbprod.monitors.reference import Reference
-    from nbprod.monitors.rehearsal import Rehearsed
+    from nbprod.monitors.reference import MonitorReference
+    from nbprod.monitors.rehearsal import RehearsalResult
     from nbprod.statistics import FalseAlarms
 
 __all__ = ["Monitors", "Target"]
@@ -136,6 +136,7 @@ class Monitors:
             false_alarms_per_year=policy.false_alarms_per_year,
             horizon=policy.horizon,
             level=level,
+            judged=list(earlier_shares(chosen, looks, version=target.version)),
             rich=rich,
         )
         if not run.succeeded:
@@ -236,7 +237,7 @@ class Monitors:
         window: str = "30d",
         end: datetime | str | None = None,
         delay: str = "7d",
-    ) -> builtins.list[Rehearsed]:
+    ) -> builtins.list[RehearsalResult]:
         """Replay past windows through the same code; nothing is recorded and no alert is touched.
 
         Parameters
@@ -260,8 +261,8 @@ class Monitors:
             self.policy(deployment),
             _reference(target),
             whole,
-            length=parse_length(window),
-            delay=parse_length(delay),
+            length=parse_duration(window),
+            delay=parse_duration(delay),
         )
         return [*found]
 
@@ -285,7 +286,7 @@ class Monitors:
         )
 
 
-def _reference(target: Target) -> Reference:
+def _reference(target: Target) -> MonitorReference:
     """What the windows of a deployment are held against."""
     from nbprod.lake import Lake  # delayed: pyarrow
     from nbprod.monitors.reference import reference_of_package, reference_of_table

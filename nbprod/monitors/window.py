@@ -15,8 +15,8 @@ from nbprod.domain.markup import card
 from nbprod.errors import SettingsError
 from nbprod.lake import Lake
 from nbprod.lake.columns import INPUT, input_name
-from nbprod.monitors.performance import Scored
-from nbprod.monitors.reference import Reference, reference_of_package, reference_of_table
+from nbprod.monitors.performance import ScoredRows
+from nbprod.monitors.reference import MonitorReference, reference_of_package, reference_of_table
 
 __all__ = ["MonitoredWindow", "load_window", "read_window"]
 
@@ -50,9 +50,9 @@ class MonitoredWindow:
     start: datetime
     end: datetime
     inputs: pd.DataFrame
-    scored: Scored
-    earlier: Scored
-    reference: Reference
+    scored: ScoredRows
+    earlier: ScoredRows
+    reference: MonitorReference
     as_of: datetime
     tables: Mapping[str, int]
     recent: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -151,7 +151,7 @@ def load_window(
 def read_window(
     lake: str,
     deployment: str,
-    reference: Reference,
+    reference: MonitorReference,
     *,
     start: datetime | str,
     end: datetime | str,
@@ -189,7 +189,7 @@ def _beside(inputs: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([inputs[[name for name in inputs if name not in made]], answers[made]], axis=1)
 
 
-def _in_order(table: pa.Table) -> tuple[pd.DataFrame, Scored]:
+def _in_order(table: pa.Table) -> tuple[pd.DataFrame, ScoredRows]:
     """Inputs and answers apart, by event time: an input may have the name of one of our columns."""
     if {"at", "prediction_id"} <= set(table.column_names):
         table = table.sort_by([("at", "ascending"), ("prediction_id", "ascending")])
@@ -200,7 +200,7 @@ def _in_order(table: pa.Table) -> tuple[pd.DataFrame, Scored]:
         if name not in core:  # nothing was ever kept, or no outcome has come
             core[name] = pd.Series([None] * len(core), dtype=kind)
     moments = core.pop("at")
-    return inputs, Scored(frame=core, times=moments)
+    return inputs, ScoredRows(frame=core, times=moments)
 
 
 def _aware(moment: datetime | str) -> datetime:

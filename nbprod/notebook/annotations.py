@@ -11,32 +11,32 @@ from pathlib import Path
 from typing import Any
 
 from nbprod.domain.markers import Range, Secret
-from nbprod.domain.type_rule import Kind, TypeRule
+from nbprod.domain.type_rule import TypeRule, ValueKind
 from nbprod.errors import ParameterError
 
 __all__ = ["NotLiteralError", "literal_value", "rule_of_annotation", "rule_of_default"]
 
 KINDS = {
-    "bool": Kind.BOOL,
-    "int": Kind.INT,
-    "float": Kind.FLOAT,
-    "str": Kind.STR,
-    "date": Kind.DATE,
-    "datetime": Kind.DATETIME,
-    "Path": Kind.PATH,
-    "PurePath": Kind.PATH,
-    "Secret": Kind.SECRET,
-    "Dataset": Kind.DATASET,
-    "Model": Kind.MODEL,
-    "Column": Kind.COLUMN,
-    "list": Kind.LIST,
-    "List": Kind.LIST,
-    "Sequence": Kind.LIST,
-    "tuple": Kind.TUPLE,
-    "Tuple": Kind.TUPLE,
-    "dict": Kind.DICT,
-    "Dict": Kind.DICT,
-    "Mapping": Kind.DICT,
+    "bool": ValueKind.BOOL,
+    "int": ValueKind.INT,
+    "float": ValueKind.FLOAT,
+    "str": ValueKind.STR,
+    "date": ValueKind.DATE,
+    "datetime": ValueKind.DATETIME,
+    "Path": ValueKind.PATH,
+    "PurePath": ValueKind.PATH,
+    "Secret": ValueKind.SECRET,
+    "Dataset": ValueKind.DATASET,
+    "Model": ValueKind.MODEL,
+    "Column": ValueKind.COLUMN,
+    "list": ValueKind.LIST,
+    "List": ValueKind.LIST,
+    "Sequence": ValueKind.LIST,
+    "tuple": ValueKind.TUPLE,
+    "Tuple": ValueKind.TUPLE,
+    "dict": ValueKind.DICT,
+    "Dict": ValueKind.DICT,
+    "Mapping": ValueKind.DICT,
 }
 NAMED_VALUES = {"nan": math.nan, "NaN": math.nan, "inf": math.inf, "UTC": UTC, "utc": UTC}
 
@@ -64,24 +64,24 @@ def rule_of_annotation(node: ast.expr) -> TypeRule:
         return _either(_alternatives(node))
     if isinstance(node, ast.Subscript):
         return _of_subscript(_last_name(node.value), node.slice)
-    kind = KINDS.get(_last_name(node), Kind.ANY)
+    kind = KINDS.get(_last_name(node), ValueKind.ANY)
     return TypeRule(kind=kind)
 
 
 def rule_of_default(value: Any) -> TypeRule:
     """The rule where there is no annotation: as the default is."""
     for kind, python_type in (
-        (Kind.BOOL, bool),
-        (Kind.INT, int),
-        (Kind.FLOAT, float),
-        (Kind.STR, str),
-        (Kind.LIST, list),
-        (Kind.TUPLE, tuple),
-        (Kind.DICT, dict),
-        (Kind.DATETIME, datetime),
-        (Kind.DATE, date),
-        (Kind.PATH, Path),
-        (Kind.SECRET, Secret),
+        (ValueKind.BOOL, bool),
+        (ValueKind.INT, int),
+        (ValueKind.FLOAT, float),
+        (ValueKind.STR, str),
+        (ValueKind.LIST, list),
+        (ValueKind.TUPLE, tuple),
+        (ValueKind.DICT, dict),
+        (ValueKind.DATETIME, datetime),
+        (ValueKind.DATE, date),
+        (ValueKind.PATH, Path),
+        (ValueKind.SECRET, Secret),
     ):
         if isinstance(value, python_type):
             return TypeRule(kind=kind)
@@ -164,9 +164,11 @@ def _either(options: list[ast.expr]) -> TypeRule:
     optional = any(is_none) or any(rule.optional for rule in rules)
     if len(rules) == 1:
         return replace(rules[0], optional=optional)
-    if not rules or any(rule.kind is Kind.ANY for rule in rules):
+    if not rules or any(rule.kind is ValueKind.ANY for rule in rules):
         return TypeRule(optional=optional)
-    return TypeRule(kind=Kind.UNION, inner=tuple(replace(rule, optional=False) for rule in rules), optional=optional)
+    return TypeRule(
+        kind=ValueKind.UNION, inner=tuple(replace(rule, optional=False) for rule in rules), optional=optional
+    )
 
 
 def _of_subscript(name: str, node: ast.expr) -> TypeRule:
@@ -181,11 +183,11 @@ def _of_subscript(name: str, node: ast.expr) -> TypeRule:
         return _of_choices(parts)
     if name == "Annotated":
         return _of_annotated(parts)
-    kind = KINDS.get(name, Kind.ANY)
-    if kind is Kind.TUPLE and isinstance(parts[-1], ast.Constant) and parts[-1].value is ...:
+    kind = KINDS.get(name, ValueKind.ANY)
+    if kind is ValueKind.TUPLE and isinstance(parts[-1], ast.Constant) and parts[-1].value is ...:
         return TypeRule(kind=kind, inner=(rule_of_annotation(parts[0]),), any_length=True)
-    is_whole = len(parts) == {Kind.LIST: 1, Kind.DICT: 2}.get(kind, len(parts))
-    if kind not in {Kind.LIST, Kind.TUPLE, Kind.DICT} or not is_whole:
+    is_whole = len(parts) == {ValueKind.LIST: 1, ValueKind.DICT: 2}.get(kind, len(parts))
+    if kind not in {ValueKind.LIST, ValueKind.TUPLE, ValueKind.DICT} or not is_whole:
         return TypeRule(kind=kind)
     return TypeRule(kind=kind, inner=tuple(map(rule_of_annotation, parts)))
 
@@ -196,7 +198,7 @@ def _of_choices(parts: list[ast.expr]) -> TypeRule:
     except NotLiteralError:
         return TypeRule()
     choices = tuple(value for value in values if value is not None)
-    return TypeRule(kind=Kind.CHOICE, choices=choices, optional=None in values)
+    return TypeRule(kind=ValueKind.CHOICE, choices=choices, optional=None in values)
 
 
 def _of_annotated(parts: list[ast.expr]) -> TypeRule:
@@ -212,7 +214,7 @@ def _of_annotated(parts: list[ast.expr]) -> TypeRule:
                 ) from None
             rule = replace(rule, low=bounds.low, high=bounds.high)
         elif isinstance(part, ast.Call) and _last_name(part.func) == "ColumnOf":
-            rule = replace(rule, kind=Kind.COLUMN, of=_text_of(part))
+            rule = replace(rule, kind=ValueKind.COLUMN, of=_text_of(part))
     return rule
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode, from_dict
 
-from nbprod.domain.fault import Fault
+from nbprod.domain.fault import NotebookFault
 from nbprod.errors import NotebookError
 from nbprod.notebook.document import dump, has_tag, heading, read_notebook, tagged, unused, write_notebook
 from nbprod.notebook.naming import is_wordlike, word_for
@@ -30,7 +30,7 @@ METADATA = {
 HOME_PATH = re.compile(r"(/home|/Users|/root|/mnt|/tmp|/opt|/var|/data|/workspace)/|[A-Za-z]:[\\/]|~[\\/]")
 
 
-def faults_in_file(path: Path) -> list[Fault]:
+def faults_in_file(path: Path) -> list[NotebookFault]:
     """The faults of a file: of the notebook, and of how its JSON is written.
 
     Raises
@@ -42,7 +42,7 @@ def faults_in_file(path: Path) -> list[Fault]:
     found = list(faults(notebook, file=str(path), is_template=path.resolve().parent.name == "templates"))
     if path.read_bytes() != dump(notebook):
         found.append(
-            Fault(
+            NotebookFault(
                 file=str(path),
                 cell="-",
                 rule="json",
@@ -68,7 +68,7 @@ def tidy_file(path: Path) -> bool:
     return True
 
 
-def faults(notebook: NotebookNode, *, file: str = "notebook", is_template: bool = False) -> Iterator[Fault]:
+def faults(notebook: NotebookNode, *, file: str = "notebook", is_template: bool = False) -> Iterator[NotebookFault]:
     """Where a notebook departs from the form nbprod keeps in git.
 
     Parameters
@@ -81,8 +81,8 @@ def faults(notebook: NotebookNode, *, file: str = "notebook", is_template: bool 
         A template must have parameters, and each of them an annotation, a literal default and a comment.
     """
 
-    def fault(cell: str, rule: str, sentence: str, *, mended: bool = False) -> Fault:
-        return Fault(file=file, cell=cell, rule=rule, sentence=sentence, is_mended_by_tidy=mended)
+    def fault(cell: str, rule: str, sentence: str, *, mended: bool = False) -> NotebookFault:
+        return NotebookFault(file=file, cell=cell, rule=rule, sentence=sentence, is_mended_by_tidy=mended)
 
     if extra := sorted(set(notebook.metadata) - METADATA.keys()):
         yield fault("-", "metadata", f"notebook metadata nobody needs in git: {', '.join(extra)}", mended=True)

@@ -16,17 +16,17 @@ from nbprod.disk import make_private
 from nbprod.domain.execution import ExecutionResult, Limits
 from nbprod.domain.run import CellStatus, EndCause, RunStatus
 from nbprod.kernels.live import KernelGone, LiveKernel
-from nbprod.kernels.sampling import Sampler, oom_kills
-from nbprod.notebook.endings import End, of_kernel, of_reply
-from nbprod.notebook.holding import Held
+from nbprod.kernels.resource_usage import Sampler, oom_kills
+from nbprod.notebook.cell_failure import CellFailure, of_kernel, of_reply
+from nbprod.notebook.execution_metadata import forget, give_ids, keep, label
 from nbprod.notebook.journal import JOURNAL, Journal, fold, read_events
 from nbprod.notebook.lease import Lease
-from nbprod.notebook.marking import forget, give_ids, keep, label
 from nbprod.notebook.messages import Messages
 from nbprod.notebook.naming import names_for_people
 from nbprod.notebook.redaction import Redactor
+from nbprod.notebook.retained_kernel import RetainedKernel
 from nbprod.notebook.saving import Saver
-from nbprod.notebook.stopping import Caught, Stop, asked_to_stop
+from nbprod.notebook.stopping import SignalCatcher, Stop, asked_to_stop
 
 __all__ = ["Execution", "Progress"]
 
@@ -83,7 +83,7 @@ class Execution:
         secrets: Mapping[str, str] | None = None,
         progress: Callable[[Progress], None] | None = None,
         hold_s: float = 0,
-        resumes: Held | None = None,
+        resumes: RetainedKernel | None = None,
         resume_at: str = "",
     ) -> None:
         self.folder, self.kernel_name, self.cwd, self.env = folder, kernel_name, cwd, env
@@ -93,9 +93,9 @@ class Execution:
         self.redactor = Redactor(self.secrets.values())
         self.adopt(nb)
         self.hold_s, self.resumes, self.resume_at = hold_s, resumes, resume_at
-        self.held: Held | None = None
+        self.held: RetainedKernel | None = None
         self.stop: Stop | None = None
-        self.caught = Caught()
+        self.caught = SignalCatcher()
         self.result = ExecutionResult(status=RunStatus.QUEUED)
 
     def adopt(self, nb: NotebookNode) -> None:
@@ -122,7 +122,10 @@ class Execution:
                 try:
                     end, failed = self.run_cells()
                 except BaseException as error:  # our own fault or a full disk: recorded, then raised
-                    end, failed = End(EndCause.ERROR, f"nbprod: {type(error).__name__}: {error}"), self.current
+                    end, failed = (
+                        CellFailure(EndCause.ERROR, f"nbprod: {type(error).__name__}: {error}"),
+                        self.current,
+                    )
                     if self.held:
                         self.held.let_go()
                     self.finish(end, failed)
@@ -146,15 +149,15 @@ class Execution:
 
     # ------------------------------------------------------------------ cells
 
-    def run_cells(self) -> tuple[End | None, str | None]:
+    def run_cells(self) -> tuple[CellFailure | None, str | None]:
         """Run every cell in a kernel; how and in which cell it ended early, if it did."""
         self.ooms = oom_kills()
         try:
             kernel = self.resumes.taken_over(self.folder) if self.resumes else self.start_kernel()
         except KernelGone as error:
             if self.caught.signum or asked_to_stop(self.folder):
-                return End(EndCause.CANCELLED, "Stopped before the kernel was up"), None
-            return End(EndCause.START, str(error)), None
+                return CellFailure(EndCause.CANCELLED, "Stopped before the kernel was up"), None
+            return CellFailure(EndCause.START, str(error)), None
         try:
             self.kernel = kernel
             self.messages = Messages(
@@ -209,11 +212,11 @@ class Execution:
             keep_waiting=lambda: not (self.caught.signum or asked_to_stop(self.folder)),
         )
 
-    def hold(self, end: End, cell: str) -> None:
+    def hold(self, end: CellFailure, cell: str) -> None:
         """Keep the kernel for whoever looks for the error in it, if that is wanted."""
         is_wanted = self.hold_s and end.cause is EndCause.ERROR and not self.caught.signum
         if is_wanted and self.kernel.exit_code is None:
-            self.held = Held(
+            self.held = RetainedKernel(
                 self.kernel,
                 folder=self.folder,
                 notebook=self.nb,
@@ -223,7 +226,7 @@ class Execution:
             )
             self.journal.append("kernel.held", until=clock.format_utc(self.held.until), pid=self.kernel.pid)
 
-    def run_cell(self, cell: NotebookNode, number: int) -> End | None:
+    def run_cell(self, cell: NotebookNode, number: int) -> CellFailure | None:
         """Run one cell; how it ended, unless it ended well."""
         self.current = cell.id
         about = cell.metadata["papermill"]
@@ -278,7 +281,7 @@ class Execution:
                 Progress(cell=self.names.get(cell, cell), index=number, total=len(self.code), status=status)
             )
 
-    def follow(self, cell: NotebookNode) -> End | None:
+    def follow(self, cell: NotebookNode) -> CellFailure | None:
         """Send a cell and follow it to its idle message, a stop, or the kernel's end."""
         tags = cell.metadata.get("tags", [])
         request = self.messages.ask(cell)
@@ -347,7 +350,7 @@ class Execution:
             at_once=at_once,
         )
 
-    def shown(self, cell: NotebookNode, end: End | None) -> End | None:
+    def shown(self, cell: NotebookNode, end: CellFailure | None) -> CellFailure | None:
         """Put a fault no traceback tells of into the cell's outputs."""
         if (
             end
@@ -365,7 +368,7 @@ class Execution:
         self.messages.changed = False
         self.saver.save(self.nb)
 
-    def finish(self, end: End | None, failed: str | None) -> ExecutionResult:
+    def finish(self, end: CellFailure | None, failed: str | None) -> ExecutionResult:
         """Write the end: the notebook first, then the journal's last word."""
         status = RunStatus.SUCCEEDED
         if end:

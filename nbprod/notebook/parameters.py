@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from nbprod.domain.coercion import coerce
 from nbprod.domain.names import nearest
 from nbprod.domain.parameter import Parameter
-from nbprod.domain.type_rule import Kind, TypeRule
+from nbprod.domain.type_rule import TypeRule, ValueKind
 from nbprod.errors import NotebookError, ParameterError
 from nbprod.notebook.annotations import NotLiteralError, literal_value, rule_of_annotation, rule_of_default
 from nbprod.notebook.document import tagged
@@ -104,11 +104,11 @@ def _with_data_sets(found: dict[str, Parameter]) -> tuple[Parameter, ...]:
     data_sets = [name for name, parameter in found.items() if parameter.is_dataset]
 
     def tied(rule: TypeRule) -> TypeRule:
-        if rule.kind is Kind.COLUMN and rule.of and rule.of not in data_sets:
+        if rule.kind is ValueKind.COLUMN and rule.of and rule.of not in data_sets:
             raise NotebookError(
                 f"ColumnOf({rule.of!r}) names no Dataset parameter of this notebook", hint=nearest(rule.of, data_sets)
             )
-        of = (rule.of or next(iter(data_sets), "")) if rule.kind is Kind.COLUMN else ""
+        of = (rule.of or next(iter(data_sets), "")) if rule.kind is ValueKind.COLUMN else ""
         return replace(rule, of=of, inner=tuple(map(tied, rule.inner)))
 
     return tuple(replace(parameter, rule=tied(parameter.rule)) for parameter in found.values())
@@ -139,7 +139,7 @@ def _declare(name: str, annotation: ast.expr | None, value: ast.expr | None) -> 
         return Parameter(name=name, rule=rule, annotation=written, default_text=text, is_computed=True)
     if annotation is None:
         rule = rule_of_default(default)
-    elif default is None and rule.kind is not Kind.ANY:
+    elif default is None and rule.kind is not ValueKind.ANY:
         rule = replace(rule, optional=True)  # "x: str = None" means it, though it does not say it
     if rule.holds_secret:
         try:

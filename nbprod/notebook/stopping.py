@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from nbprod.domain.run import EndCause
 
-__all__ = ["CANCEL", "Caught", "Stop"]
+__all__ = ["CANCEL", "SignalCatcher", "Stop"]
 
 CANCEL = "cancel"  # a file of this name in the run's folder asks the run to stop
 STAGES = ("interrupt", "terminate", "kill")
@@ -62,7 +62,7 @@ class Stop:
         self.next_at = time.monotonic() + self.grace_s
 
 
-class Caught:
+class SignalCatcher:
     """Catches Ctrl-C and a request to end (SIGTERM) for a while, so that a run can be stopped in order.
 
     Only the main thread gets signals; elsewhere this does nothing. A second Ctrl-C has its usual effect.

@@ -17,7 +17,7 @@ from nbprod.domain.run import Run
 from nbprod.domain.schema import Schema
 from nbprod.errors import PackageError
 from nbprod.formats.carrying import CODE_FOLDER
-from nbprod.packages import environment, reliance
+from nbprod.packages import environment, feature_importance
 from nbprod.packages.card import write_card
 from nbprod.packages.certifying import CERTIFICATE, Certificate, compiled_files
 from nbprod.packages.golden import choose_rows, largest_difference, to_parquet, without_private
@@ -61,9 +61,9 @@ def fill_folder(folder: Path, staged: StagedModel, run: Run, run_folder: Path) -
     reference = choose_rows(held_out.drop(columns=[name for name in private if name in held_out]), REFERENCE_ROWS)
     (folder / "reference.parquet").write_bytes(to_parquet(reference))
     (folder / "profile.bin").write_bytes(_profile(reference, schema.time))
-    some = choose_rows(held_out, reliance.ROWS)[list(schema.names)]
+    some = choose_rows(held_out, feature_importance.ROWS)[list(schema.names)]
     some = check_rows(without_private(some, schema, private), schema).frame
-    _write(folder, reliance.FILE, _json(reliance.reliance(staged.model, some, schema)))
+    _write(folder, feature_importance.FILE, _json(feature_importance.feature_importance(staged.model, some, schema)))
 
     samples = {"golden": golden, "reference": some}
     compiled = compiled_files(staged.model, schema, samples, private=private, times=run_folder / "compiled.json")

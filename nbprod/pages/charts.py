@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from nbprod.pages.comparisons import Interval, bars, histogram_pair, intervals
+from nbprod.pages.comparisons import IntervalRow, bars, histogram_pair, intervals
 from nbprod.pages.timelines import Lane, Span, cell_timeline, lanes
 from nbprod.pages.trends import Limit, Mark, Series, sparkline, trend
 
 __all__ = [
-    "Interval",
+    "IntervalRow",
     "Lane",
     "Limit",
     "Mark",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nbprod.domain.check import CheckOutcome
-from nbprod.pages.drawing import (
+from nbprod.pages.svg import (
     BLUE,
     GREEN,
     GREY,
@@ -23,13 +23,13 @@ from nbprod.pages.drawing import (
     text,
 )
 
-__all__ = ["Interval", "bars", "histogram_pair", "intervals"]
+__all__ = ["IntervalRow", "bars", "histogram_pair", "intervals"]
 
 SIGNS = {CheckOutcome.PASSED: ("✓", GREEN), CheckOutcome.FAILED: ("✕", RED), CheckOutcome.INCONCLUSIVE: ("?", ORANGE)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Interval:
+class IntervalRow:
     """A value between two others, and what a check said of it."""
 
     label: str
@@ -161,7 +161,7 @@ def _shares(counts: Sequence[float | None]) -> list[float]:
 
 
 def intervals(
-    title: str, rows: Sequence[Interval], *, rule: float | None = None, desc: str = "", width: int = 360
+    title: str, rows: Sequence[IntervalRow], *, rule: float | None = None, desc: str = "", width: int = 360
 ) -> str:
     """Values with their intervals as dots and whiskers, and the outcome in a word; ``rule`` draws a vertical line."""
     known = [n for row in rows for n in map(real, (row.value, row.low, row.high)) if n is not None]

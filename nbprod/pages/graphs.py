@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from nbprod.pages.drawing import BLUE, GREEN, GREY, ORANGE, RED, element, empty, fit, picture, text
+from nbprod.pages.svg import BLUE, GREEN, GREY, ORANGE, RED, element, empty, fit, picture, text
 
 __all__ = ["Node", "graph"]
 

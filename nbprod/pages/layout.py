@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from nbprod.clock import format_utc
-from nbprod.pages import wording
+from nbprod.pages import formatting
 from nbprod.visible import in_markup
 
 __all__ = ["POLICY", "Link", "badge", "drawing", "figure", "look", "render", "when"]
@@ -39,14 +39,14 @@ def render(template: str, **values: Any) -> str:
 
 def badge(status: Any, words: str = "") -> Markup:
     """A status as a word with a tone; the colour never stands alone."""
-    return Markup('<span class="badge {}">{}</span>').format(wording.tone(status), words or str(status))
+    return Markup('<span class="badge {}">{}</span>').format(formatting.tone(status), words or str(status))
 
 
 def when(at: datetime | None) -> Markup:
     """A moment that machines can read too."""
     if at is None:
         return Markup("—")
-    return Markup('<time datetime="{}">{}</time>').format(format_utc(at), wording.moment(at))
+    return Markup('<time datetime="{}">{}</time>').format(format_utc(at), formatting.moment(at))
 
 
 def figure(caption: str, draw: Callable[[int], str], widths: Sequence[int] = (720, 310)) -> Markup:
@@ -97,13 +97,13 @@ def _environment() -> Environment:
         "style": Markup(_squeezed(style)),  # noqa: S704 — a file of this package
         "badge": badge,
         "when": when,
-        "duration": wording.duration,
+        "duration": formatting.duration,
     }
     environment.filters |= {
-        "number": wording.number,
-        "plural": wording.plural,
-        "size": wording.size,
-        "shown": wording.shown,
+        "number": formatting.number,
+        "plural": formatting.plural,
+        "size": formatting.size,
+        "shown": formatting.shown,
     }
     return environment
 

@@ -12,11 +12,11 @@ from typing import Any
 from markupsafe import Markup
 
 from nbprod.domain.run import CellStatus
+from nbprod.pages.formatting import size
 from nbprod.pages.highlighting import python_source
 from nbprod.pages.markdown import markdown, plain_title
 from nbprod.pages.sanitising import clean_html, image, svg_image
 from nbprod.pages.terminal import plain, terminal
-from nbprod.pages.wording import size
 from nbprod.visible import escape
 
 __all__ = ["Reader", "ReaderCell", "read"]

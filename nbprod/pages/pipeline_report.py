@@ -9,9 +9,9 @@ from typing import Any
 from markupsafe import Markup
 
 from nbprod.domain.pipeline import PipelineRun, StepResult
+from nbprod.pages.formatting import duration, tone
 from nbprod.pages.graphs import Node, graph
 from nbprod.pages.layout import Link, figure, render, when
-from nbprod.pages.wording import duration, tone
 
 __all__ = ["pipeline_report"]
 

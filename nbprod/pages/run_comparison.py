@@ -9,9 +9,9 @@ from markupsafe import Markup
 
 from nbprod.domain.record import Figure
 from nbprod.domain.run import Run
+from nbprod.pages.formatting import run_sentence
 from nbprod.pages.layout import render
 from nbprod.pages.sanitising import image, svg_image
-from nbprod.pages.wording import run_sentence
 
 __all__ = ["run_comparison"]
 

@@ -12,18 +12,18 @@ from markupsafe import Markup
 
 from nbprod.domain.check import CheckResult
 from nbprod.domain.run import CellResult, Run
-from nbprod.pages.charts import Interval, cell_timeline, intervals
+from nbprod.pages.charts import IntervalRow, cell_timeline, intervals
+from nbprod.pages.formatting import duration, run_sentence
 from nbprod.pages.layout import Link, figure, render, when
 from nbprod.pages.notebook import Reader, read
-from nbprod.pages.wording import duration, run_sentence
 
-__all__ = ["Finding", "run_report"]
+__all__ = ["ReportFinding", "run_report"]
 
 MOST_TILES = 24
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class ReportFinding:
     """What a run came to, told before how it went: it recorded ``verdict``, ``sentence`` and ``next_step``."""
 
     verdict: str
@@ -37,7 +37,7 @@ def run_report(
     *,
     cells: Sequence[CellResult] = (),
     checks: Sequence[CheckResult] = (),
-    finding: Finding | None = None,
+    finding: ReportFinding | None = None,
     links: Sequence[Link] = (),
     pages: Mapping[str, str] | None = None,
     nav: Sequence[Link] = (),
@@ -150,7 +150,7 @@ def _interval_figure(checks: Sequence[CheckResult]) -> Markup:
     if not measured:
         return Markup()
     rows = [
-        Interval(
+        IntervalRow(
             label=f"{check.name} {check.subject}".strip(),
             value=check.value,
             low=check.low,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from nbprod.domain.run import CellResult, CellStatus
-from nbprod.pages.drawing import (
+from nbprod.pages.formatting import duration
+from nbprod.pages.svg import (
     BLUE,
     GREEN,
     GREY,
@@ -21,7 +22,6 @@ from nbprod.pages.drawing import (
     text,
     time_ticks,
 )
-from nbprod.pages.wording import duration
 
 __all__ = ["Lane", "Span", "cell_timeline", "lanes"]
 

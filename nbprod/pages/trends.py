@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from nbprod.pages.drawing import (
+from nbprod.pages.svg import (
     BLUE,
     GREEN,
     GREY,

@@ -16,8 +16,8 @@ from nbprod.disk import write_file
 from nbprod.domain.run import Run
 from nbprod.errors import NotFoundError
 from nbprod.notebook.stopping import CANCEL
-from nbprod.panels.drawing import draw, sentence
-from nbprod.panels.following import Follower, Standing
+from nbprod.panels.run_follower import Follower, Standing
+from nbprod.panels.run_html import draw, sentence
 from nbprod.settings import actor
 
 __all__ = ["RunPanel", "watch"]

@@ -10,7 +10,7 @@ from nbprod.domain.names import nearest
 from nbprod.domain.parameter import Parameter
 from nbprod.domain.pipeline import Pipeline, Step
 from nbprod.domain.reference import Reference, filled, is_whole, references
-from nbprod.domain.type_rule import Kind, TypeRule
+from nbprod.domain.type_rule import TypeRule, ValueKind
 from nbprod.errors import NbprodError, ParameterError
 from nbprod.notebook.annotations import rule_of_default
 from nbprod.runs import Runs
@@ -20,11 +20,11 @@ __all__ = ["bind_inputs", "check", "place"]
 
 # What a parameter may be for a result to fit; what is in a list or table is held against its type when it is known.
 FITS = {
-    "run": {Kind.STR},
-    "package": {Kind.STR, Kind.MODEL},
-    "version": {Kind.STR, Kind.MODEL},
-    "metrics": {Kind.FLOAT, Kind.INT},
-    "files": {Kind.STR, Kind.PATH, Kind.DATASET},
+    "run": {ValueKind.STR},
+    "package": {ValueKind.STR, ValueKind.MODEL},
+    "version": {ValueKind.STR, ValueKind.MODEL},
+    "metrics": {ValueKind.FLOAT, ValueKind.INT},
+    "files": {ValueKind.STR, ValueKind.PATH, ValueKind.DATASET},
 }
 
 
@@ -103,7 +103,9 @@ def _check_fit(parameter: Parameter, value: Any) -> None:
     if not isinstance(value, str):
         return
     (first, *_) = (one for one in references(value) if one.step)
-    wanted: set[Kind] = FITS[first.part] if is_whole(value) else {Kind.STR, Kind.PATH, Kind.DATASET, Kind.MODEL}
+    wanted: set[ValueKind] = (
+        FITS[first.part] if is_whole(value) else {ValueKind.STR, ValueKind.PATH, ValueKind.DATASET, ValueKind.MODEL}
+    )
     if not _takes(parameter.rule, wanted):
         raise ParameterError(
             f"{parameter.name} = {value} cannot be: it must be {parameter.allowed}, and {_words(first, value)}",
@@ -111,10 +113,10 @@ def _check_fit(parameter: Parameter, value: Any) -> None:
         )
 
 
-def _takes(rule: TypeRule, wanted: set[Kind]) -> bool:
-    if rule.kind is Kind.UNION:
+def _takes(rule: TypeRule, wanted: set[ValueKind]) -> bool:
+    if rule.kind is ValueKind.UNION:
         return any(_takes(one, wanted) for one in rule.inner)
-    return rule.kind is Kind.ANY or rule.kind in wanted
+    return rule.kind is ValueKind.ANY or rule.kind in wanted
 
 
 def _words(reference: Reference, value: str) -> str:

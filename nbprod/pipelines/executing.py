@@ -18,14 +18,14 @@ from nbprod.domain.reference import filled
 from nbprod.domain.run import Run, RunStatus
 from nbprod.errors import NbprodError
 from nbprod.notebook.lease import Lease
-from nbprod.notebook.stopping import Caught, asked_to_stop
+from nbprod.notebook.stopping import SignalCatcher, asked_to_stop
 from nbprod.packages import Packages
 from nbprod.pipelines.changes import compare
 from nbprod.pipelines.checking import place
 from nbprod.pipelines.results import look_up
 from nbprod.runs import Runs
+from nbprod.runs.finalizing import ingredients
 from nbprod.runs.keys import run_key
-from nbprod.runs.settling import ingredients
 from nbprod.runs.sweeping import THREADS
 
 __all__ = ["Register", "Told", "execute"]
@@ -112,7 +112,7 @@ def execute(
     is_stopping = False
     with (
         given_back(lease),
-        Caught() as caught,
+        SignalCatcher() as caught,
         ThreadPoolExecutor(at_once, thread_name_prefix="nbprod-pipeline") as pool,
     ):
         while True:

@@ -15,13 +15,13 @@ from nbprod.domain.record import Figure
 from nbprod.domain.run import Run
 from nbprod.visible import escape
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["RunComparison", "compare"]
 
 ABSENT = "—"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class RunComparison:
     """What differs between two runs; what is equal is left out, except the metrics."""
 
     a: str
@@ -56,7 +56,7 @@ class Comparison:
         return "\n".join(lines) if len(lines) > 1 else f"{lines[0]}\nno difference"
 
     def __repr__(self) -> str:
-        return f"<Comparison {self.a} → {self.b}: {len(self.rows())} rows>"
+        return f"<RunComparison {self.a} → {self.b}: {len(self.rows())} rows>"
 
     def _repr_html_(self) -> str:
         body = "".join(
@@ -78,7 +78,7 @@ def compare(
     *,
     cells: tuple[Mapping[str, str], Mapping[str, str]],
     figures: tuple[Mapping[str, Figure], Mapping[str, Figure]] = ({}, {}),
-) -> Comparison:
+) -> RunComparison:
     """Compare two runs.
 
     Parameters
@@ -89,7 +89,7 @@ def compare(
         The recorded figures of each run by name.
     """
     before, after = ({name: digest(figure) for name, figure in each.items()} for each in figures)
-    return Comparison(
+    return RunComparison(
         a=a.id,
         b=b.id,
         status=(a.status.value, b.status.value),

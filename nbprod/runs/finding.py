@@ -13,7 +13,7 @@ from nbprod.domain.names import nearest
 from nbprod.domain.run import Run
 from nbprod.errors import NotFoundError
 from nbprod.notebook.journal import read_events
-from nbprod.runs.settling import look
+from nbprod.runs.finalizing import inspect_execution
 
 if TYPE_CHECKING:
     from nbprod.store import Session
@@ -46,7 +46,7 @@ def follow(folder: Path, *, created_at: datetime, poll_s: float) -> Iterator[dic
     """Every event of a run's journal, and each new one until the run ends."""
     offset, pause = 0, threading.Event()
     while True:
-        ended = look(folder, created_at=created_at).ended_at
+        ended = inspect_execution(folder, created_at=created_at).ended_at
         for position, event in read_events(folder, offset=offset):
             offset = position
             yield event

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nbprod import clock
-from nbprod.disk import make_folder, private_opener, publish_folder, telling
+from nbprod.disk import make_folder, private_opener, publish_folder, reporting_os_errors
 from nbprod.domain.column_names import check_columns
 from nbprod.domain.markers import Secret
 from nbprod.domain.parameter import Parameter, bind, plain
@@ -24,8 +24,8 @@ from nbprod.notebook.document import code_digest, dump, has_tag, read_notebook
 from nbprod.notebook.injection import inject
 from nbprod.notebook.journal import JOURNAL
 from nbprod.runs.capture import capture_environment, environment_digest, git_state
+from nbprod.runs.finalizing import RUN, run_json
 from nbprod.runs.keys import local_modules
-from nbprod.runs.settling import RUN, run_json
 
 __all__ = ["Plan", "Resolve", "Resolved", "Source", "make_plan", "prepare", "read_source", "sources"]
 
@@ -205,7 +205,7 @@ def prepare(
             "environment.json": json.dumps(environment, indent=1).encode(),
             JOURNAL: b"",
         }
-        with telling(f"writing the run folder {folder}"):
+        with reporting_os_errors(f"writing the run folder {folder}"):
             (staging / "files").mkdir(mode=0o700)
             for name, raw in content.items():
                 with open(staging / name, "wb", opener=private_opener) as file:
@@ -220,7 +220,7 @@ def new_id(place: Path, name: str) -> str:
     """An id nobody has; its staging folder is made, and so it stays ours."""
     while True:
         run_id = clock.time_id(name.replace("_", "-"))
-        with telling(f"making a run folder in {place}"), suppress(FileExistsError):
+        with reporting_os_errors(f"making a run folder in {place}"), suppress(FileExistsError):
             (place / f".{run_id}").mkdir(mode=0o700)
             if not (place / run_id).exists():
                 return run_id

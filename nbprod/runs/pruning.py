@@ -15,22 +15,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbprod import clock
-from nbprod.disk import make_folder, sync, telling
+from nbprod.disk import make_folder, reporting_os_errors, sync
 from nbprod.domain.markup import card
 from nbprod.domain.run import PRUNED, Run
-from nbprod.notebook.held import read_hold
+from nbprod.notebook.kernel_retention import read_retention
 
 if TYPE_CHECKING:
     from nbprod.store import Session, Store
 
-__all__ = ["Pruned", "named", "prunable", "prune"]
+__all__ = ["PruneResult", "named", "prunable", "prune"]
 
 TRASH = ".trash"
 WORD = re.compile(r"[A-Za-z0-9_-]+")  # what a run's id consists of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pruned:
+class PruneResult:
     """What a pruning removed, or would remove."""
 
     runs: tuple[str, ...]
@@ -39,14 +39,14 @@ class Pruned:
     kept: int  #: runs as old that something refers to
 
     def __repr__(self) -> str:
-        return f"<Pruned {len(self.runs)} runs, {self.size_bytes:,} bytes{', dry' if self.is_dry else ''}>"
+        return f"<PruneResult {len(self.runs)} runs, {self.size_bytes:,} bytes{', dry' if self.is_dry else ''}>"
 
     def _repr_html_(self) -> str:
-        title = "Would be pruned" if self.is_dry else "Pruned"
+        title = "Would be pruned" if self.is_dry else "PruneResult"
         return card(title, [("runs", len(self.runs)), ("bytes", f"{self.size_bytes:,}"), ("kept", self.kept)])
 
 
-def prune(store: Store, place: Path, *, keep: timedelta, dry_run: bool = False) -> Pruned:
+def prune(store: Store, place: Path, *, keep: timedelta, dry_run: bool = False) -> PruneResult:
     """Remove the folders of finished runs older than ``keep`` that nothing refers to.
 
     Parameters
@@ -73,7 +73,7 @@ def prune(store: Store, place: Path, *, keep: timedelta, dry_run: bool = False) 
                 session.replace(replace(run, files=PRUNED), expecting={"status": run.status, "files": None})
                 session.event("run.pruned", run.id, data={"bytes": sizes[run.id]})
         remove(store, place)
-    return Pruned(runs=tuple(sizes), size_bytes=sum(sizes.values()), is_dry=dry_run, kept=kept)
+    return PruneResult(runs=tuple(sizes), size_bytes=sum(sizes.values()), is_dry=dry_run, kept=kept)
 
 
 def prunable(session: Session, place: Path, before: datetime) -> tuple[list[Run], int]:
@@ -86,7 +86,7 @@ def prunable(session: Session, place: Path, before: datetime) -> tuple[list[Run]
         and not run.is_pruned
         and (run.ended_at or run.created_at) < before
         and Path(run.folder) == place / run.id
-        and read_hold(place / run.id) is None
+        and read_retention(place / run.id) is None
     }
     free = old - named(session, old)
     while True:  # a run that stays may name another one; a run that goes does not hold back the one that caused it
@@ -135,7 +135,7 @@ def remove(store: Store, place: Path) -> None:
     trash = make_folder(place / TRASH)
     with store.read() as session:
         pruned = [run.id for run in session.list(Run, {"files": PRUNED}, limit=None)]
-    with telling(f"removing folders in {place}"):
+    with reporting_os_errors(f"removing folders in {place}"):
         for id_ in pruned:
             folder = place / id_
             if folder.is_dir() and not folder.is_symlink():

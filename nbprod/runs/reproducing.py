@@ -14,10 +14,10 @@ from nbprod.domain.run import Run
 from nbprod.notebook.document import code_digest, has_tag
 from nbprod.runs.capture import capture_environment, git_state
 from nbprod.runs.comparison import ABSENT, different, versions
+from nbprod.runs.finalizing import modules_of
 from nbprod.runs.keys import imports
-from nbprod.runs.likeness import Likeness, Output, outputs
+from nbprod.runs.output_similarity import Output, OutputSimilarity, outputs
 from nbprod.runs.preparing import Plan
-from nbprod.runs.settling import modules_of
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode  # nbformat takes a second to import
@@ -49,13 +49,13 @@ class Reproduction:
         if self.again is None:
             return "not reproduced"
         found = {output.likeness for output in self.outputs}
-        order = (Likeness.DIFFERENT, Likeness.WITHIN, Likeness.IDENTICAL)
-        return next((one.value for one in order if one in found), Likeness.IDENTICAL.value)
+        order = (OutputSimilarity.DIFFERENT, OutputSimilarity.WITHIN, OutputSimilarity.IDENTICAL)
+        return next((one.value for one in order if one in found), OutputSimilarity.IDENTICAL.value)
 
     @property
     def is_same(self) -> bool:
         """Whether every output is identical or within the tolerance."""
-        return self.verdict in {Likeness.IDENTICAL, Likeness.WITHIN}
+        return self.verdict in {OutputSimilarity.IDENTICAL, OutputSimilarity.WITHIN}
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""

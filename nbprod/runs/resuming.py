@@ -8,8 +8,8 @@ from pathlib import Path
 from nbprod.domain.run import Run
 from nbprod.errors import ConflictError
 from nbprod.notebook.document import has_tag
+from nbprod.runs.finalizing import modules_of
 from nbprod.runs.preparing import Plan, sources
-from nbprod.runs.settling import modules_of
 
 __all__ = ["going_on_at"]
 

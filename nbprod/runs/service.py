@@ -14,21 +14,21 @@ from nbprod.domain.request import REQUEST, RunRequest
 from nbprod.domain.run import Run, RunStatus
 from nbprod.errors import ConflictError, NbprodError
 from nbprod.notebook.document import read_notebook
-from nbprod.notebook.held import offer
+from nbprod.notebook.kernel_retention import request_resume
 from nbprod.notebook.parameters import read_parameters
 from nbprod.pages.run_comparison import run_comparison
-from nbprod.runs.comparison import Comparison, compare
+from nbprod.runs.comparison import RunComparison, compare
 from nbprod.runs.finding import wait
-from nbprod.runs.kept import folder_of
 from nbprod.runs.preparing import Plan, Source, make_plan, sources
 from nbprod.runs.reproducing import Reproduction, as_written, differences, obstacles
 from nbprod.runs.resuming import going_on_at
-from nbprod.runs.starting import StartedRuns
+from nbprod.runs.run_store import folder_of
+from nbprod.runs.starting import RunLauncher
 
 __all__ = ["Runs"]
 
 
-class Runs(StartedRuns):
+class Runs(RunLauncher):
     """Runs of a workspace, as ``ws.runs``."""
 
     def resume(
@@ -69,7 +69,7 @@ class Runs(StartedRuns):
         told = told or (lambda _: None)
         folder = folder_of(first)
         plan = self._planned(first, replace(self.source(Path(first.source)), name=first.template))
-        hold = self.hold_of(first)
+        hold = self.retained_kernel(first)
         if hold and from_top:
             self.release(first)
             hold = None
@@ -83,7 +83,7 @@ class Runs(StartedRuns):
         if hold:
             new, request = self._prepare(plan, **made, resume_at=cell, told={"resumes": first.id})
             shutil.copytree(folder / "files", Path(new.folder) / "files", dirs_exist_ok=True)
-            if offer(folder, Path(new.folder)):
+            if request_resume(folder, Path(new.folder)):
                 with self.store.write() as session:
                     session.event("run.resumed", new.id, data={"of": first.id, "cell": cell})
                 told(f"Run {new.id} goes on in the kernel of {first.id}, from cell {cell}")
@@ -171,7 +171,7 @@ class Runs(StartedRuns):
         )
         return self._planned(first, source)
 
-    def compare(self, a: str | Run, b: str | Run) -> Comparison:
+    def compare(self, a: str | Run, b: str | Run) -> RunComparison:
         """What differs between two runs, by meaning."""
         first, second = self.get(a), self.get(b)
         return compare(

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from nbprod.domain.duration import parse_duration
 from nbprod.domain.execution import Limits
-from nbprod.domain.length import parse_length
 from nbprod.domain.package import ModelPackage
 from nbprod.domain.request import RunRequest
 from nbprod.domain.run import Run, RunStatus
@@ -18,18 +18,18 @@ from nbprod.errors import RunFailedError, StoreError
 from nbprod.executors import Executor
 from nbprod.executors.local import Detached, Local
 from nbprod.kernels.preloading import preloadable
-from nbprod.runs.kept import KeptRuns, Render
 from nbprod.runs.preparing import Plan, Resolve, Source, make_plan, prepare, read_source
+from nbprod.runs.run_store import Render, RunStore
 from nbprod.runs.sweeping import combinations, sweep
 from nbprod.settings import Settings
 
 if TYPE_CHECKING:
     from nbprod.store import Store
 
-__all__ = ["StartedRuns"]
+__all__ = ["RunLauncher"]
 
 
-class Shelf(Protocol):
+class TemplateSource(Protocol):
     """Finds a template by name."""
 
     def get(self, name: str) -> Any:
@@ -37,7 +37,7 @@ class Shelf(Protocol):
         ...
 
 
-class StartedRuns(KeptRuns):
+class RunLauncher(RunStore):
     """Starts notebooks and keeps what came of them.
 
     Parameters
@@ -68,7 +68,7 @@ class StartedRuns(KeptRuns):
     def __init__(
         self,
         store: Store,
-        templates: Shelf,
+        templates: TemplateSource,
         folder: Path,
         *,
         root: Path | None = None,
@@ -88,7 +88,7 @@ class StartedRuns(KeptRuns):
             memory_mb=self.settings["runs.memory_mb"],
         )
         hold = self.settings["runs.hold"]
-        self.hold_s = parse_length(hold).total_seconds() if hold else 0.0
+        self.hold_s = parse_duration(hold).total_seconds() if hold else 0.0
         self.resolve, self.finish = resolve, finish
         self.executor: Executor = executor or Local()
 
@@ -278,7 +278,7 @@ class StartedRuns(KeptRuns):
         try:
             self.executor.submit(request, progress=progress).wait()
         finally:
-            run = self.settle(run)
+            run = self.finalize(run)
         return run
 
     def sweep(

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 from nbprod.domain.run import Run, RunStatus
 from nbprod.domain.sweep import Member, Sweep
 from nbprod.errors import NbprodError, ParameterError
+from nbprod.runs.finalizing import ingredients
 from nbprod.runs.keys import changed, run_key
 from nbprod.runs.preparing import Plan
-from nbprod.runs.settling import ingredients
 
 __all__ = ["combinations", "sweep", "values_of"]
 
@@ -23,7 +23,7 @@ MOST_MEMBERS = 10_000
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-class Starts(Protocol):
+class RunStarter(Protocol):
     """What a sweep needs of the service of runs."""
 
     store: Any
@@ -108,7 +108,7 @@ def combinations(
 
 
 def sweep(
-    runs: Starts,
+    runs: RunStarter,
     template: str,
     members: Sequence[Mapping[str, Any]],
     *,
@@ -179,7 +179,7 @@ def sweep(
     return Sweep(template=template, members=tuple(done))
 
 
-def earlier(runs: Starts, template: str) -> dict[str, Run]:
+def earlier(runs: RunStarter, template: str) -> dict[str, Run]:
     """The succeeded runs of a template by key; the newest of each."""
     found: dict[str, Run] = {}
     for run in runs.list(template=template, status=RunStatus.SUCCEEDED, limit=5000):

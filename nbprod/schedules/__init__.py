@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from nbprod.schedules.service import Schedules, Started
+from nbprod.schedules.service import Schedules, StartedJob
 
-__all__ = ["Schedules", "Started"]
+__all__ = ["Schedules", "StartedJob"]

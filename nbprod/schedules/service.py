@@ -21,15 +21,15 @@ from nbprod.domain.names import nearest
 from nbprod.domain.run import RunStatus
 from nbprod.domain.schedule import Due, DueStatus, Schedule
 from nbprod.errors import NbprodError, NotFoundError, SettingsError, StaleMoveError
-from nbprod.notebook.stopping import Caught
-from nbprod.schedules.deciding import MOST, decide
+from nbprod.notebook.stopping import SignalCatcher
+from nbprod.schedules.due_times import between, next_after
 from nbprod.schedules.exports import KINDS, Entry, Place
-from nbprod.schedules.moments import between, next_after
+from nbprod.schedules.policies import MOST, decide
 from nbprod.schedules.starting import Job, Jobs
 from nbprod.settings import Settings
 from nbprod.store import Session, Store
 
-__all__ = ["Schedules", "Started"]
+__all__ = ["Schedules", "StartedJob"]
 
 LEASE = timedelta(seconds=120)
 RENEW_S = 20.0
@@ -38,7 +38,7 @@ OPEN = (DueStatus.QUEUED, DueStatus.CLAIMED)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Started:
+class StartedJob:
     """What one look at the schedules came to."""
 
     dues: tuple[Due, ...] = ()  #: every moment that was started, ended or left out by it
@@ -115,7 +115,9 @@ class Schedules:
                 found += self._decided(session, self.schedule(name), at)[0]
         return found
 
-    def run_due(self, names: Iterable[str] = (), *, now: datetime | None = None, jobs: int | None = None) -> Started:
+    def run_due(
+        self, names: Iterable[str] = (), *, now: datetime | None = None, jobs: int | None = None
+    ) -> StartedJob:
         """Start what is due, and wait until it has ended.
 
         Parameters
@@ -148,9 +150,9 @@ class Schedules:
         touched |= {due.id: due for due in self._work(claimed, jobs=jobs)}
         for schedule in usable:
             self._forget(schedule, at)
-        return Started(dues=tuple(sorted(touched.values(), key=lambda due: due.due_at)), problems=tuple(problems))
+        return StartedJob(dues=tuple(sorted(touched.values(), key=lambda due: due.due_at)), problems=tuple(problems))
 
-    def start(self, name: str, *, jobs: int | None = None) -> Started:
+    def start(self, name: str, *, jobs: int | None = None) -> StartedJob:
         """Start one schedule's work: what is due, or, when nothing is, this very moment.
 
         For schedulers that decide themselves when; the overlap policy holds all the same.
@@ -164,7 +166,7 @@ class Schedules:
                 rows += decide(schedule, [at], more=False, now=at, open_dues=open_dues, on_time="asked for")
             rows = [self._put_new(session, row, at) for row in rows]
         done = self._work([row for row in rows if row.status is DueStatus.CLAIMED], jobs=jobs)
-        return Started(dues=tuple({due.id: due for due in (*rows, *done)}.values()))
+        return StartedJob(dues=tuple({due.id: due for due in (*rows, *done)}.values()))
 
     def export(
         self, kind: str, names: Iterable[str] = (), *, workspace: str | None = None, python: str = "", image: str = ""
@@ -286,7 +288,7 @@ class Schedules:
         waiting = list(claimed)
         working: dict[Future[Job | NbprodError], Due] = {}
         with (
-            Caught() as caught,
+            SignalCatcher() as caught,
             ThreadPoolExecutor(jobs or os.cpu_count() or 1, thread_name_prefix="nbprod-schedule") as pool,
         ):
             while waiting or working:

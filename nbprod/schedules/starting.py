@@ -9,7 +9,7 @@ from typing import Any
 from nbprod.domain.names import nearest
 from nbprod.domain.pipeline import PipelineRun
 from nbprod.domain.run import Run, RunStatus
-from nbprod.domain.schedule import Schedule, Starts
+from nbprod.domain.schedule import JobKind, Schedule
 from nbprod.errors import ParameterError
 from nbprod.monitors import Monitors
 from nbprod.pipelines import Pipelines
@@ -49,18 +49,18 @@ class Jobs:
         ParameterError
             A parameter is unknown, missing or of the wrong type.
         """
-        if schedule.starts is Starts.RUN:
+        if schedule.starts is JobKind.RUN:
             self._runs.plan(self._place(schedule), schedule.parameters)
-        elif schedule.starts is Starts.PIPELINE:
+        elif schedule.starts is JobKind.PIPELINE:
             self._pipelines.check(schedule.target, schedule.parameters)
         else:
             self._monitor_parameters(schedule)
 
     def start(self, schedule: Schedule, cause: str) -> Job:
         """Start it and wait until it has ended; raises what the start raises."""
-        if schedule.starts is Starts.RUN:
+        if schedule.starts is JobKind.RUN:
             return _of_run(self._runs.start(self._place(schedule), schedule.parameters, caused_by=cause))
-        if schedule.starts is Starts.PIPELINE:
+        if schedule.starts is JobKind.PIPELINE:
             return _of_pipeline(self._pipelines.run(schedule.target, schedule.parameters, caused_by=cause))
         report = self._monitors.run(schedule.target, caused_by=cause, **self._monitor_parameters(schedule))
         return Job(id=report.run_id, status=RunStatus.SUCCEEDED, words=f"{report.verdict}: {report.sentence}")

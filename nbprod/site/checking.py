@@ -17,7 +17,7 @@ from nbprod.pages.layout import POLICY
 from nbprod.pages.scoring_form import MOST_BYTES
 from nbprod.site.places import SCORING
 
-__all__ = ["Fault", "check"]
+__all__ = ["PageFault", "check"]
 
 INDEX_BYTES = 100_000
 PAGE_BYTES = 300_000  # without its pictures
@@ -28,7 +28,7 @@ OUTSIDE = re.compile(r"url\(\s*['\"]?(?!data:|#)|@import", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fault:
+class PageFault:
     """What is wrong with which page."""
 
     page: str
@@ -104,7 +104,7 @@ class _Seen(HTMLParser):
             self.loads.append("style sheet")
 
 
-def check(folder: Path | str) -> list[Fault]:
+def check(folder: Path | str) -> list[PageFault]:
     """Check every page of a built site.
 
     Parameters
@@ -126,11 +126,11 @@ def check(folder: Path | str) -> list[Fault]:
     if not (root / "index.html").is_file():
         raise NotFoundError(f"there is no site in {root}", hint="Build it: nbprod site build.")
     pages = {path.resolve(): _read(path) for path in sorted(root.rglob("*.html")) if not path.name.endswith(BOXED)}
-    faults: list[Fault] = []
+    faults: list[PageFault] = []
     for path, (text, seen) in pages.items():
         page = path.relative_to(root.resolve()).as_posix()
         found = [*_page_faults(page, text, seen), *(("links", one) for one in _link_faults(root, path, seen, pages))]
-        faults += [Fault(page=page, rule=rule, sentence=sentence) for rule, sentence in found]
+        faults += [PageFault(page=page, rule=rule, sentence=sentence) for rule, sentence in found]
     return faults
 
 

@@ -21,7 +21,7 @@ from nbprod.errors import SettingsError
 if TYPE_CHECKING:
     from nbprod.store import Store
 
-__all__ = ["Facts", "Held", "read_facts"]
+__all__ = ["AliasPeriod", "Facts", "read_facts"]
 
 MOST_RUNS = 5_000  # the newest have pages; the ledger has them all
 MOST_PIPELINES = 500
@@ -30,7 +30,7 @@ MOVES = ("model.promoted", "model.rolled-back")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
+class AliasPeriod:
     """An alias named a version from one moment to another; ``until=None`` still does."""
 
     alias: str  #: ``electricity@champion``
@@ -66,11 +66,11 @@ class Facts:
         return max(moments, default=datetime(1970, 1, 1, tzinfo=UTC))
 
     @property
-    def standing(self) -> list[Alert]:
+    def unresolved_alerts(self) -> list[Alert]:
         """Alerts that are not resolved."""
         return [alert for alert in self.alerts if alert.status is not AlertStatus.RESOLVED]
 
-    def watched(self, deployment: str) -> list[MonitorReport]:
+    def reports_of(self, deployment: str) -> list[MonitorReport]:
         """Reports of a deployment in the order of their windows; of two on one window, the newer run's."""
         latest: dict[tuple[datetime, datetime], MonitorReport] = {}
         for report in sorted(self.reports, key=lambda one: one.run_id):
@@ -94,7 +94,7 @@ class Facts:
         version = next((one for one in self.versions if (one.model, one.number) == (ref.model, number)), None)
         return version, since if version else None
 
-    def held(self, model: str) -> dict[str, list[Held]]:
+    def alias_periods(self, model: str) -> dict[str, list[AliasPeriod]]:
         """By alias of a model, the versions it named, oldest first."""
         moves: dict[str, list[Event]] = {}
         for event in sorted(self.events, key=lambda one: one.number):
@@ -106,7 +106,7 @@ class Facts:
                 moves.setdefault(event.subject, []).append(event)
         return {
             alias: [
-                Held(
+                AliasPeriod(
                     alias=alias,
                     number=event.data["version"],
                     since=event.at,

@@ -18,9 +18,9 @@ from nbprod.domain.run import Run
 from nbprod.errors import NbprodError
 from nbprod.notebook.journal import fold, read_events
 from nbprod.pages.box import BOXED, boxed, unboxed
+from nbprod.pages.formatting import size
 from nbprod.pages.layout import Link, look
-from nbprod.pages.run_report import Finding, run_report
-from nbprod.pages.wording import size
+from nbprod.pages.run_report import ReportFinding, run_report
 from nbprod.recording.reading import read_records
 from nbprod.site.places import folder_name
 from nbprod.site.writing import write
@@ -145,7 +145,7 @@ def _copy(source: Path, target: Path) -> bool:
     return True
 
 
-def _recorded(notebook: Any, folder: Path) -> tuple[Sequence[CheckResult], Finding | None]:
+def _recorded(notebook: Any, folder: Path) -> tuple[Sequence[CheckResult], ReportFinding | None]:
     """The checks and the finding the notebook recorded; what cannot be read is still in the notebook."""
     if not notebook:
         return (), None
@@ -153,7 +153,7 @@ def _recorded(notebook: Any, folder: Path) -> tuple[Sequence[CheckResult], Findi
         records = read_records(notebook, folder)
         told = {name: records.get(name, "") for name in ("verdict", "sentence", "next_step")}
         is_finding = all(isinstance(one, str) for one in told.values()) and told["verdict"] and told["sentence"]
-        return records.checks, Finding(**told) if is_finding else None
+        return records.checks, ReportFinding(**told) if is_finding else None
     except (NbprodError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return (), None
 

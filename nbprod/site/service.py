@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from nbprod.site.building import SiteSummary, build, open_site
-from nbprod.site.checking import Fault, check
+from nbprod.site.checking import PageFault, check
 from nbprod.store import Store
 
 __all__ = ["Site"]
@@ -48,7 +48,7 @@ class Site:
         """
         return build(self.store, folder or self.folder, runs_folder=self.runs_folder, since=since, name=self.name)
 
-    def check(self, folder: Path | str | None = None) -> Sequence[Fault]:
+    def check(self, folder: Path | str | None = None) -> Sequence[PageFault]:
         """What is wrong with a built site: dead links, outside requests, sizes, missing texts."""
         return check(Path(folder or self.folder))
 

@@ -15,11 +15,11 @@ from nbprod.domain.deployment import Deployment
 from nbprod.domain.event import Event
 from nbprod.domain.run import Run
 from nbprod.domain.version import ModelVersion
+from nbprod.pages.formatting import plural
 from nbprod.pages.layout import Link
 from nbprod.pages.markdown import markdown
-from nbprod.pages.wording import plural
-from nbprod.site import pictures
-from nbprod.site.facts import Facts, Held
+from nbprod.site import charts
+from nbprod.site.facts import AliasPeriod, Facts
 from nbprod.site.places import Places
 from nbprod.site.scoring import Scoring
 from nbprod.visible import visible
@@ -41,7 +41,7 @@ def index(facts: Facts, places: Places) -> dict[str, Any]:
         **_page(facts, places, places.name),
         "sentence": _sentence(facts),
         "deployments": in_use,
-        "alerts": [_alert(facts, places, one) for one in facts.standing[:20]],
+        "alerts": [_alert(facts, places, one) for one in facts.unresolved_alerts[:20]],
         "models": [_model(facts, places, name) for name in model_names(facts)],
         "runs": [_run(places, run) for run in facts.runs[:10]],
         "run_count": len(facts.runs),
@@ -67,7 +67,7 @@ def models(facts: Facts, places: Places) -> dict[str, Any]:
 
 def model(facts: Facts, places: Places, name: str, scorings: Mapping[str, Scoring]) -> dict[str, Any]:
     """One model: its versions, who decided what on which evidence, and what its aliases named."""
-    held = facts.held(name)
+    held = facts.alias_periods(name)
     events = [
         event
         for event in facts.events
@@ -83,7 +83,7 @@ def model(facts: Facts, places: Places, name: str, scorings: Mapping[str, Scorin
         "held": [
             {"alias": alias, "rows": [_held(places, one) for one in reversed(spans)]} for alias, spans in held.items()
         ],
-        "picture": pictures.alias_history(held, until=facts.as_of) if held else Markup(),
+        "picture": charts.alias_history(held, until=facts.as_of) if held else Markup(),
         "events": [_event(places, event) for event in events[:100]],
     }
 
@@ -98,21 +98,21 @@ def monitors(facts: Facts, places: Places) -> dict[str, Any]:
 
 def monitor(facts: Facts, places: Places, deployment: Deployment) -> dict[str, Any]:
     """One deployment over time."""
-    reports = facts.watched(deployment.name)[-MOST_WINDOWS:]
-    shown = pictures.changed_by_window(reports)
+    reports = facts.reports_of(deployment.name)[-MOST_WINDOWS:]
+    shown = charts.changed_by_window(reports)
     return {
         **_page(facts, places, deployment.name, section="Monitors"),
         "deployment": _deployment(facts, places, deployment),
-        "drift": pictures.drift_picture(reports) if reports else Markup(),
-        "judged": pictures.judged_picture(reports),
-        "metrics": pictures.metric_pictures(reports),
+        "drift": charts.drift_picture(reports) if reports else Markup(),
+        "judged": charts.judged_picture(reports),
+        "metrics": charts.metric_pictures(reports),
         "windows": [
-            (report, places.to(report.run_id, pictures.window_name(report)), places.to(report.version or "—"))
+            (report, places.to(report.run_id, charts.window_name(report)), places.to(report.version or "—"))
             for report in reversed(reports)
         ],
-        "metric_names": pictures.metric_names(reports)[:2],
+        "metric_names": charts.metric_names(reports)[:2],
         "columns": shown,
-        "column_windows": [pictures.window_name(report) for report in reports],
+        "column_windows": [charts.window_name(report) for report in reports],
         "alerts": [_alert(facts, places, one) for one in facts.alerts if one.deployment == deployment.name],
     }
 
@@ -160,7 +160,7 @@ def _page(facts: Facts, places: Places, title: str, *, section: str = "") -> dic
 
 
 def _sentence(facts: Facts) -> str:
-    standing = len(facts.standing)
+    standing = len(facts.unresolved_alerts)
     pending = sum(version.approval == "pending" for version in facts.versions)
     parts = [
         plural(len(facts.deployments), "deployment"),
@@ -172,7 +172,7 @@ def _sentence(facts: Facts) -> str:
 
 def _deployment(facts: Facts, places: Places, deployment: Deployment) -> dict[str, Any]:
     version, since = facts.in_use(deployment)
-    reports = facts.watched(deployment.name)
+    reports = facts.reports_of(deployment.name)
     last = reports[-1] if reports else None
     return {
         "deployment": deployment,
@@ -182,10 +182,10 @@ def _deployment(facts: Facts, places: Places, deployment: Deployment) -> dict[st
         "last": last,
         "last_run": places.to(last.run_id, "report") if last else None,
         "windows": len(reports),
-        "standing": sum(alert.deployment == deployment.name for alert in facts.standing),
-        "performance": pictures.performance_picture(reports) if reports else Markup(),
-        "performance_small": pictures.performance_picture(reports, wide=False) if reports else Markup(),
-        "drift_small": pictures.drift_picture(reports, wide=False) if reports else Markup(),
+        "standing": sum(alert.deployment == deployment.name for alert in facts.unresolved_alerts),
+        "performance": charts.performance_picture(reports) if reports else Markup(),
+        "performance_small": charts.performance_picture(reports, wide=False) if reports else Markup(),
+        "drift_small": charts.drift_picture(reports, wide=False) if reports else Markup(),
     }
 
 
@@ -233,7 +233,7 @@ def _card(folder: str) -> Markup:
     return markdown(re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL))
 
 
-def _held(places: Places, held: Held) -> tuple[Held, Link, Sequence[Link]]:
+def _held(places: Places, held: AliasPeriod) -> tuple[AliasPeriod, Link, Sequence[Link]]:
     return held, places.to(f"{held.alias.partition('@')[0]}/{held.number}"), _evidence(places, held.event)
 
 

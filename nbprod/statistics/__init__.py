@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nbprod.statistics.blocks import time_blocks
     from nbprod.statistics.bootstrap import metric_interval, paired_difference
-    from nbprod.statistics.comparison import ColumnComparison, ColumnVerdict, Comparison
+    from nbprod.statistics.comparison import ColumnComparison, ColumnVerdict, DriftComparison
     from nbprod.statistics.concept import ConceptDrift, concept_drift, losses
     from nbprod.statistics.domain_classifier import DomainDrift, domain_drift
     from nbprod.statistics.estimation import Agreement, PerformanceEstimator
@@ -35,9 +35,9 @@ __all__ = [
     "AlarmBudget",
     "ColumnComparison",
     "ColumnVerdict",
-    "Comparison",
     "ConceptDrift",
     "DomainDrift",
+    "DriftComparison",
     "FalseAlarms",
     "GroupScore",
     "Impact",
@@ -73,7 +73,7 @@ _HOMES = {
     "AlarmBudget": "sequential",
     "ColumnComparison": "comparison",
     "ColumnVerdict": "comparison",
-    "Comparison": "comparison",
+    "DriftComparison": "comparison",
     "ConceptDrift": "concept",
     "DomainDrift": "domain_classifier",
     "FalseAlarms": "selftest",

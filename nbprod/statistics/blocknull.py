@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from nbprod.statistics.omnibus import DRAWS, Evidence, normal_counts
 from nbprod.statistics.significance import Null
 
-__all__ = ["block_null", "shares_distance", "wasserstein_distance"]
+__all__ = [
+    "block_evidence",
+    "block_null",
+    "largest_share_distance",
+    "score_distance",
+    "shares_distance",
+    "wasserstein_distance",
+]
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -72,6 +80,53 @@ def block_null(reference: Counts, current: Counts, distance: Distance) -> Null |
     return Null(p_value=min(max(p_value, 1e-300), 1.0), mean_square=mean_square, high=high)
 
 
+def block_evidence(
+    reference: Counts, current: Counts, distances: Mapping[str, Distance], random: np.random.Generator
+) -> tuple[Evidence, Mapping[str, Null]] | None:
+    """What several distances between a window and the reference say, each by `block_null`, and their common null.
+
+    Parameters
+    ----------
+    reference, current, distances
+        As of `block_null`, by name of the statistic.
+    random
+        For the draws of the common null.
+
+    Returns
+    -------
+    tuple or None
+        ``None`` if the reference has too few blocks. Also the null of each distance.
+
+    Notes
+    -----
+    How statistics go together is known from deals of the pooled rows; how far each swings by itself is known from the
+    windows of the reference. So each draw is divided by the root mean square of the draws, and all statistics of a
+    draw by the same estimate of spread, with as many degrees of freedom as the reference has separate windows.
+    """
+    nulls = {}
+    for name, distance in distances.items():
+        null = block_null(reference, current, distance)
+        if null is None:
+            return None
+        nulls[name] = null
+    blocks, length = (int((part.sum(axis=1) > 0).sum()) for part in (reference, current))
+    freedom = max(blocks / min(length, blocks // 4) - 1, 1.0)
+    total = (reference.sum(axis=0) + current.sum(axis=0)).astype(np.float64)
+    used = total > 0
+    drawn = np.zeros((DRAWS, len(total)))
+    if used.sum() > 1:
+        noise = random.standard_normal((DRAWS, int(used.sum())))
+        drawn[:, used] = np.maximum(normal_counts(total[used], int(current.sum()), noise), 0)
+    spread = np.sqrt(random.chisquare(freedom, DRAWS) / freedom)
+    columns = []
+    for distance in distances.values():
+        apart = distance(total - drawn, drawn) if used.sum() > 1 else np.zeros(DRAWS)
+        size = float(np.sqrt(np.mean(apart**2)))
+        columns.append(2 * special.stdtr(freedom, -apart / size / spread) if size > 0 else np.ones(DRAWS))
+    observed = {name: null.p_value for name, null in nulls.items()}
+    return Evidence(observed=observed, null=np.column_stack(columns)), nulls
+
+
 def _persistence(windows: Floats, taken: int) -> float:
     """By how much neighbouring windows that move together make the spread between windows look too small.
 
@@ -106,9 +161,25 @@ def _all_new(reference: Counts, current: Counts) -> float:
     return float(np.exp(log_chance))
 
 
-def wasserstein_distance(positions: Floats) -> Distance:
-    """The Wasserstein-1 distance of counts at positions on a line."""
-    gaps = np.diff(positions)
+def score_distance(scores: Floats) -> Distance:
+    """The difference of the mean scores of two matrices of counts."""
+
+    def distance(a: Floats, b: Floats) -> Floats:
+        means = [part @ scores / np.maximum(part.sum(axis=1), 1) for part in (a, b)]
+        return np.abs(means[0] - means[1])
+
+    return distance
+
+
+def largest_share_distance(a: Floats, b: Floats) -> Floats:
+    """The largest difference of the share of a group, in units of what it varies by if rows are independent."""
+    p, q = (part / np.maximum(part.sum(axis=1, keepdims=True), 1) for part in (a, b))
+    pooled = (a + b).mean(axis=0) / np.maximum((a + b).sum(axis=1).mean(), 1)
+    return (np.abs(p - q) / np.sqrt(pooled * (1 - pooled) + 1e-4)).max(axis=1)
+
+
+def wasserstein_distance(gaps: Floats) -> Distance:
+    """The Wasserstein-1 distance of counts at places on a line with these gaps between them."""
 
     def distance(a: Floats, b: Floats) -> Floats:
         steps = [np.cumsum(part, axis=1)[:, :-1] / part.sum(axis=1, keepdims=True) for part in (a, b)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nbprod.domain.length import parse_length
+from nbprod.domain.duration import parse_duration
 from nbprod.errors import DataError
 
 __all__ = ["block_length_us", "block_numbers", "block_start", "time_blocks", "times_us"]
@@ -25,7 +25,7 @@ def block_length_us(block: str) -> int:
     SettingsError
         It is not a whole number followed by m, h, d or w.
     """
-    return parse_length(block) // timedelta(microseconds=1)
+    return parse_duration(block) // timedelta(microseconds=1)
 
 
 def time_blocks(times: Any, block: str = "1d") -> NDArray[np.int64]:

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from nbprod.errors import DataError
 
-__all__ = ["Kind", "codes_and_keys", "kind_of", "numbers", "text_lengths", "type_name"]
+__all__ = ["ColumnType", "codes_and_keys", "kind_of", "numbers", "text_lengths", "type_name"]
 
 Floats = NDArray[np.float64]
 
 
-class Kind(StrEnum):
+class ColumnType(StrEnum):
     """How a column is profiled."""
 
     NUMBER = "number"
@@ -30,10 +30,10 @@ class Kind(StrEnum):
     @property
     def is_numeric(self) -> bool:
         """Whether values lie on a line."""
-        return self not in {Kind.CATEGORY, Kind.EMPTY}
+        return self not in {ColumnType.CATEGORY, ColumnType.EMPTY}
 
 
-def kind_of(name: str, type_: pa.DataType) -> Kind:
+def kind_of(name: str, type_: pa.DataType) -> ColumnType:
     """The kind of an Arrow type; text is a category until its values say otherwise.
 
     Raises
@@ -46,18 +46,18 @@ def kind_of(name: str, type_: pa.DataType) -> Kind:
     if pa.types.is_run_end_encoded(type_):
         return kind_of(name, type_.value_type)
     if pa.types.is_null(type_):
-        return Kind.EMPTY
+        return ColumnType.EMPTY
     if pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_):
-        return Kind.NUMBER
+        return ColumnType.NUMBER
     if pa.types.is_timestamp(type_) or pa.types.is_date(type_):
-        return Kind.MOMENT
+        return ColumnType.MOMENT
     if pa.types.is_duration(type_) or pa.types.is_time(type_):
-        return Kind.DURATION
+        return ColumnType.DURATION
     if pa.types.is_dictionary(type_):
         inner = kind_of(name, type_.value_type)
-        return inner if inner is Kind.EMPTY else Kind.CATEGORY
+        return inner if inner is ColumnType.EMPTY else ColumnType.CATEGORY
     if pa.types.is_boolean(type_) or _is_text(type_) or _is_bytes(type_) or pa.types.is_struct(type_):
-        return Kind.CATEGORY
+        return ColumnType.CATEGORY
     raise DataError(
         f"column {name!r} holds {type_}, which has no profile",
         hint="Give its elements columns of their own, or leave it out with columns=.",

@@ -5,34 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from math import isfinite, isnan, nan
+from math import isfinite, isnan, nan, sqrt
 from typing import Any
 
+from scipy import special
+
 from nbprod.domain.numbers import number
-from nbprod.statistics.columns import Kind
-from nbprod.statistics.effects import material_share
+from nbprod.statistics.columns import ColumnType
+from nbprod.statistics.effects import Effect, rows_for
 from nbprod.statistics.significance import benjamini_hochberg
+from nbprod.statistics.unseen import Unseen
 from nbprod.visible import escape
 
-__all__ = ["ColumnComparison", "ColumnVerdict", "Comparison", "Unseen"]
+__all__ = ["LARGE", "ColumnComparison", "ColumnVerdict", "DriftComparison", "Unseen"]
+
+#: A change of so many times the material line is large: half a standard deviation by default.
+LARGE = 5.0
+#: About so many of a column's statistics are independent, which is what a change has to stand out from.
+_STATISTICS = 3
+_POWER = 0.841621  # of 80 % power
 
 
 class ColumnVerdict(StrEnum):
     """What is said of one column."""
 
-    CHANGED = "changed"  #: significant and material
-    WATCH = "watch"  #: significant and small
-    SAME = "same"  #: not significant, and with 95 % no material change
-    INCONCLUSIVE = "inconclusive"  #: not significant, but too little data to exclude a material change
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unseen:
-    """A category of the current rows that the reference does not have."""
-
-    value: str
-    rows: int
-    share: float  #: of the current rows with a value
+    CHANGED = "changed"  #: significant, and the interval of an effect lies beyond its material line
+    WATCH = "watch"  #: significant, and no effect reaches its line
+    SAME = "same"  #: nothing significant; `ColumnComparison.detectable` says what would have been seen
+    INCONCLUSIVE = "inconclusive"  #: significant, but the line lies within an interval; or too few rows for anything
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class ColumnComparison:
     """One column of the current rows against the reference."""
 
     name: str
-    kind: Kind
+    kind: ColumnType
     verdict: ColumnVerdict
     method: str  #: as evidently names it; ``schema`` if the column is gone or of another kind
     score: float  #: evidently's number for the method; NaN without values
@@ -52,39 +52,88 @@ class ColumnComparison:
     high: float
     threshold: float  #: from which effect on a change is material
     distance: float  #: Wasserstein-1 in the column's own unit; NaN for categories
-    reference_missing: float  #: share without a usable value, infinite ones included
+    reference_missing: float  #: share without a value
     current_missing: float
     missing_p_value: float  #: NaN if nothing is missing
-    unseen: tuple[Unseen, ...] = ()  #: the most frequent first, at most 20
+    effects: tuple[Effect, ...] = ()  #: all that were looked at; the first is the one above
+    reference_infinite: float = 0.0  #: share of rows that are plus or minus infinity; never counted as missing
+    current_infinite: float = 0.0
+    reference_n: int = 0  #: rows with a finite value
+    current_n: int = 0
+    significant: bool = False  #: after multiplicity control
+    detectable: float = nan  #: the smallest effect that would have been found with a chance of 80 %
+    unseen: tuple[Unseen, ...] = ()  #: those that sampling does not explain, the most frequent first, at most 20
     multiplied: str = ""  #: a category whose share changed by a point and a factor of two at least, and surely
     unseen_share: float = 0.0  #: of the current rows with a value
+    unseen_expected: float = 0.0  #: what it is expected to be without a change
     unseen_bound: float = 0.0  #: with 95 %, the share of a category absent from the reference is below
     outside: float = 0.0  #: share of current values beyond the reference's range (at least)
     rows_needed: int | None = None  #: current rows that would find or exclude a material change; None: enough
+    design: float = 1.0  #: how many rows count as one, because they depend on each other
     sentence: str = ""
     windows: int = 1  #: how many were taken together; see `compare_together`
 
-    @property
-    def significant(self) -> bool:
-        """Whether the change is significant after multiplicity control."""
-        return self.verdict in {ColumnVerdict.CHANGED, ColumnVerdict.WATCH}
+    def judged(self, p_adjusted: float, alpha: float, tested: int = 1) -> ColumnComparison:
+        """The same numbers with the verdict at a level, given the p-value after multiplicity control.
 
-    def judged(self, p_adjusted: float, alpha: float) -> ColumnComparison:
-        """The same numbers with the verdict at a level, given the p-value after multiplicity control."""
+        Parameters
+        ----------
+        p_adjusted
+            After multiplicity control.
+        alpha
+            The level.
+        tested
+            Columns that share it, which the smallest change that can be found depends on.
+        """
         if self.method == "schema":
             return self
-        large = self.effect >= self.threshold or self.outside >= 0.01 or self.unseen_share >= 0.01
-        large = large or bool(self.multiplied)
-        missing = not isnan(self.missing_p_value) and material_share(self.reference_missing, self.current_missing)
-        if p_adjusted <= alpha:
-            # a missing share must be significant itself: the values alone may have made the column so
-            material = large or (missing and self.missing_p_value <= alpha)
-            verdict = ColumnVerdict.CHANGED if material else ColumnVerdict.WATCH
-        elif self.rows_needed is not None or (isnan(p_adjusted) and not self.nothing):
+        significant = p_adjusted <= alpha
+        detectable = self._found_from(alpha / max(tested, 1))
+        needed: int | None = None
+        if isfinite(detectable) and detectable > self.threshold:
+            squared = self.effect_unit == "Jensen-Shannon distance"  # what shrinks like the others is its square
+            of, line = (detectable**2, self.threshold**2) if squared else (detectable, self.threshold)
+            needed = rows_for(of, line, self.reference_n, self.current_n)
+        if significant and any(effect.material for effect in self.effects):
+            verdict = ColumnVerdict.CHANGED
+        elif significant and any(effect.low > 0 and effect.straddles for effect in self.effects):
+            verdict = ColumnVerdict.INCONCLUSIVE
+        elif significant:
+            verdict = ColumnVerdict.WATCH
+        elif detectable > LARGE * self.threshold or (isnan(p_adjusted) and not self.nothing):
             verdict = ColumnVerdict.INCONCLUSIVE
         else:
             verdict = ColumnVerdict.SAME
-        return replace(self, verdict=verdict, p_adjusted=p_adjusted)
+        return replace(
+            self,
+            verdict=verdict,
+            significant=significant,
+            p_adjusted=p_adjusted,
+            detectable=detectable,
+            rows_needed=needed,
+        )
+
+    def _found_from(self, level: float) -> float:
+        """The effect that a test at a level finds with a chance of 80 %."""
+        if not self.effects or not isfinite(self.effect):
+            return nan
+        reach = -float(special.ndtri(level / (2 * _STATISTICS))) + _POWER
+        first = self.effects[0]
+        if self.effect_unit == "Jensen-Shannon distance":
+            return sqrt(first.resolution * reach)
+        return first.resolution * reach
+
+    @property
+    def could_be_seen(self) -> str:
+        """What would not have been seen, and how many rows would show it; empty if everything material would."""
+        if self.rows_needed is None:
+            return ""
+        unit = {"Jensen-Shannon distance": ""}.get(self.effect_unit, " standard deviations")
+        what = "a shift" if unit else "a distance of categories"
+        return (
+            f"{what} under {self.detectable:.2g}{unit} would not have been seen;"
+            f" about {float(f'{self.rows_needed:.2g}'):,.0f} rows would show one of {self.threshold:.2g}"
+        )
 
     @property
     def nothing(self) -> bool:
@@ -98,9 +147,11 @@ class ColumnComparison:
 
     @property
     def severity(self) -> float:
-        """The effect in units of its threshold, or a greater change of the missing share in units of 5 points."""
+        """The greatest effect that is surely there, in units of its line."""
+        if self.method == "schema":
+            return float("inf")
         effect = self.effect / self.threshold if isfinite(self.effect) else 0.0
-        return max(effect, abs(self.missing_change) / 0.05, float("inf") if self.method == "schema" else 0.0)
+        return max([effect, *(min(one.weight, 1e3) for one in self.effects if one.low > 0)])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; what is not finite is ``None``."""
@@ -112,7 +163,7 @@ class ColumnComparison:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class DriftComparison:
     """All columns of the current rows against the reference."""
 
     columns: Mapping[str, ColumnComparison]
@@ -122,8 +173,9 @@ class Comparison:
     seed: int
     added: tuple[str, ...] = ()  #: columns the reference does not have
     blocks: str | None = None  #: the length of the blocks of time the null rests on
+    caution: str = ""  #: what was noticed of rows that depend on each other or repeat each other
 
-    def judged(self, alpha: float, p_adjusted: Mapping[str, float] | None = None) -> Comparison:
+    def judged(self, alpha: float, p_adjusted: Mapping[str, float] | None = None) -> DriftComparison:
         """The same numbers with verdicts at another level, for instance that of an `AlarmBudget`.
 
         Parameters
@@ -137,7 +189,10 @@ class Comparison:
         if p_adjusted is None:
             values = benjamini_hochberg([column.p_value for column in tested])
             p_adjusted = {column.name: value for column, value in zip(tested, values, strict=True)}
-        columns = {name: column.judged(p_adjusted.get(name, nan), alpha) for name, column in self.columns.items()}
+        columns = {
+            name: column.judged(p_adjusted.get(name, nan), alpha, len(tested))
+            for name, column in self.columns.items()
+        }
         return replace(self, columns=columns, alpha=alpha)
 
     def _of(self, *verdicts: ColumnVerdict) -> tuple[str, ...]:
@@ -147,7 +202,7 @@ class Comparison:
     @property
     def significant(self) -> tuple[str, ...]:
         """Columns with a significant change, after multiplicity control; worst first."""
-        return self._of(ColumnVerdict.CHANGED, ColumnVerdict.WATCH)
+        return tuple(name for name in self._of(*ColumnVerdict) if self.columns[name].significant)
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -161,7 +216,7 @@ class Comparison:
 
     @property
     def inconclusive(self) -> tuple[str, ...]:
-        """Columns with too little data."""
+        """Columns of which it is open whether they changed by what matters."""
         return self._of(ColumnVerdict.INCONCLUSIVE)
 
     @property
@@ -173,14 +228,20 @@ class Comparison:
         if self.changed:
             first = self.columns[self.changed[0]].sentence
             more = f" {_listed('Also changed', self.changed[1:])}" if len(self.changed) > 1 else ""
-            return f"{len(self.changed)} of {len(self.columns)} columns changed in {rows}. {first}{more}"
+            noted = f" {self.caution}" if self.caution else ""
+            return f"{len(self.changed)} of {len(self.columns)} columns changed in {rows}. {first}{more}{noted}"
         watched = f" {_listed('Significant but small', self.watch)}" if self.watch else ""
         open_ = self.inconclusive
+        noted = f" {self.caution}" if self.caution else ""
         if open_:
+            worst = self.columns[open_[0]]
             needed = max(self.columns[name].rows_needed or 0 for name in open_)
-            doubt = f"{len(open_)} of {len(self.columns)} columns cannot be judged from {rows}"
-            return f"No material change was found; {doubt} (about {needed:,} would do).{watched}"
-        return f"None of {len(self.columns)} columns changed materially in {rows}.{watched}"
+            enough = f" (about {float(f'{needed:.2g}'):,.0f} rows would tell)" if needed else ""
+            doubt = f"{len(open_)} of {len(self.columns)} columns cannot be judged from {rows}{enough}"
+            return f"No material change is certain; {doubt}. {worst.sentence}{watched}{noted}"
+        blind = max(self.columns.values(), key=lambda column: column.rows_needed or 0)
+        unseen = f": {blind.could_be_seen}" if blind.could_be_seen else ""
+        return f"None of {len(self.columns)} columns changed materially in {rows}{unseen}.{watched}{noted}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, the same for the same input, seed and version."""
@@ -192,6 +253,7 @@ class Comparison:
             "alpha": self.alpha,
             "seed": self.seed,
             "blocks": self.blocks,
+            "caution": self.caution,
             "significant": list(self.significant),
             "changed": list(self.changed),
             "added": list(self.added),
@@ -199,7 +261,8 @@ class Comparison:
         }
 
     def __repr__(self) -> str:
-        return f"<Comparison {len(self.columns)} columns, {len(self.changed)} changed: {', '.join(self.changed[:5])}>"
+        named = ", ".join(self.changed[:5])
+        return f"<DriftComparison {len(self.columns)} columns, {len(self.changed)} changed: {named}>"
 
     def _repr_html_(self) -> str:
         shown = sorted(self.columns.values(), key=lambda column: (not column.significant, -column.severity))
@@ -235,4 +298,6 @@ def _plain(value: Any) -> Any:
         return value if isfinite(value) else None
     if isinstance(value, StrEnum):
         return str(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, tuple | list) else value

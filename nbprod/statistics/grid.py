@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,7 @@ MARK = 4096  #: marks are multiples of scale / MARK, so that they are small inte
 COARSE = 16  #: groups of cells for counts by block
 LISTED = 200  #: categories a grid lists at most
 _BUCKETS = 2048
+_FAR_EDGES = 8
 _TAILS = (1 / 256, 1 / 512, 1 / 1024)
 _BEYOND = np.rint(MARK * 2.0 ** (np.arange(33) / 4))  # from one scale to 256
 
@@ -31,7 +32,8 @@ class NumericGrid:
     """Half-open cells on a line: quantiles of the reference, single values that are frequent, powers of two beyond.
 
     Cell ``j`` holds ``edges[j - 1] <= x < edges[j]``; the first and the last are unbounded. A frequent value ``v``
-    has a cell of its own, from ``v`` to the next number.
+    has a cell of its own, from ``v`` to the next number. The smallest and the largest value of the sample bound a
+    cell, so that rows beyond them are counted apart.
     """
 
     center: float
@@ -39,6 +41,7 @@ class NumericGrid:
     marks: tuple[int, ...]  #: edges in units of scale / 4096 from the centre
     atoms: tuple[float, ...]  #: values with cells of their own
     groups: tuple[int, ...]  #: the coarse group of each cell
+    exact: tuple[float, ...] = ()  #: further edges: the sample's range, and what no mark is near enough to
 
     @classmethod
     def of(cls, sample: Floats) -> NumericGrid:
@@ -54,11 +57,14 @@ class NumericGrid:
             rest = sample[~heavy] if heavy.any() else sample
         center, scale = _center_and_scale(sample, rest)
         marks: Floats = np.empty(0)
+        exact: Floats = np.empty(0)
         with np.errstate(over="ignore"):
             if len(rest):
                 cells = max(8, CELLS - 2 * len(atoms))
-                levels = np.r_[_TAILS, np.arange(1, cells) / cells, 1 - np.asarray(_TAILS)]
-                marks = np.rint((np.quantile(rest, levels) - center) / scale * MARK)
+                levels = np.unique(np.r_[_TAILS, np.arange(1, cells) / cells, 1 - np.asarray(_TAILS)])
+                quantiles = np.quantile(rest, levels)
+                marks = np.rint((quantiles - center) / scale * MARK)
+                exact = _between_marks(quantiles, marks)
             elif len(atoms) > 1:  # values may turn up between the known ones
                 steps = np.linspace(0, 1, CELLS // 2)
                 between = atoms[0] * (1 - steps) + atoms[-1] * steps
@@ -69,15 +75,21 @@ class NumericGrid:
         low, high = (marks.min(), marks.max()) if len(marks) else (0.0, 0.0)
         marks = np.unique(np.r_[marks, tails[(tails < low) | (tails > high)]])
         inside = np.abs(atoms - center) < FAR * scale
+        if len(sample):
+            low_end, high_end = float(sample.min()), float(sample.max())
+            exact = np.r_[
+                exact, low_end, np.nextafter(high_end, np.inf), _far_edges(low_end, high_end, center, scale)
+            ]
         bare = cls(
             center=center,
             scale=scale,
             marks=tuple(int(mark) for mark in marks),
             atoms=tuple(float(atom) for atom in atoms[inside]),
             groups=(),
+            exact=tuple(float(edge) for edge in np.unique(exact[np.isfinite(exact)])),
         )
         found = np.bincount(bare.cells(sample), minlength=bare.size)
-        return cls(center=center, scale=scale, marks=bare.marks, atoms=bare.atoms, groups=_groups(found))
+        return replace(bare, groups=_groups(found))
 
     @cached_property
     def edges(self) -> Floats:
@@ -85,7 +97,7 @@ class NumericGrid:
         atoms = np.asarray(self.atoms, dtype=np.float64)
         marks = self.center + np.asarray(self.marks, dtype=np.float64) * (self.scale / MARK)
         with np.errstate(over="ignore"):  # what follows the largest number is infinite, and no edge
-            edges = np.unique(np.r_[marks, atoms, np.nextafter(atoms, np.inf)])
+            edges = np.unique(np.r_[marks, atoms, np.nextafter(atoms, np.inf), np.asarray(self.exact)])
         return edges[np.isfinite(edges)]
 
     @property
@@ -100,6 +112,14 @@ class NumericGrid:
         atoms = np.asarray(self.atoms, dtype=np.float64)
         found[np.searchsorted(self.edges, atoms, side="right")] = atoms
         return found
+
+    @cached_property
+    def far(self) -> NDArray[np.bool_]:
+        """Whether a cell reaches farther from the centre than 256 scales; sums of the others fit 64 bits."""
+        with np.errstate(over="ignore"):
+            y = (self.edges / 2 - self.center / 2) / self.scale * 2
+        y = np.r_[-np.inf, y, np.inf]
+        return (y[:-1] < -FAR) | (y[1:] > FAR)
 
     @cached_property
     def coarse(self) -> Counts:
@@ -152,6 +172,7 @@ class NumericGrid:
             "marks": list(self.marks),
             "atoms": list(self.atoms),
             "groups": list(self.groups),
+            "exact": list(self.exact),
         }
 
     @classmethod
@@ -163,6 +184,7 @@ class NumericGrid:
             marks=tuple(int(mark) for mark in data["marks"]),
             atoms=tuple(float(atom) for atom in data["atoms"]),
             groups=tuple(int(group) for group in data["groups"]),
+            exact=tuple(float(edge) for edge in data.get("exact", ())),
         )
 
 
@@ -207,6 +229,19 @@ def _center_and_scale(sample: Floats, rest: Floats) -> tuple[float, float]:
     if 0 < high - low < np.inf:
         return center, _power_of_two(high - low)
     return center, _power_of_two(abs(center)) if center else 1.0
+
+
+def _between_marks(quantiles: Floats, marks: Floats) -> Floats:
+    """Quantiles that fall on the mark of another one: values are denser there than marks are."""
+    same = np.diff(marks) == 0
+    crowded = np.r_[False, same] | np.r_[same, False]
+    return np.array([float(f"{quantile:.4g}") for quantile in quantiles[crowded]])
+
+
+def _far_edges(low: float, high: float, center: float, scale: float) -> Floats:
+    """Edges beyond 256 scales that a heavy tail reaches, each four times as far as the one before."""
+    steps = FAR * scale * 4.0 ** np.arange(_FAR_EDGES)
+    return np.r_[center - steps[center - steps > low], center + steps[center + steps < high]]
 
 
 def _power_of_two(value: float) -> float:

@@ -9,7 +9,7 @@ from itertools import pairwise, takewhile
 from typing import Any
 
 from nbprod.errors import SettingsError
-from nbprod.statistics.comparison import ColumnComparison, Comparison
+from nbprod.statistics.comparison import ColumnComparison, DriftComparison
 from nbprod.statistics.profile import Profile
 from nbprod.statistics.verdict import compare
 
@@ -24,7 +24,7 @@ def compare_together(
     *,
     lengths: Sequence[int] = (1, 7, 28),
     **how: Any,
-) -> Comparison:
+) -> DriftComparison:
     """Compare the newest window with the reference, and the newest ones taken together.
 
     By itself, a window of one block of time proves little: what no day of 180 has shown has a chance of 1 in 181 on
@@ -67,7 +67,7 @@ def compare_together(
         longer = compare(reference, joined, level, seed, **how)
         for name in longer.changed:
             if columns[name].verdict is not longer.columns[name].verdict:
-                columns[name] = _told(longer.columns[name], length)
+                columns[name] = _pooled_finding(longer.columns[name], length)
     return replace(found, columns=columns)
 
 
@@ -77,7 +77,7 @@ def _alike(one: Profile, other: Profile) -> bool:
     }
 
 
-def _told(column: ColumnComparison, windows: int) -> ColumnComparison:
+def _pooled_finding(column: ColumnComparison, windows: int) -> ColumnComparison:
     return replace(
         column, windows=windows, sentence=f"{column.sentence} Seen in the last {windows} windows together."
     )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nbprod.statistics.columns import Kind
+from nbprod.statistics.columns import ColumnType
 from nbprod.statistics.grid import FAR, NumericGrid
 
 __all__ = ["NumericProfile"]
@@ -37,7 +37,7 @@ class NumericProfile:
     mean is below 2**-21 of the scale, which is within a factor of two of the interquartile range of the reference.
     """
 
-    kind: Kind
+    kind: ColumnType
     dtype: str  #: the Arrow type, or several joined by ``|``
     rows: int
     missing: int  #: null or NaN
@@ -45,15 +45,18 @@ class NumericProfile:
     negative_infinite: int
     grid: NumericGrid
     counts: Counts  #: by cell
-    sums: Counts  #: of y by inner cell, in 2**-20; the outermost two are zero here
-    far: tuple[int, int]  #: of y in the outermost two cells, in 2**-20
+    sums: Counts  #: of y by cell, in 2**-20; zero in those that reach beyond 256 scales
+    far: tuple[int, ...]  #: of y in the cells that do, in 2**-20
     squares: int  #: of y² over all, in 2**-20
     minimum: float | None  #: of the finite values
     maximum: float | None
 
     @classmethod
-    def of(cls, values: Floats, *, grid: NumericGrid, kind: Kind, dtype: str) -> tuple[NumericProfile, Counts]:
-        """Profile values (NaN where missing); also give the cell of each, -1 where there is no finite value."""
+    def of(cls, values: Floats, *, grid: NumericGrid, kind: ColumnType, dtype: str) -> tuple[NumericProfile, Counts]:
+        """Profile values (NaN where missing); also give the cell of each, -1 where there is no value.
+
+        Infinite values are in no count but their own; the cell they are given is the outermost one.
+        """
         rows = len(values)
         finite = np.isfinite(values)
         whole = bool(finite.all())
@@ -65,16 +68,17 @@ class NumericProfile:
             kept = values[finite]
         cells = grid.cells(kept)
         counts = np.bincount(cells, minlength=grid.size).astype(np.int64)
-        far_low, far_high = int(counts[0]), int(counts[-1])
         sums = np.zeros(grid.size, dtype=np.int64)
         squares = 0
-        far = (0, 0)
+        far = [0] * int(grid.far.sum())
         near, near_cells = kept, cells
-        if far_low or far_high:
-            outside = (cells == 0) | (cells == grid.size - 1)
-            low, high = (_deviation(kept[cells == cell], grid) for cell in (0, grid.size - 1))
-            far = (_exact_sum(low), _exact_sum(high))
-            squares = _exact_sum(low * low) + _exact_sum(high * high)
+        if counts[grid.far].any():
+            outside = grid.far[cells]
+            for place, cell in enumerate(np.flatnonzero(grid.far).tolist()):
+                if counts[cell]:
+                    y = _deviation(kept[cells == cell], grid)
+                    far[place] = _exact_sum(y)
+                    squares += _exact_sum(y * y)
             near, near_cells = kept[~outside], cells[~outside]
         for start in range(0, len(near), _STEP):
             y = (near[start : start + _STEP] - grid.center) / grid.scale
@@ -94,7 +98,7 @@ class NumericProfile:
             grid=grid,
             counts=counts,
             sums=sums,
-            far=far,
+            far=tuple(far),
             squares=squares,
             minimum=float(kept.min()) if len(kept) else None,
             maximum=float(kept.max()) if len(kept) else None,
@@ -103,6 +107,7 @@ class NumericProfile:
             return profile, cells
         placed = np.full(rows, -1, dtype=np.int64)
         placed[finite] = cells
+        placed[np.isneginf(values)], placed[np.isposinf(values)] = 0, grid.size - 1
         return profile, placed
 
     @property
@@ -123,6 +128,17 @@ class NumericProfile:
         return self.grid.center + self.grid.scale * (self._total / self.n / _UNIT)
 
     @property
+    def median(self) -> float:
+        """Of the finite values, within a cell of the grid; NaN without any."""
+        used = self.counts > 0
+        if not used.any():
+            return float("nan")
+        counts = self.counts[used]
+        middle = (np.cumsum(counts) - counts / 2) / self.n
+        y = float(np.interp(0.5, middle, self.cell_sums[used] / counts))
+        return self.grid.center + self.grid.scale * y
+
+    @property
     def std(self) -> float | None:
         """Standard deviation of the finite values (divided by n), in the unit of the column."""
         if self.n == 0:
@@ -135,13 +151,13 @@ class NumericProfile:
 
     @property
     def _total(self) -> int:
-        return int(self.sums.sum()) + self.far[0] + self.far[1]
+        return int(self.sums.sum()) + sum(self.far)
 
     @cached_property
     def cell_sums(self) -> Floats:
         """Sums of ``(x - center) / scale`` by cell."""
         sums = self.sums / _UNIT
-        sums[0], sums[-1] = self.far[0] / _UNIT, self.far[1] / _UNIT
+        sums[self.grid.far] = [total / _UNIT for total in self.far]
         return sums
 
     def merge(self, other: NumericProfile) -> NumericProfile:
@@ -160,7 +176,7 @@ class NumericProfile:
             grid=self.grid,
             counts=self.counts + other.counts,
             sums=self.sums + other.sums,
-            far=(self.far[0] + other.far[0], self.far[1] + other.far[1]),
+            far=tuple(a + b for a, b in zip(self.far, other.far, strict=True)),
             squares=self.squares + other.squares,
             minimum=low,
             maximum=high,
@@ -193,7 +209,7 @@ class NumericProfile:
         counts[filled], sums[filled] = data["counts"], data["sums"]
         minimum, maximum = (None if edge is None else float(edge) for edge in data["range"])
         return cls(
-            kind=Kind(data["kind"]),
+            kind=ColumnType(data["kind"]),
             dtype=str(data["dtype"]),
             rows=int(data["rows"]),
             missing=int(data["missing"]),
@@ -202,7 +218,7 @@ class NumericProfile:
             grid=grid,
             counts=counts,
             sums=sums,
-            far=(int(data["far"][0]), int(data["far"][1])),
+            far=tuple(int(total) for total in data["far"]),
             squares=int(data["squares"]),
             minimum=minimum,
             maximum=maximum,

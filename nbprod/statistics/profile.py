@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,10 @@ from nbprod.errors import DataError
 from nbprod.statistics.blockcounts import BlockCounts
 from nbprod.statistics.blocks import block_numbers
 from nbprod.statistics.category import CategoryProfile
-from nbprod.statistics.columns import Kind, codes_and_keys, kind_of, numbers, text_lengths, type_name
+from nbprod.statistics.columns import ColumnType, codes_and_keys, kind_of, numbers, text_lengths, type_name
 from nbprod.statistics.grid import COARSE, CategoryGrid, NumericGrid
 from nbprod.statistics.numeric import NumericProfile
+from nbprod.statistics.roworder import RowOrder, look_at_order
 from nbprod.visible import escape
 
 __all__ = ["ColumnProfile", "Profile"]
@@ -33,11 +34,19 @@ _LARGEST_BYTES = 256 << 20
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Profile:
-    """Counts and sums of every column of a table on fixed grids; profiles on the same grids merge exactly."""
+    """Counts and sums of every column of a table on fixed grids; profiles on the same grids merge exactly.
+
+    Attributes
+    ----------
+    order
+        What the order of the rows says of their dependence, if they came from one frame without a time. It is no part
+        of what is stored or merged.
+    """
 
     rows: int
     columns: Mapping[str, ColumnProfile]
     blocks: BlockCounts | None = None
+    order: RowOrder | None = None
 
     @classmethod
     def of(
@@ -86,6 +95,8 @@ class Profile:
         if time is not None and profile.blocks is None:  # there was no row
             nothing = pa.RecordBatch.from_pylist([], schema=dataset.table(read).schema)
             profile = profile.merge(_of_batch(start, nothing, time=time, block=block))
+        if time is None and dataset.kind == "frame" and profile.rows:
+            profile = replace(profile, order=_order(dataset, profile))
         return profile
 
     @classmethod
@@ -202,7 +213,7 @@ def _of_batch(grid: Profile, batch: pa.RecordBatch, *, time: str | None, block: 
     for name, start in grid.columns.items():
         array = batch.column(name)
         if isinstance(start, NumericProfile):
-            values = text_lengths(array) if start.kind is Kind.TEXT else _numbers(name, array)
+            values = text_lengths(array) if start.kind is ColumnType.TEXT else _numbers(name, array)
             columns[name], cells = NumericProfile.of(
                 values, grid=start.grid, kind=start.kind, dtype=type_name(array.type)
             )
@@ -222,6 +233,12 @@ def _of_batch(grid: Profile, batch: pa.RecordBatch, *, time: str | None, block: 
     return Profile(rows=batch.num_rows, columns=columns, blocks=blocks)
 
 
+def _order(dataset: Dataset, profile: Profile) -> RowOrder:
+    names = [name for name, column in profile.columns.items() if column.kind is ColumnType.NUMBER]
+    table = dataset.table(names)
+    return look_at_order({name: _numbers(name, table.column(name).combine_chunks()) for name in names})
+
+
 def _summary(column: ColumnProfile) -> str:
     if isinstance(column, NumericProfile):
         if column.minimum is None:
@@ -239,14 +256,14 @@ def _numbers(name: str, array: pa.Array) -> Any:
         raise DataError(f"column {name!r} ({array.type}) cannot be read as numbers: {error}") from error
 
 
-def _fits(known: Kind, found: Kind) -> bool:
+def _fits(known: ColumnType, found: ColumnType) -> bool:
     """Whether a column of a kind can be counted on a grid of another."""
-    return found in {known, Kind.EMPTY} or (known is Kind.TEXT and found is Kind.CATEGORY)
+    return found in {known, ColumnType.EMPTY} or (known is ColumnType.TEXT and found is ColumnType.CATEGORY)
 
 
 def _new_column(name: str, sample: pa.Array) -> ColumnProfile:
     kind, dtype = kind_of(name, sample.type), type_name(sample.type)
-    if kind is Kind.CATEGORY:
+    if kind is ColumnType.CATEGORY:
         codes, keys = codes_and_keys(sample)
         found = np.bincount(codes + 1, minlength=len(keys) + 1)[1:]
         counts: dict[str, int] = {}
@@ -256,8 +273,8 @@ def _new_column(name: str, sample: pa.Array) -> ColumnProfile:
         text = not pa.types.is_dictionary(sample.type) and not pa.types.is_struct(sample.type)
         if not (text and len(counts) > max(TEXT_VALUES, sum(counts.values()) / 2)):
             return CategoryProfile.of(codes[:0], keys, grid=CategoryGrid.of(counts), dtype=dtype)
-        kind = Kind.TEXT
-    values = text_lengths(sample) if kind is Kind.TEXT else _numbers(name, sample)
+        kind = ColumnType.TEXT
+    values = text_lengths(sample) if kind is ColumnType.TEXT else _numbers(name, sample)
     grid = NumericGrid.of(values[np.isfinite(values)])
     return NumericProfile.of(values[:0], grid=grid, kind=kind, dtype=dtype)[0]
 
@@ -270,7 +287,7 @@ def _emptied(column: ColumnProfile) -> ColumnProfile:
 
 
 def _column_from(data: Mapping[str, Any]) -> ColumnProfile:
-    return CategoryProfile.from_dict(data) if data["kind"] == Kind.CATEGORY else NumericProfile.from_dict(data)
+    return CategoryProfile.from_dict(data) if data["kind"] == ColumnType.CATEGORY else NumericProfile.from_dict(data)
 
 
 def _groups(column: ColumnProfile) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from nbprod.domain.numbers import number
-from nbprod.statistics.comparison import ColumnVerdict, Comparison
+from nbprod.statistics.comparison import ColumnVerdict, DriftComparison
 from nbprod.statistics.interval import Interval
 
 __all__ = ["Impact", "rank_columns", "ranking_sentence"]
@@ -25,7 +25,7 @@ class Impact:
 
 
 def rank_columns(
-    comparison: Comparison,
+    comparison: DriftComparison,
     importances: Mapping[str, float] | None = None,
     *,
     loss: float | None = None,

@@ -13,7 +13,7 @@ from scipy import special
 from nbprod.errors import SettingsError
 from nbprod.statistics import distances
 from nbprod.statistics.category import CategoryProfile, category_hash
-from nbprod.statistics.columns import Kind
+from nbprod.statistics.columns import ColumnType
 from nbprod.statistics.numeric import NumericProfile
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "default_method",
     "score_profiles",
     "score_values",
+    "tested_counts",
     "wasserstein_of_profiles",
 ]
 
@@ -33,6 +34,7 @@ Counts = NDArray[np.int64]
 METHODS: Mapping[str, float] = MappingProxyType(
     {"wasserstein": 0.1, "jensenshannon": 0.1, "psi": 0.1, "hellinger": 0.1, "ks": 0.1, "length": 0.1}
 )
+_FAR_ABOVE = 20  # rows
 _LEAST_STD = 0.001  # evidently divides by no less
 _NODES, _SHARES = np.polynomial.legendre.leggauss(5)
 _FEW_INTEGERS, _FEW_NUMBERS = 10, 5  # evidently takes such columns for categories
@@ -45,12 +47,16 @@ def default_method(reference: NumericProfile | CategoryProfile, current: Numeric
     """
     if isinstance(reference, CategoryProfile):
         return "jensenshannon"
-    if reference.kind is Kind.TEXT:
+    if reference.kind is ColumnType.TEXT:
         return "length"
     pooled = reference.counts + (current.counts if isinstance(current, NumericProfile) else 0)
     few = _FEW_INTEGERS if "int" in reference.dtype and "double" not in reference.dtype else _FEW_NUMBERS
     used = pooled > 0
-    if reference.kind is Kind.NUMBER and 1 < used.sum() <= few and not np.isnan(reference.grid.values[used]).any():
+    if (
+        reference.kind is ColumnType.NUMBER
+        and 1 < used.sum() <= few
+        and not np.isnan(reference.grid.values[used]).any()
+    ):
         return "jensenshannon"
     return "wasserstein"
 
@@ -155,6 +161,32 @@ def _crossings(areas: Floats, widths: Floats, left: Floats, right: Floats, noise
     at = np.minimum(np.abs(at), 40.0)  # where nothing crosses any more
     added = spread * (np.sqrt(2 / np.pi) * np.exp(-(at**2) / 2) - 2 * at * special.ndtr(-at))
     return (_SHARES / 2) @ added * widths
+
+
+def tested_counts(reference: CategoryProfile, current: CategoryProfile) -> tuple[list[str], Counts, Counts]:
+    """As `category_counts`, with cells that were not chosen by what the reference happens to hold.
+
+    Where not all are counted, the grid's categories are the most frequent of the reference, which makes the reference
+    look richer in them than it is. Then only those far more frequent than the last keep a cell beside the ones
+    chosen by hash; the rest is one cell.
+    """
+    names, first, second = category_counts(reference, current)
+    bound = min(reference.threshold, current.threshold)
+    if bound >= 2**64 or not names:
+        return names, first, second
+    cut = min((count for count in reference.listed if count), default=0)
+    own = np.array(
+        [
+            bool(name) and (category_hash(name) < bound or reference.counts.get(name, 0) >= 4 * cut + _FAR_ABOVE)
+            for name in names
+        ]
+    )
+    kept = [name for name, chosen in zip(names, own, strict=True) if chosen]
+    return (
+        [*kept, ""],
+        np.r_[first[own], first[~own].sum()].astype(np.int64),
+        np.r_[second[own], second[~own].sum()].astype(np.int64),
+    )
 
 
 def category_counts(reference: CategoryProfile, current: CategoryProfile) -> tuple[list[str], Counts, Counts]:

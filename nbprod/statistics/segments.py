@@ -17,7 +17,7 @@ from nbprod.domain.names import nearest
 from nbprod.domain.numbers import number
 from nbprod.errors import DataError
 from nbprod.statistics.bootstrap import metric_interval
-from nbprod.statistics.comparison import Comparison
+from nbprod.statistics.comparison import DriftComparison
 from nbprod.statistics.interval import Interval
 from nbprod.statistics.metrics import class_codes, classes_of, metric
 from nbprod.statistics.significance import benjamini_hochberg
@@ -302,7 +302,7 @@ def _mask(frame: pd.DataFrame, condition: Condition) -> Mask:
 
 def compare_segments(
     reference: Any, current: Any, by: str, *, alpha: float = 0.05, seed: int = 0, **options: Any
-) -> dict[str, Comparison]:
+) -> dict[str, DriftComparison]:
     """Compare every segment with the same segment of the reference; multiplicity is controlled over all at once.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan, nan
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -14,43 +14,28 @@ from numpy.typing import NDArray
 from nbprod.datasets import Dataset, open_dataset
 from nbprod.domain.names import nearest
 from nbprod.errors import DataError, SettingsError
-from nbprod.statistics.blocknull import block_null, shares_distance, wasserstein_distance
 from nbprod.statistics.category import CategoryProfile
-from nbprod.statistics.columns import Kind, numbers, text_lengths
-from nbprod.statistics.comparison import ColumnComparison, ColumnVerdict, Comparison, Unseen
-from nbprod.statistics.effects import (
-    Effect,
-    cell_means,
-    group_places,
-    rows_needed,
-    shares_effect,
-    wasserstein_effect,
-)
+from nbprod.statistics.change import Change, ColumnTest, category_change, empty_change, line_change, outside_rows
+from nbprod.statistics.columns import ColumnType, numbers, text_lengths
+from nbprod.statistics.comparison import ColumnComparison, ColumnVerdict, DriftComparison
+from nbprod.statistics.effects import USUAL_LINE
 from nbprod.statistics.numeric import NumericProfile
 from nbprod.statistics.profile import ColumnProfile, Profile
 from nbprod.statistics.scores import (
     METHODS,
-    category_counts,
     default_method,
     score_profiles,
     score_values,
     wasserstein_of_profiles,
 )
 from nbprod.statistics.sentences import column_sentence
-from nbprod.statistics.significance import (
-    Null,
-    chi_square_null,
-    independent_square,
-    two_proportions,
-    upper_share,
-    wasserstein_null,
-)
+from nbprod.statistics.significance import upper_share
+from nbprod.statistics.unseen import UnseenRows, unseen_categories
 
 __all__ = ["compare"]
 
 Floats = NDArray[np.float64]
 _UNSEEN_SHOWN = 20
-_SURE = 1e-3  # of one category among many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +48,9 @@ class _Pair:
     values: tuple[Floats, Floats] | None
     blocks: tuple[NDArray[np.int64], NDArray[np.int64]] | None
     method: str | None
-    threshold: float | None
+    threshold: float
     seed: int
+    design: float
 
 
 def compare(
@@ -79,7 +65,7 @@ def compare(
     time: str | None = None,
     block: str = "1d",
     blocks: bool | None = None,
-) -> Comparison:
+) -> DriftComparison:
     """Say which columns changed: significantly, and by so much that it matters.
 
     Parameters
@@ -139,11 +125,12 @@ def compare(
             values=_values(name, first.columns[name], second.columns[name], sources),
             blocks=counted,
             method=(methods or {}).get(name),
-            threshold=(thresholds or {}).get(name),
+            threshold=(thresholds or {}).get(name) or USUAL_LINE,
             seed=seed,
+            design=1.0 if by_blocks else _design(name, first, second),
         )
         results.append(_column(pair))
-    return Comparison(
+    return DriftComparison(
         columns={column.name: column for column in results},
         reference_rows=first.rows,
         current_rows=second.rows,
@@ -151,7 +138,14 @@ def compare(
         seed=seed,
         added=tuple(name for name in _names(current, second) if name not in first.columns),
         blocks=first.blocks.block if by_blocks and first.blocks is not None else None,
+        caution="" if by_blocks or second.order is None else second.order.sentence,
     ).judged(alpha)
+
+
+def _design(name: str, first: Profile, second: Profile) -> float:
+    """How many rows of a column count as one; a stored reference is taken to be like the current rows."""
+    known = [profile.order.design(name) for profile in (first, second) if profile.order is not None]
+    return sum(known) / len(known) if known else 1.0
 
 
 def _profiles(
@@ -186,7 +180,7 @@ def _values(
     numeric = first.kind is second.kind and isinstance(first, NumericProfile)
     if sources is None or not numeric or not first.n or not second.n:
         return None
-    read = text_lengths if first.kind is Kind.TEXT else numbers
+    read = text_lengths if first.kind is ColumnType.TEXT else numbers
     found = []
     for source in sources:
         values = read(source.table([name]).column(0).combine_chunks())
@@ -217,13 +211,13 @@ def _schema(name: str, reference: ColumnProfile, rows: int, words: str) -> Colum
 
 
 def _missing(column: ColumnProfile) -> float:
-    return (column.rows - column.n) / column.rows if column.rows else 0.0
+    return column.missing / column.rows if column.rows else 0.0
 
 
 def _column(pair: _Pair) -> ColumnComparison:
     """Everything but what depends on the other columns."""
     reference, current = pair.reference, pair.current
-    empty = Kind.EMPTY in {reference.kind, current.kind} or not (reference.n and current.n)
+    empty = ColumnType.EMPTY in {reference.kind, current.kind} or not (reference.n and current.n)
     if not empty and reference.kind is not current.kind:
         return _schema(
             pair.name, reference, current.rows, f"holds {current.dtype}, where the reference has {reference.dtype}"
@@ -233,149 +227,74 @@ def _column(pair: _Pair) -> ColumnComparison:
             f"column {pair.name!r} was profiled on two grids, which cannot be compared",
             hint="Make the second with Profile.of(data, grid=first).",
         )
-    random = np.random.default_rng([pair.seed, zlib.crc32(pair.name.encode(errors="surrogatepass"))])
+    test = ColumnTest(
+        line=pair.threshold,
+        blocks=pair.blocks,
+        design=pair.design,
+        seed=pair.seed,
+        random=np.random.default_rng([pair.seed, zlib.crc32(pair.name.encode(errors="surrogatepass"))]),
+    )
     method = pair.method or default_method(reference, current)
     if method not in METHODS:
         raise SettingsError(f"there is no drift method {method!r}", hint=nearest(method, METHODS))
-    missing_p = _missing_test(pair)
     score = distance = nan
-    null: Null | None = None
-    effect = Effect(value=nan, unit="", low=nan, high=nan, std_error=nan, noise=nan)
-    unseen: tuple[Unseen, ...] = ()
-    multiplied = ""
+    new = UnseenRows(rows=0, expected=0.0, listed=())
     outside = 0.0
     if not empty and isinstance(reference, NumericProfile) and isinstance(current, NumericProfile):
         score = (
             score_profiles(method, reference, current) if pair.values is None else score_values(method, *pair.values)
         )
-        distance, null, effect = _numeric(pair, reference, current, method, score, random)
-        outside = _outside(reference, current)
+        distance = _distance(pair, reference, current, method, score)
+        few = default_method(reference, current) == "jensenshannon"
+        change = line_change(reference, current, test, few=few)
+        outside = outside_rows(reference, current) / current.n
     elif not empty and isinstance(reference, CategoryProfile) and isinstance(current, CategoryProfile):
         score = score_profiles(method, reference, current)
-        null, effect = _categories(pair, reference, current, random)
-        unseen, multiplied = _unseen(reference, current), _multiplied(reference, current)
-    tested = [p for p in (null.p_value if null else nan, missing_p) if not isnan(p)]
-    p_value = min(1.0, min(tested) * len(tested)) if tested else nan
+        change = category_change(reference, current, test)
+        new = unseen_categories(reference, current)
+    else:
+        change = empty_change(reference, current, test)
+    named = change.effects[0] if not empty else None
     return ColumnComparison(
         name=pair.name,
         kind=reference.kind,
         verdict=ColumnVerdict.SAME,
         method=method,
         score=score,
-        p_value=p_value,
+        p_value=change.p_value,
         p_adjusted=nan,
-        effect=effect.value,
-        effect_unit=effect.unit,
-        low=effect.low,
-        high=effect.high,
-        threshold=pair.threshold or 0.1,
+        effect=named.value if named else nan,
+        effect_unit=named.unit if named else "",
+        low=named.low if named else nan,
+        high=named.high if named else nan,
+        threshold=pair.threshold,
         distance=distance,
         reference_missing=_missing(reference),
         current_missing=_missing(current),
-        missing_p_value=missing_p,
-        unseen=unseen[:_UNSEEN_SHOWN],
-        multiplied=multiplied,
-        unseen_share=sum(one.share for one in unseen),
+        missing_p_value=change.missing_p_value,
+        effects=change.effects,
+        reference_infinite=reference.infinite / max(reference.rows, 1),
+        current_infinite=current.infinite / max(current.rows, 1),
+        reference_n=reference.n,
+        current_n=current.n,
+        unseen=new.listed[:_UNSEEN_SHOWN],
+        multiplied=_multiplied(change),
+        unseen_share=new.rows / current.n if current.n else 0.0,
+        unseen_expected=new.expected,
         unseen_bound=upper_share(0, reference.n) if reference.n else 1.0,
         outside=outside,
-        rows_needed=_needed(effect, pair),
-        sentence=column_sentence(pair.name, reference, current, unseen, outside),
+        design=pair.design,
+        sentence=column_sentence(pair.name, reference, current, new, change.effects),
     )
 
 
-def _needed(effect: Effect, pair: _Pair) -> int | None:
-    """Rows for a verdict, ``None`` if there are enough to exclude a material change with 95 %."""
-    threshold = pair.threshold or 0.1
-    if isnan(effect.noise) or effect.value + 1.645 * max(effect.std_error, effect.noise / 2) < threshold:
-        return None
-    return rows_needed(effect, threshold, pair.reference.n, pair.current.n)
-
-
-def _missing_test(pair: _Pair) -> float:
-    reference, current = pair.reference, pair.current
-    absent = reference.rows - reference.n, current.rows - current.n
-    if not any(absent) or not (reference.rows and current.rows):
-        return nan
-    if pair.blocks is not None:
-        split = [np.column_stack([part[:, :-1].sum(axis=1), part[:, -1]]) for part in pair.blocks]
-        null = block_null(split[0], split[1], shares_distance)
-        return nan if null is None else null.p_value
-    return two_proportions(absent[0], reference.rows, absent[1], current.rows)
-
-
-def _numeric(
-    pair: _Pair,
-    reference: NumericProfile,
-    current: NumericProfile,
-    method: str,
-    score: float,
-    random: np.random.Generator,
-) -> tuple[float, Null | None, Effect]:
+def _distance(pair: _Pair, reference: NumericProfile, current: NumericProfile, method: str, score: float) -> float:
+    """The Wasserstein-1 distance in the column's own unit."""
     if pair.values is not None and method in {"wasserstein", "length"}:
-        distance = score * max(float(np.std(pair.values[0])), 0.001)
-    else:
-        distance = wasserstein_of_profiles(reference, current)
-    scale = reference.std or reference.merge(current).std or 1.0  # a constant has no spread of its own
-    positions = cell_means(reference, current)
-    few = method == "jensenshannon"
-    chosen: Null | None
-    design = 1.0
-    if pair.blocks is not None:
-        places = group_places(reference, current, positions)
-        chosen = block_null(pair.blocks[0][:, :-1], pair.blocks[1][:, :-1], wasserstein_distance(places))
-        independent = independent_square(reference.counts, current.counts, positions)
-        if chosen is not None and independent:
-            design = max(chosen.mean_square / independent, 1.0)
-        null = chosen or wasserstein_null(reference.counts, current.counts, positions, random)
-    else:
-        null = wasserstein_null(reference.counts, current.counts, positions, random)
-        chosen = chi_square_null(reference.counts, current.counts, random) if few else null
-    if few:
-        used = (reference.counts + current.counts) > 0
-        effect = shares_effect(
-            score_profiles(method, reference, current), reference.counts[used], current.counts[used], design
-        )
-    else:
-        effect = wasserstein_effect(distance, reference, current, null, scale, design)
-    return distance, chosen, effect
+        return score * max(float(np.std(pair.values[0])), 0.001)
+    return wasserstein_of_profiles(reference, current)
 
 
-def _categories(
-    pair: _Pair, reference: CategoryProfile, current: CategoryProfile, random: np.random.Generator
-) -> tuple[Null | None, Effect]:
-    _, first, second = category_counts(reference, current)
-    distance = score_profiles("jensenshannon", reference, current)
-    if pair.blocks is None:
-        return chi_square_null(first, second, random), shares_effect(distance, first, second, 1.0)
-    null = block_null(pair.blocks[0][:, :-1], pair.blocks[1][:, :-1], shares_distance)
-    groups = int(((pair.blocks[0].sum(axis=0) + pair.blocks[1].sum(axis=0))[:-1] > 0).sum())
-    independent = max(groups - 1, 1) / 8 * (1 / reference.n + 1 / current.n)
-    design = 1.0 if null is None else max(null.mean_square / independent, 1.0)
-    return null, shares_effect(distance, first, second, design)
-
-
-def _unseen(reference: CategoryProfile, current: CategoryProfile) -> tuple[Unseen, ...]:
-    names, first, second = category_counts(reference, current)
-    found = [
-        Unseen(value=name, rows=int(after), share=int(after) / current.n)
-        for name, before, after in zip(names, first, second, strict=True)
-        if before == 0 and (name or name in current.counts)
-    ]
-    return tuple(sorted(found, key=lambda one: (-one.rows, one.value)))
-
-
-def _multiplied(reference: CategoryProfile, current: CategoryProfile) -> str:
-    """The category that changed by the largest factor, if that is two or more and no accident of few rows."""
-    found = []
-    for name, before, after in zip(*category_counts(reference, current), strict=True):
-        low, high = sorted((before / reference.n, after / current.n))
-        if name and high - low >= 0.01 and high >= 2 * low:
-            p_value = two_proportions(int(before), reference.n, int(after), current.n)
-            found += [(low / high, name)] if p_value <= _SURE else []
-    return min(found)[1] if found else ""
-
-
-def _outside(reference: NumericProfile, current: NumericProfile) -> float:
-    held = np.flatnonzero(reference.counts)
-    beyond = int(current.counts[: held[0]].sum() + current.counts[held[-1] + 1 :].sum())
-    return beyond / current.n
+def _multiplied(change: Change) -> str:
+    """The category whose share surely changed by a factor of two and a point at least."""
+    return next((one.where for one in change.effects if one.name == "category" and one.material), "")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nbprod.disk import digest_folder, make_folder, publish_folder, refuse_links, telling, write_file
+from nbprod.disk import digest_folder, make_folder, publish_folder, refuse_links, reporting_os_errors, write_file
 from nbprod.errors import ConflictError, EnvironmentProblem, NotFoundError, StoreError
 
 __all__ = ["Files"]
@@ -64,7 +64,7 @@ class Files:
             make_folder(path.parent)
             write_file(path, content)
             return
-        with telling(f"writing {self._url(name)}"):
+        with reporting_os_errors(f"writing {self._url(name)}"):
             self._remote().pipe_file(self._url(name), content.encode() if isinstance(content, str) else content)
 
     def read(self, name: str) -> bytes:
@@ -88,7 +88,7 @@ class Files:
         """A private folder beside the files, to be filled and published; what is left of it is removed."""
         beside = make_folder((Path(self.root) if self.is_local else self._cached()) / LEFTOVERS)
         folder = beside / secrets.token_hex(8)
-        with telling(f"making the folder {folder}"):
+        with reporting_os_errors(f"making the folder {folder}"):
             folder.mkdir(mode=0o700)
         try:
             yield folder
@@ -136,7 +136,7 @@ class Files:
             return target
         if self.is_local or not self._remote().exists(f"{self._url(name)}/{manifest}"):
             raise NotFoundError(f"there is no folder {name} in {self.root}")
-        with self.staging() as folder, telling(f"fetching {self._url(name)}"):
+        with self.staging() as folder, reporting_os_errors(f"fetching {self._url(name)}"):
             here = folder / "folder"
             self._remote().get(self._url(name) + "/", str(here), recursive=True)
             make_folder(target.parent)
@@ -165,7 +165,7 @@ class Files:
         remote, url = self._remote(), self._url(name)
         if not (folder / manifest).is_file():
             raise StoreError(f"{folder} has no {manifest}, which makes it exist at {url}")
-        with telling(f"writing {url}"):
+        with reporting_os_errors(f"writing {url}"):
             if remote.exists(f"{url}/{manifest}"):
                 raise ConflictError(f"{url} exists already; nothing was changed")
             for path in sorted(folder.rglob("*")):

@@ -34,7 +34,7 @@ from nbprod.store.databases import Database, open_database
 from nbprod.store.files import Files
 from nbprod.store.queries import filtered, is_key, key_of, matches
 from nbprod.store.rows import decode, encode, to_json
-from nbprod.store.tables import Kind, events, kind_of
+from nbprod.store.tables import RecordKind, events, kind_of
 
 __all__ = ["Session", "Store"]
 
@@ -351,7 +351,7 @@ class Session:
         if not self._is_write:
             raise StoreError("this session only reads", hint="Use store.write().")
 
-    def _not_found(self, kind: Kind, key: tuple[Any, ...]) -> NotFoundError:
+    def _not_found(self, kind: RecordKind, key: tuple[Any, ...]) -> NotFoundError:
         columns = [kind.table.c[name] for name in kind.key]
         newest = select(*columns).order_by(kind.table.c[kind.at].desc()).limit(200)
         names = [kind.name(tuple(row)) for row in self._connection.execute(newest)]

@@ -12,17 +12,17 @@ from nbprod.clock import format_utc
 from nbprod.domain.names import nearest
 from nbprod.errors import StoreError
 from nbprod.store.rows import codecs
-from nbprod.store.tables import Kind
+from nbprod.store.tables import RecordKind
 
 __all__ = ["filtered", "is_key", "key_of", "matches"]
 
 
-def key_of(kind: Kind, record: Any) -> tuple[Any, ...]:
+def key_of(kind: RecordKind, record: Any) -> tuple[Any, ...]:
     """The key of a record."""
     return tuple(getattr(record, name) for name in kind.key)
 
 
-def is_key(kind: Kind, key: tuple[Any, ...]) -> ColumnElement[bool]:
+def is_key(kind: RecordKind, key: tuple[Any, ...]) -> ColumnElement[bool]:
     """The condition that a row has a key.
 
     Raises

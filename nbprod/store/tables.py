@@ -25,7 +25,7 @@ from nbprod.domain.version import Alias, ModelVersion, RegisteredModel
 from nbprod.errors import StoreError
 from nbprod.store.rows import codecs
 
-__all__ = ["KINDS", "Kind", "events", "kind_of", "metadata", "schema"]
+__all__ = ["KINDS", "RecordKind", "events", "kind_of", "metadata", "schema"]
 
 metadata = MetaData()
 TYPES: Mapping[type, type[Any]] = {str: Text, int: BigInteger, float: Double}
@@ -40,7 +40,7 @@ schema = Table(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class RecordKind:
     """What the ledger knows about one sort of record."""
 
     record: type
@@ -62,11 +62,11 @@ def _table(name: str, record: type, key: tuple[str, ...], *extras: Any) -> Table
     return Table(name, metadata, *columns, *extras)
 
 
-def _kind(record: type, noun: str, table: str, key: tuple[str, ...], at: str, *extras: Any) -> Kind:
-    return Kind(record=record, noun=noun, table=_table(table, record, key, *extras), key=key, at=at)
+def _kind(record: type, noun: str, table: str, key: tuple[str, ...], at: str, *extras: Any) -> RecordKind:
+    return RecordKind(record=record, noun=noun, table=_table(table, record, key, *extras), key=key, at=at)
 
 
-KINDS: Mapping[type, Kind] = {
+KINDS: Mapping[type, RecordKind] = {
     kind.record: kind
     for kind in (
         _kind(
@@ -170,7 +170,7 @@ events = _table(
 )
 
 
-def kind_of(record: type) -> Kind:
+def kind_of(record: type) -> RecordKind:
     """The kind of a class of records.
 
     Raises

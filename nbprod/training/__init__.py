@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nbprod.lazy import on_first_use
 
 if TYPE_CHECKING:
-    from nbprod.training.columns import Kind, column_kinds, plain_frame
+    from nbprod.training.columns import FeatureKind, column_kinds, plain_frame
     from nbprod.training.comparison import (
         Trained,
         best_of,
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         cross_validated,
         fit,
         learning_curve,
-        train_beside,
+        train_with_baselines,
     )
     from nbprod.training.continuing import can_continue, continue_training, learn_on, refit
     from nbprod.training.estimators import make_estimator, read_settings, short_names
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nbprod.training.task import infer_task, task_for
 
 __all__ = [
-    "Kind",
+    "FeatureKind",
     "Split",
     "Trained",
     "TrainingRows",
@@ -52,7 +52,7 @@ __all__ = [
     "short_names",
     "split_rows",
     "task_for",
-    "train_beside",
+    "train_with_baselines",
 ]
 
 __getattr__ = on_first_use(__name__)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["Kind", "column_kinds", "kind_of", "plain_frame"]
+__all__ = ["FeatureKind", "column_kinds", "kind_of", "plain_frame"]
 
 #: Text with more words than this on average is text, not a category.
 _WORDS_OF_TEXT = 3.0
@@ -20,7 +20,7 @@ _COUNT_OF_IDENTIFIER = 50
 _SAMPLE_ROWS = 10_000
 
 
-class Kind(StrEnum):
+class FeatureKind(StrEnum):
     """What a column holds, as far as preprocessing cares."""
 
     NUMERIC = "numeric"
@@ -33,55 +33,55 @@ class Kind(StrEnum):
     UNUSABLE = "unusable"  #: lists, bytes, durations, objects, mixtures
 
 
-def column_kinds(frame: pd.DataFrame) -> dict[str, Kind]:
+def column_kinds(frame: pd.DataFrame) -> dict[str, FeatureKind]:
     """The kind of each column, from its type where that says enough, else from its values."""
     return {str(name): kind_of(frame[name]) for name in frame.columns}
 
 
-def kind_of(column: pd.Series[Any]) -> Kind:
+def kind_of(column: pd.Series[Any]) -> FeatureKind:
     """The kind of one column; NumPy, nullable and Arrow types give the same answer.
 
     Examples
     --------
     >>> kind_of(pd.Series([1, None], dtype="Int64"))
-    <Kind.NUMERIC: 'numeric'>
+    <FeatureKind.NUMERIC: 'numeric'>
     >>> kind_of(pd.Series(["red", "blue", "red"]))
-    <Kind.CATEGORY: 'category'>
+    <FeatureKind.CATEGORY: 'category'>
     """
     types = pd.api.types
     if column.isna().all():
-        return Kind.EMPTY
+        return FeatureKind.EMPTY
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return Kind.CATEGORY
+        return FeatureKind.CATEGORY
     if types.is_bool_dtype(column.dtype):
-        return Kind.BOOLEAN
+        return FeatureKind.BOOLEAN
     if types.is_complex_dtype(column.dtype) or types.is_timedelta64_dtype(column.dtype):
-        return Kind.UNUSABLE
+        return FeatureKind.UNUSABLE
     if types.is_numeric_dtype(column.dtype):
-        return Kind.NUMERIC
+        return FeatureKind.NUMERIC
     if types.is_datetime64_any_dtype(column.dtype):
-        return Kind.DATETIME
+        return FeatureKind.DATETIME
     return _kind_of_values(column.dropna())
 
 
-def _kind_of_values(present: pd.Series[Any]) -> Kind:
+def _kind_of_values(present: pd.Series[Any]) -> FeatureKind:
     sample = present.iloc[:: max(1, len(present) // _SAMPLE_ROWS)]
     types = {type(value) for value in sample}
     if types <= {bool, np.bool_}:
-        return Kind.BOOLEAN
+        return FeatureKind.BOOLEAN
     if all(issubclass(kind, int | float | decimal.Decimal | np.number) for kind in types):
-        return Kind.NUMERIC
+        return FeatureKind.NUMERIC
     if all(issubclass(kind, dt.date) for kind in types):
-        return Kind.DATETIME
+        return FeatureKind.DATETIME
     if not all(issubclass(kind, str) for kind in types):
-        return Kind.UNUSABLE
+        return FeatureKind.UNUSABLE
     words = sample.astype(str)
     if words.str.count(r"\s+").mean() + 1 > _WORDS_OF_TEXT:
-        return Kind.TEXT
+        return FeatureKind.TEXT
     distinct = words.nunique()
     if distinct >= _COUNT_OF_IDENTIFIER and distinct / len(words) > _SHARE_OF_IDENTIFIER:
-        return Kind.IDENTIFIER
-    return Kind.CATEGORY
+        return FeatureKind.IDENTIFIER
+    return FeatureKind.CATEGORY
 
 
 def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
@@ -98,15 +98,15 @@ def _plain(column: pd.Series[Any]) -> pd.Series[Any]:
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype if not column.isna().any() else object).infer_objects()
     kind = kind_of(column)
-    if kind is Kind.NUMERIC:
+    if kind is FeatureKind.NUMERIC:
         return _numbers(column)
-    if kind is Kind.BOOLEAN:
+    if kind is FeatureKind.BOOLEAN:
         return column.astype(object).where(column.notna(), None) if column.isna().any() else column.astype("bool")
-    if kind is Kind.EMPTY:
+    if kind is FeatureKind.EMPTY:
         return pd.Series(np.nan, index=column.index, dtype="float64")
-    if kind is Kind.DATETIME:
+    if kind is FeatureKind.DATETIME:
         return _moments(column)
-    if kind is Kind.UNUSABLE:
+    if kind is FeatureKind.UNUSABLE:
         return column
     # left to pandas: text is "str" from pandas 3 on and "object" before
     return pd.Series(column.astype(object).where(column.notna(), np.nan).tolist(), index=column.index)

@@ -30,8 +30,8 @@ __all__ = [
     "fit",
     "learned",
     "learning_curve",
-    "told_by",
-    "train_beside",
+    "predictions_of",
+    "train_with_baselines",
 ]
 
 BASELINE, SIMPLE = "baseline", "simple"
@@ -57,7 +57,7 @@ def fit(name: str, pipeline: Pipeline, split: Split) -> Trained:
     started = time.perf_counter()
     fitted = learned(pipeline, split.train)
     took = time.perf_counter() - started
-    return Trained(name=name, pipeline=fitted, predictions=told_by(fitted, split.test), fit_s=took)
+    return Trained(name=name, pipeline=fitted, predictions=predictions_of(fitted, split.test), fit_s=took)
 
 
 def learned(pipeline: Pipeline, rows: TrainingRows) -> Pipeline:
@@ -67,13 +67,13 @@ def learned(pipeline: Pipeline, rows: TrainingRows) -> Pipeline:
     return fitted
 
 
-def told_by(pipeline: Pipeline, rows: TrainingRows) -> Predictions:
+def predictions_of(pipeline: Pipeline, rows: TrainingRows) -> Predictions:
     """What a fitted pipeline says about rows."""
     with one_thread_if_small(rows.features.size):
         return Predictions.of(pipeline, rows.features)
 
 
-def train_beside(estimator: Any, split: Split, *, name: str = "model") -> dict[str, Trained]:
+def train_with_baselines(estimator: Any, split: Split, *, name: str = "model") -> dict[str, Trained]:
     """Fit an estimator, and beside it a baseline that looks at no column and a simple linear model.
 
     Parameters
@@ -113,7 +113,7 @@ def compare_models(
     Parameters
     ----------
     models
-        As `train_beside` gives them.
+        As `train_with_baselines` gives them.
     metric
         The one that counts.
     folds
@@ -180,7 +180,7 @@ def cross_validated(
     values, ratios = [], []
     for train, test in folds_of(rows, kind, folds, seed):
         seen, held = rows.rows(train), rows.rows(test)
-        told = told_by(learned(clone(pipeline), seen), held)
+        told = predictions_of(learned(clone(pipeline), seen), held)
         if not set(held.target) <= set(seen.target) and metric.needs == "probability":
             continue  # a class the fold never saw has no probability
         value = metric(held.target, told.for_metric(metric), classes=told.classes)
@@ -217,7 +217,7 @@ def learning_curve(
         fitted = learned(clone(pipeline), rows)
         line: dict[str, Any] = {"rows": len(rows)}
         for called, seen in (("learned", rows), ("held_back", split.test)):
-            told = told_by(fitted, seen)
+            told = predictions_of(fitted, seen)
             line[called] = metric(seen.target, told.for_metric(metric), classes=told.classes)
         lines.append(line)
     return pd.DataFrame(lines, columns=["rows", "learned", "held_back"])

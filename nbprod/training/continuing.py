@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from nbprod.errors import SchemaError, SettingsError
-from nbprod.training.comparison import Trained, learned, told_by
+from nbprod.training.comparison import Trained, learned, predictions_of
 from nbprod.training.preparation import TrainingRows
 from nbprod.training.splitting import Split
 
@@ -38,7 +38,7 @@ def learn_on(earlier: Pipeline, split: Split, *, name: str = "continued") -> Tra
     started = time.perf_counter()
     fitted = continue_training(earlier, split.train)
     took = time.perf_counter() - started
-    told = told_by(fitted, split.test)
+    told = predictions_of(fitted, split.test)
     return Trained(name=name, pipeline=fitted, predictions=told, fit_s=took, earlier=earlier)
 
 

@@ -13,15 +13,15 @@ from nbprod.datasets.windows import AUTO, between, check_frame, moments, only_mo
 from nbprod.domain.markup import card
 from nbprod.domain.plain import listed
 from nbprod.errors import DataError, SettingsError
-from nbprod.training.columns import Kind, column_kinds, plain_frame
+from nbprod.training.columns import FeatureKind, column_kinds, plain_frame
 from nbprod.training.task import Task, check_target, task_of
 
 __all__ = ["TrainingRows", "prepare"]
 
 _SET_ASIDE = {
-    Kind.EMPTY: "holds no value",
-    Kind.IDENTIFIER: "has another word in nearly every row, like an identifier",
-    Kind.UNUSABLE: "holds values no model takes (lists, bytes or objects)",
+    FeatureKind.EMPTY: "holds no value",
+    FeatureKind.IDENTIFIER: "has another word in nearly every row, like an identifier",
+    FeatureKind.UNUSABLE: "holds values no model takes (lists, bytes or objects)",
 }
 
 
@@ -32,7 +32,7 @@ class TrainingRows:
     features: pd.DataFrame
     target: pd.Series[Any]
     task: Task
-    kinds: Mapping[str, Kind]  #: of the features
+    kinds: Mapping[str, FeatureKind]  #: of the features
     times: pd.Series[Any] | None = None
     groups: pd.Series[Any] | None = None
     notes: tuple[str, ...] = ()  #: a sentence for everything that was set aside or is odd
@@ -45,7 +45,7 @@ class TrainingRows:
         return f"<TrainingRows {size}, {self.task} of {self.target.name!r}>"
 
     def _repr_html_(self) -> str:
-        kinds = [(kind, [n for n, k in self.kinds.items() if k is kind]) for kind in Kind]
+        kinds = [(kind, [n for n, k in self.kinds.items() if k is kind]) for kind in FeatureKind]
         return card(
             f"{self.task.capitalize()} of {self.target.name}",
             [

@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from nbprod.errors import DataError
-from nbprod.training.columns import Kind, column_kinds
+from nbprod.training.columns import FeatureKind, column_kinds
 from nbprod.training.parts import BooleanNumbers, DatetimeParts, FilledText
 
 __all__ = ["make_pipeline"]
@@ -29,7 +29,7 @@ _MOST_WORDS = 300
 _SCALE_FREE = ("Tree", "Forest", "GradientBoosting", "Dummy", "Bagging", "XGB", "LGBM", "CatBoost")
 
 
-def make_pipeline(estimator: Any, frame: pd.DataFrame, *, kinds: Mapping[str, Kind] | None = None) -> Pipeline:
+def make_pipeline(estimator: Any, frame: pd.DataFrame, *, kinds: Mapping[str, FeatureKind] | None = None) -> Pipeline:
     """Put preprocessing chosen from the column kinds before an estimator.
 
     Numbers: missing ones become the median and are marked, then everything is scaled, where the estimator cares for
@@ -53,23 +53,23 @@ def make_pipeline(estimator: Any, frame: pd.DataFrame, *, kinds: Mapping[str, Ki
         No column can be learned from.
     """
     kinds = dict(kinds or column_kinds(frame))
-    by_kind = {kind: [name for name in map(str, frame.columns) if kinds[name] is kind] for kind in Kind}
+    by_kind = {kind: [name for name in map(str, frame.columns) if kinds[name] is kind] for kind in FeatureKind}
     boosted = type(estimator).__name__.startswith("HistGradientBoosting")
     scaled = not any(word in type(estimator).__name__ for word in _SCALE_FREE)
     steps: list[tuple[str, Any, Any]] = []
-    many = [name for name in by_kind[Kind.CATEGORY] if boosted and frame[name].nunique() > _FEW_CATEGORIES]
-    if names := [name for name in by_kind[Kind.CATEGORY] if name not in many]:
+    many = [name for name in by_kind[FeatureKind.CATEGORY] if boosted and frame[name].nunique() > _FEW_CATEGORIES]
+    if names := [name for name in by_kind[FeatureKind.CATEGORY] if name not in many]:
         steps.append(("categories", _one_hot(), names))
     if many:
         steps.append(("many categories", _ordinal(), many))
-    gappy = [name for name in by_kind[Kind.BOOLEAN] if frame[name].isna().any()]
-    if names := by_kind[Kind.NUMERIC] + [name for name in by_kind[Kind.BOOLEAN] if name not in gappy]:
+    gappy = [name for name in by_kind[FeatureKind.BOOLEAN] if frame[name].isna().any()]
+    if names := by_kind[FeatureKind.NUMERIC] + [name for name in by_kind[FeatureKind.BOOLEAN] if name not in gappy]:
         steps.append(("numbers", "passthrough" if boosted else _numbers(scaled=scaled), names))
     if gappy:
         steps.append(("booleans", _after(BooleanNumbers(), boosted=boosted, scaled=scaled), gappy))
-    if names := by_kind[Kind.DATETIME]:
+    if names := by_kind[FeatureKind.DATETIME]:
         steps.append(("moments", _after(DatetimeParts(), boosted=boosted, scaled=scaled), names))
-    for name in by_kind[Kind.TEXT]:
+    for name in by_kind[FeatureKind.TEXT]:
         words = TfidfVectorizer(max_features=_MOST_WORDS, sublinear_tf=True)
         steps.append(
             (f"words of {name}".replace("__", "_"), Pipeline([("filled", FilledText()), ("words", words)]), [name])

@@ -8,7 +8,7 @@ import pandas as pd
 
 from nbprod.domain.names import nearest
 from nbprod.errors import DataError, SettingsError
-from nbprod.training.columns import Kind, kind_of
+from nbprod.training.columns import FeatureKind, kind_of
 
 __all__ = ["Task", "check_target", "infer_task", "task_for", "task_of"]
 
@@ -27,7 +27,7 @@ def infer_task(target: pd.Series[Any]) -> Task:
     >>> infer_task(pd.Series([0, 1] * 50)), infer_task(pd.Series(range(100)))
     ('classification', 'regression')
     """
-    if kind_of(target) is not Kind.NUMERIC:
+    if kind_of(target) is not FeatureKind.NUMERIC:
         return "classification"
     values = target.dropna().astype("float64")
     distinct = values.nunique()
@@ -118,7 +118,7 @@ def check_target(target: pd.Series[Any], task: Task) -> None:
 
 
 def _check_numbers(target: pd.Series[Any]) -> None:
-    if kind_of(target) not in {Kind.NUMERIC, Kind.BOOLEAN, Kind.EMPTY}:
+    if kind_of(target) not in {FeatureKind.NUMERIC, FeatureKind.BOOLEAN, FeatureKind.EMPTY}:
         raise DataError(
             f"the target {target.name!r} holds words, so it cannot be predicted as a number",
             hint='Set task="classification", or convert the column to numbers.',

@@ -5,7 +5,7 @@ import pytest
 from nbprod.domain.check import CheckOutcome
 from nbprod.domain.monitor import Verdict
 from nbprod.monitors.assessment import assess
-from nbprod.monitors.drawing import pictures
+from nbprod.monitors.charts import pictures
 from tests.unit.monitors.test_tasks import POLICY, held, rows_of
 
 

@@ -64,7 +64,7 @@ def test_a_failed_run_is_gone_on_with_in_its_kernel_after_a_mend(runs, tmp_path,
     first = runs.start("tee", n=5)
     assert (first.status, first.failed_cell) == (RunStatus.FAILED, "fit")  # said at once, in the ledger too
     assert runs.get(first.id).status is RunStatus.FAILED
-    hold = runs.hold_of(first)
+    hold = runs.retained_kernel(first)
     assert hold.cell == "fit"
 
     client = BlockingKernelClient(connection_file=hold.connection_file)
@@ -90,7 +90,7 @@ def test_a_failed_run_is_gone_on_with_in_its_kernel_after_a_mend(runs, tmp_path,
         (event,) = session.events(kind="run.resumed")
     assert (event.subject, event.data["of"], event.data["cell"]) == (again.id, first.id, "fit")
     assert runs.get(first.id) == first  # what ended stays as it was
-    assert runs.hold_of(first) is None
+    assert runs.retained_kernel(first) is None
     assert vanish(kernel_of(first), 10)
     with pytest.raises(ConflictError, match="nothing to resume"):
         runs.resume(again)
@@ -103,14 +103,14 @@ def test_what_the_kernel_has_not_seen_is_not_gone_on_with(runs, tmp_path, vanish
         runs.resume(first)
     assert len(runs.list()) == 1
     runs.release(first)
-    until(lambda: runs.hold_of(first) is None)
+    until(lambda: runs.retained_kernel(first) is None)
     assert vanish(kernel_of(first), 10)
     assert [event["kind"] for _, event in read_events(Path(first.folder))][-1] == "kernel.released"
 
 
 def test_without_a_held_kernel_it_starts_from_the_top_and_says_so(runs, tmp_path):
     first = runs.start("tee", n=4, hold_s=0)
-    assert runs.hold_of(first) is None
+    assert runs.retained_kernel(first) is None
     write(tmp_path / "templates" / "tee.ipynb", fit="fitted = n")
     told = []
     again = runs.resume(first, told=told.append)
@@ -126,13 +126,13 @@ def test_a_detached_run_is_held_by_its_own_process_and_gone_with_it(runs, tmp_pa
 
     first = runs.start("tee", hold_s=600, detach=True)
     until(lambda: runs.get(first.id).is_finished, 60)
-    assert runs.hold_of(first)
+    assert runs.retained_kernel(first)
     write(tmp_path / "templates" / "tee.ipynb", fit="fitted = still_undefined")
     second = runs.resume(first)
     assert (second.status, second.failed_cell) == (RunStatus.FAILED, "fit")
-    assert runs.hold_of(second)  # held again, by the same process
-    assert runs.hold_of(first) is None
+    assert runs.retained_kernel(second)  # held again, by the same process
+    assert runs.retained_kernel(first) is None
     holder = json.loads((Path(second.folder) / "hold.json").read_bytes())["pid"]
     os.kill(holder, signal.SIGKILL)
     assert vanish(kernel_of(first), 15)
-    assert runs.hold_of(second) is None
+    assert runs.retained_kernel(second) is None

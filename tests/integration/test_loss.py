@@ -9,7 +9,7 @@ import pytest
 
 from nbprod.notebook.execution import Execution
 from nbprod.notebook.journal import read_events
-from nbprod.notebook.replay import replayed
+from nbprod.notebook.recovery import replayed
 
 pytestmark = pytest.mark.kernel
 

@@ -7,16 +7,17 @@ from scipy import stats
 
 from nbprod.evaluation import compare as compare_predictions
 from nbprod.evaluation import slice_gains
+from nbprod.monitors.budget import share_of_level
 from nbprod.statistics import (
     compare,
     domain_drift,
     find_segments,
     group_gaps,
     metric_interval,
-    significance,
 )
 from nbprod.statistics.blocknull import block_null, wasserstein_distance
 from nbprod.statistics.metrics import metric
+from nbprod.statistics.omnibus import combined_p, line_evidence
 from nbprod.training import cross_validated, make_estimator, make_pipeline
 from tests.unit.evaluation.test_comparison import chosen, told
 from tests.unit.statistics.test_estimation import fitted, scored
@@ -81,38 +82,65 @@ def test_same_tables_are_not_told_apart():
     assert hits <= 3
 
 
+SHAPES = {
+    "normal": lambda random, n: random.normal(size=n),
+    "Student t, 2 d.o.f.": lambda random, n: random.standard_t(2, size=n),
+    "95 % zeros": lambda random, n: np.where(random.uniform(size=n) < 0.95, 0, random.lognormal(size=n)),
+    "Poisson": lambda random, n: random.poisson(3, size=n),
+    "binary": lambda random, n: random.integers(0, 2, n),
+    "120 categories": lambda random, n: np.minimum(random.zipf(1.4, n), 120).astype(str),
+}
+
+
 @pytest.mark.parametrize("sizes", [(60, 60), (2000, 300), (2000, 2000)])
-def test_wasserstein_null_holds_its_level(sizes):
-    """Share of p <= 0.05 in 200 runs without difference: 5 %, within four standard errors."""
-    hits = 0
-    share = np.random.default_rng(3).dirichlet(np.ones(40))
-    place = np.sort(np.random.default_rng(4).standard_t(2, 40))
+def test_the_combined_test_holds_its_level_on_every_shape(sizes):
+    """Share of p < 0.05 in 200 runs without a difference: at most 5 % and four standard errors."""
+    hits = dict.fromkeys(SHAPES, 0)
     for run in range(200):
-        random = np.random.default_rng(run)
-        a, b = (random.multinomial(n, share) for n in sizes)
-        hits += significance.wasserstein_null(a, b, place, random).p_value <= 0.05
-    assert 1 <= hits <= 23
+        random = np.random.default_rng([run, *sizes])
+        a, b = (pd.DataFrame({name: make(random, n) for name, make in SHAPES.items()}) for n in sizes)
+        for name, column in compare(a, b, seed=run).columns.items():
+            hits[name] += column.p_value < 0.05
+    assert max(hits.values()) <= 22, hits
+    assert sum(hits.values()) >= 20, hits
 
 
-def test_sparse_categories_hold_their_level():
-    hits = 0
-    share = 1 / np.arange(1, 121)
+def test_what_would_have_been_seen_is_seen():
+    """Four times in five, a shift as small as is said is found."""
+    found = 0
     for run in range(100):
         random = np.random.default_rng(run)
-        a, b = (random.multinomial(n, share / share.sum()) for n in (150, 80))
-        hits += significance.chi_square_null(a, b, random).p_value <= 0.05
-    assert hits <= 14
+        reference = pd.DataFrame({"x": random.normal(size=5000)})
+        smallest = compare(reference, pd.DataFrame({"x": random.normal(size=480)})).columns["x"].detectable
+        shifted = pd.DataFrame({"x": random.normal(smallest, size=480)})
+        found += compare(reference, shifted, seed=run).columns["x"].significant
+    assert 68 <= found <= 97
+
+
+def test_the_sum_of_looks_at_outcomes_that_arrive_spends_the_level_once():
+    """Four looks at one window, each with a quarter more of the outcomes; nothing has changed."""
+    alarms = once = 0
+    shares = (0.25, 0.5, 0.75, 1.0)
+    for run in range(2000):
+        wrong = np.random.default_rng(run).uniform(size=800) < 0.2
+        seen = [wrong[: int(800 * share)] for share in shares]
+        z = [(part.mean() - 0.2) / np.sqrt(0.16 / len(part)) for part in seen]
+        levels = [0.025 * share_of_level(shares[:place], share) for place, share in enumerate(shares)]
+        alarms += any(stats.norm.sf(each) <= level for each, level in zip(z, levels, strict=True))
+        once += any(stats.norm.sf(each) <= 0.025 for each in z)
+    assert alarms / 2000 <= 0.025 + 3 * np.sqrt(0.025 / 2000)
+    assert once / 2000 > 0.04
 
 
 def test_blocks_hold_their_level_where_rows_do_not():
-    distance = wasserstein_distance(np.arange(21.0))
+    distance = wasserstein_distance(np.ones(20))
     by_block = by_row = 0
     for run in range(200):
         random = np.random.default_rng(run)
         reference, current = days(random, 90, 0), days(random, 1, 0)
         by_block += block_null(reference, current, distance).p_value <= 0.05
         a, b = reference.sum(axis=0), current.sum(axis=0)
-        by_row += significance.wasserstein_null(a, b, np.arange(21.0), random).p_value <= 0.05
+        by_row += combined_p(line_evidence(a, b, np.arange(21.0), random)) <= 0.05
     assert by_block <= 22
     assert by_row >= 100
 

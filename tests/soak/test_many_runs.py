@@ -17,7 +17,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from nbprod.notebook.journal import read_events
-from nbprod.notebook.replay import replayed
+from nbprod.notebook.recovery import replayed
 from tests.integration.test_truth import RUNNER
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(3600)]

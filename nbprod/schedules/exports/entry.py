@@ -9,7 +9,7 @@ from cronsim import CronSim
 
 from nbprod.domain.schedule import Schedule
 from nbprod.errors import SettingsError
-from nbprod.schedules.moments import parsed
+from nbprod.schedules.due_times import parsed
 
 __all__ = ["Entry", "Place", "fields", "standard_cron"]
 

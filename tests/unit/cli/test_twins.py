@@ -26,7 +26,7 @@ TWINS = {
     "runs show": (Runs.get, {}),
     "runs watch": (Runs.watch, {}),
     "runs cancel": (Runs.cancel, {}),
-    "runs debug": (Runs.hold_of, {"release": None}),  # ws.runs.release(run)
+    "runs debug": (Runs.retained_kernel, {"release": None}),  # ws.runs.release(run)
     "runs resume": (Runs.resume, {}),
     "runs reproduce": (Runs.reproduce, {}),
     "runs prune": (Runs.prune, {"keep_registered": None}),  # always so; said for whoever reads the script

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from nbprod.domain.coercion import coerce
 from nbprod.domain.markers import Secret
-from nbprod.domain.type_rule import Kind, TypeRule
+from nbprod.domain.type_rule import TypeRule, ValueKind
 
 
 def rule(kind, **more):
-    return TypeRule(kind=Kind(kind), **more)
+    return TypeRule(kind=ValueKind(kind), **more)
 
 
 @pytest.mark.parametrize(

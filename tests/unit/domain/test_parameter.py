@@ -7,25 +7,25 @@ import pytest
 
 from nbprod.domain.markers import Secret
 from nbprod.domain.parameter import Parameter, bind, is_parameter_name, plain
-from nbprod.domain.type_rule import Kind, TypeRule
+from nbprod.domain.type_rule import TypeRule, ValueKind
 from nbprod.errors import ParameterError
 
 TEST_SIZE = Parameter(
     name="test_size",
-    rule=TypeRule(kind=Kind.FLOAT, low=0.05, high=0.5),
+    rule=TypeRule(kind=ValueKind.FLOAT, low=0.05, high=0.5),
     annotation="Annotated[float, Range(0.05, 0.5)]",
     default=0.2,
     default_text="0.2",
 )
 SHUFFLE = Parameter(
-    name="shuffle", rule=TypeRule(kind=Kind.BOOL), annotation="bool", default=True, default_text="True"
+    name="shuffle", rule=TypeRule(kind=ValueKind.BOOL), annotation="bool", default=True, default_text="True"
 )
-TARGET = Parameter(name="target", rule=TypeRule(kind=Kind.STR), annotation="str", is_required=True)
+TARGET = Parameter(name="target", rule=TypeRule(kind=ValueKind.STR), annotation="str", is_required=True)
 TOKEN = Parameter(
-    name="token", rule=TypeRule(kind=Kind.SECRET), annotation="Secret", default=Secret("env:A"), default_text="…"
+    name="token", rule=TypeRule(kind=ValueKind.SECRET), annotation="Secret", default=Secret("env:A"), default_text="…"
 )
 STAMP = Parameter(name="stamp", rule=TypeRule(), default_text="today()", is_computed=True)
-SEED = Parameter(name="seed", rule=TypeRule(kind=Kind.INT), default=1, default_text="1")
+SEED = Parameter(name="seed", rule=TypeRule(kind=ValueKind.INT), default=1, default_text="1")
 ALL = (TEST_SIZE, SHUFFLE, TARGET, TOKEN, STAMP, SEED)
 
 
@@ -68,7 +68,9 @@ def test_the_words_say_that_a_rule_was_inferred_from_the_default():
 
 def test_a_wrong_item_of_a_list_is_named():
     sizes = Parameter(
-        name="sizes", rule=TypeRule(kind=Kind.LIST, inner=(TypeRule(kind=Kind.INT, low=1),)), annotation="list[int]"
+        name="sizes",
+        rule=TypeRule(kind=ValueKind.LIST, inner=(TypeRule(kind=ValueKind.INT, low=1),)),
+        annotation="list[int]",
     )
     with pytest.raises(ParameterError, match=r"must be a list of whole numbers of at least 1 \(item 2, 0, is not"):
         sizes.coerce([1, 0])
@@ -80,7 +82,7 @@ def test_the_value_of_a_secret_is_in_no_message_and_no_trace(many):
     parameter = TOKEN
     if many:
         parameter = Parameter(
-            name="token", rule=TypeRule(kind=Kind.LIST, inner=(TOKEN.rule,)), annotation="list[Secret]"
+            name="token", rule=TypeRule(kind=ValueKind.LIST, inner=(TOKEN.rule,)), annotation="list[Secret]"
         )
     with pytest.raises(ParameterError) as caught:
         bind([parameter], {"token": [word] if many else word})
@@ -114,11 +116,11 @@ def test_only_identifiers_are_names(name, is_one):
 @pytest.mark.parametrize(
     ("kind", "value"),
     [
-        (Kind.DATE, date(2026, 1, 31)),
-        (Kind.PATH, Path("a/b")),
-        (Kind.SECRET, Secret("cmd:pass show db")),
-        (Kind.FLOAT, float("inf")),
-        (Kind.LIST, [1, "a", None]),
+        (ValueKind.DATE, date(2026, 1, 31)),
+        (ValueKind.PATH, Path("a/b")),
+        (ValueKind.SECRET, Secret("cmd:pass show db")),
+        (ValueKind.FLOAT, float("inf")),
+        (ValueKind.LIST, [1, "a", None]),
     ],
 )
 def test_plain_values_pass_through_json_and_back(kind, value):

@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 
 from nbprod.errors import SchemaError, SettingsError, StoreError
 from nbprod.lake import Lake
-from nbprod.lake.columns import MOMENT, NUMBER, TEXT, TRUTH, as_table, input_column, input_name, kept, wider
+from nbprod.lake.columns import (
+    MOMENT,
+    NUMBER,
+    TEXT,
+    TRUTH,
+    as_table,
+    input_column,
+    input_name,
+    to_storage_type,
+    wider_type,
+)
 from nbprod.lake.delta import Transaction
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -94,7 +104,7 @@ def test_a_deployment_without_predictions_has_an_empty_window(lake):
     rows = lake.window("power", DAY, DAY + timedelta(days=1))
 
     assert (rows.count(), rows.count_outcomes(), list(rows.batches()), rows.tables) == (0, 0, [], {})
-    assert repr(rows) == "<KeptRows of nothing>"
+    assert repr(rows) == "<PredictionSnapshot of nothing>"
 
 
 def test_the_latest_outcome_that_has_arrived_counts(lake):
@@ -226,15 +236,15 @@ def test_any_input_names_stay_apart_and_come_back(names):
     ],
 )
 def test_every_sort_of_column_has_a_type_to_be_kept_in(frame, kind, values):
-    column = kept(as_table(pd.DataFrame({"x": frame}), "rows")["x"])
+    column = to_storage_type(as_table(pd.DataFrame({"x": frame}), "rows")["x"])
 
     assert (column.type, column.to_pylist()) == (kind, values)
 
 
 @given(*[st.sampled_from([TRUTH, NUMBER, MOMENT, TEXT])] * 3)
 def test_widening_takes_any_order(one, two, three):
-    assert wider(one, two) == wider(two, one)
-    assert wider(wider(one, two), three) == wider(one, wider(two, three))
+    assert wider_type(one, two) == wider_type(two, one)
+    assert wider_type(wider_type(one, two), three) == wider_type(one, wider_type(two, three))
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from nbprod.errors import (
 )
 from nbprod.lake import Lake
 from nbprod.models import Models
-from nbprod.models.moves import PROMOTED, ROLLED_BACK, held_at, holders
+from nbprod.models.alias_history import PROMOTED, ROLLED_BACK, version_at, version_stack
 from nbprod.store import Store
 
 AT = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -400,8 +400,8 @@ def test_a_move_at_a_moment_has_happened_at_it():
     def event(number, version):
         return Event(number=number, at=AT, actor="ana", kind="model.promoted", subject="", data={"version": version})
 
-    assert held_at([event(1, 1), event(2, 2)], AT) == 2
-    assert held_at([event(1, 1)], AT - timedelta(seconds=1)) is None
+    assert version_at([event(1, 1), event(2, 2)], AT) == 2
+    assert version_at([event(1, 1)], AT - timedelta(seconds=1)) is None
 
 
 def test_rolling_back_twice_leaves_what_was_held_before_both():
@@ -410,8 +410,8 @@ def test_rolling_back_twice_leaves_what_was_held_before_both():
 
     moves = [event(1, PROMOTED, 1), event(2, PROMOTED, 2), event(3, PROMOTED, 3), event(4, ROLLED_BACK, 2)]
 
-    assert holders(moves) == [1, 2]
-    assert holders([*moves, event(5, PROMOTED, 1), event(6, ROLLED_BACK, 2)]) == [1, 2]
-    assert holders(
+    assert version_stack(moves) == [1, 2]
+    assert version_stack([*moves, event(5, PROMOTED, 1), event(6, ROLLED_BACK, 2)]) == [1, 2]
+    assert version_stack(
         [event(1, PROMOTED, 1), event(2, PROMOTED, 2), event(3, PROMOTED, 2), event(4, ROLLED_BACK, 1)]
     ) == [1]

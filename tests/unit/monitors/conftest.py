@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nbprod.monitors.performance import Scored
-from nbprod.monitors.reference import Reference
+from nbprod.monitors.performance import ScoredRows
+from nbprod.monitors.reference import MonitorReference
 from nbprod.monitors.window import MonitoredWindow
 from nbprod.statistics import Profile
 
@@ -49,7 +49,7 @@ def window_of(frame, reference, *, length=10, delay=timedelta(days=2), as_of=Non
     names = ["prediction", "probability", "outcome", "outcome_at", "version"]
     before = ~inside & (at >= start - timedelta(days=earlier_days)).to_numpy()
     scored, earlier = (
-        Scored(frame=frame.loc[rows, names].reset_index(drop=True), times=at[rows].reset_index(drop=True))
+        ScoredRows(frame=frame.loc[rows, names].reset_index(drop=True), times=at[rows].reset_index(drop=True))
         for rows in (inside, before)
     )
     return MonitoredWindow(
@@ -70,7 +70,7 @@ def window_of(frame, reference, *, length=10, delay=timedelta(days=2), as_of=Non
 def reference():
     """Sixty days on which the model is what it says it is."""
     rows = days(60, start=BEGIN - timedelta(days=60), seed=1)
-    return Reference(
+    return MonitorReference(
         rows=rows,
         sealed=Profile.of(rows, time="at"),
         inputs=("x", "size", "place"),

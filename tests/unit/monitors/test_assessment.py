@@ -9,8 +9,8 @@ from nbprod.domain.check import CheckOutcome
 from nbprod.domain.monitor import MonitorPolicy, Verdict
 from nbprod.errors import SettingsError
 from nbprod.monitors.assessment import assess
-from nbprod.monitors.course import course
-from nbprod.monitors.drawing import pictures
+from nbprod.monitors.charts import pictures
+from nbprod.monitors.metric_history import metric_history
 from tests.unit.monitors.conftest import BEGIN, days, window_of
 
 POLICY = MonitorPolicy()
@@ -26,7 +26,8 @@ def usual(reference):
 
 
 def test_nothing_happened(usual):
-    assert usual.verdict in {Verdict.HEALTHY, Verdict.INCONCLUSIVE}
+    assert usual.verdict is Verdict.HEALTHY
+    assert usual.sentence.startswith("nothing changed significantly")
     assert usual.changed == ()
     assert outcome_of(usual, "agreement") is CheckOutcome.PASSED
     assert usual.metrics["estimated_accuracy"] == pytest.approx(usual.metrics["accuracy"], abs=0.04)
@@ -195,7 +196,7 @@ def test_the_pictures_show_what_matters_first_and_both_performances(reference):
     assert "realised" in shown._repr_html_()
     assert "estimated" in shown._repr_html_()
     assert "standard deviations" in shown.parts[0][1]
-    assert len(course(window, POLICY)) == 8
+    assert len(metric_history(window, POLICY)) == 8
 
 
 def test_a_column_the_model_does_not_read_cannot_be_watched(reference):
@@ -203,3 +204,40 @@ def test_a_column_the_model_does_not_read_cannot_be_watched(reference):
         assess(window_of(days(10, seed=2), reference), MonitorPolicy(columns=("sise",)))
 
     assert "size" in caught.value.hint
+
+
+def test_a_quiet_deployment_is_healthy_and_says_what_it_could_have_seen(reference):
+    """480 rows a month, and nothing ever changes."""
+    found = [assess(window_of(days(8, seed=20 + n), reference, length=8), POLICY) for n in range(3)]
+
+    assert [one.verdict for one in found].count(Verdict.HEALTHY) >= 2
+    quiet = next(one for one in found if one.verdict is Verdict.HEALTHY)
+    check = next(check for check in quiet.checks if (check.name, check.subject) == ("drift", "size"))
+    assert "would not have been seen" in quiet.sentence
+    assert "would not have been seen" in check.sentence
+    assert 0.1 < check.detectable < 0.5
+    assert check.rows_needed > len(days(8))
+
+
+def test_infinite_values_are_told_apart_from_missing_ones_and_send_one_to_the_source(reference):
+    frame = days(10, seed=7)
+    frame["size"] = frame["size"].where(np.arange(len(frame)) % 100 != 3, np.inf)
+
+    found = assess(window_of(frame, reference), POLICY)
+
+    assert outcome_of(found, "quality", "size") is CheckOutcome.FAILED
+    assert "where size comes from" in found.next_step
+    assert "missing" not in found.sentence
+
+
+def test_looks_before_make_a_look_at_the_same_windows_performance_stricter(reference):
+    """What one look would call a fall is a doubt to the fourth, as long as columns are judged as before."""
+    frame = days(10, seed=3, spread=0.45)
+    window = window_of(frame, reference)
+
+    level = 0.04
+    first = assess(window, POLICY, level=level)
+    again = assess(window, POLICY, level=1e-7, judged=[0.0, 0.5, 0.99])
+
+    assert outcome_of(first, "performance") is CheckOutcome.FAILED
+    assert outcome_of(again, "performance") is CheckOutcome.INCONCLUSIVE

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -5,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbprod.domain.monitor import MonitorPolicy, MonitorReport, Verdict, Window
-from nbprod.monitors.budget import LARGEST, SMALLEST, budget_check, look_level
+from nbprod.monitors.budget import LARGEST, SMALLEST, budget_check, earlier_shares, look_level, share_of_level
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -92,3 +93,30 @@ def test_whatever_the_windows_their_levels_stay_within_the_budget(windows, per_y
 
     assert sum(levels) <= per_year * len(days) / 365 + len(levels) * SMALLEST + 1e-9
     assert all(SMALLEST <= level <= LARGEST for level in levels)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_all_looks_at_one_windows_outcomes_spend_its_level_once(shares):
+    shares = sorted(shares)
+    spent = {share: share_of_level(shares[:place], share) for place, share in enumerate(shares)}
+
+    assert sum(spent.values()) <= 1 + 1e-9
+    assert min(spent.values()) >= 0
+    assert share_of_level([], 1.0) == 1.0
+
+
+def test_a_look_with_the_outcomes_it_had_is_the_same_look():
+    assert share_of_level([0.2, 0.6, 0.6], 0.6) == share_of_level([0.2], 0.6)
+
+
+def test_earlier_looks_are_those_at_the_same_window_and_version():
+    first, second = daily(2)
+    looks = [
+        replace(looked(first, 0.05), rows=100, outcomes=25),
+        replace(looked(first, 0.05), rows=100, outcomes=50),
+        replace(looked(first, 0.05, version="m/2"), rows=100, outcomes=75),
+        replace(looked(second, 0.05), rows=100, outcomes=80),
+        replace(looked(first, None), rows=100, outcomes=10),
+    ]
+
+    assert earlier_shares(first, looks, version="m/1") == (0.25, 0.5)

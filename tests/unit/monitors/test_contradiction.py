@@ -10,8 +10,8 @@ from nbprod.cli import monitor as command
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.monitor import MonitorPolicy, MonitorReport, contradicted_metrics, side_words
 from nbprod.monitors.assessment import assess
-from nbprod.monitors.drawing import pictures
-from nbprod.site.pictures import metric_pictures, performance_picture
+from nbprod.monitors.charts import pictures
+from nbprod.site.charts import metric_pictures, performance_picture
 from tests.unit.monitors.conftest import days, window_of
 
 

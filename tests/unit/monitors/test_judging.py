@@ -109,7 +109,9 @@ def test_what_cannot_be_told_needs_rows_unless_no_number_of_them_would_do(same, 
 
 def doubtful(comparison):
     """A column that would have changed at five percent and has not at the budget's level."""
-    return with_(comparison, age={"verdict": ColumnVerdict.SAME, "p_adjusted": 0.01, "effect": 1.0})
+    large = replace(comparison.columns["age"].effects[0], value=1.0, low=0.9, high=1.1)
+    facts = {"verdict": ColumnVerdict.SAME, "p_adjusted": 0.01, "effect": 1.0, "effects": (large,)}
+    return with_(comparison, age=facts)
 
 
 def test_a_change_the_budget_does_not_allow_is_a_doubt_and_watched(same):

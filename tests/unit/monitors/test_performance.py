@@ -4,7 +4,7 @@ import pytest
 
 from nbprod.domain.check import CheckOutcome
 from nbprod.domain.monitor import MonitorPolicy
-from nbprod.monitors.performance import Scored, judge_performance, performance
+from nbprod.monitors.performance import ScoredRows, judge_performance, performance
 from nbprod.statistics.interval import Interval
 
 POLICY = MonitorPolicy(max_drop=0.05)
@@ -14,7 +14,7 @@ def scored(accuracy, rows=2000, seed=0):
     rng = np.random.default_rng(seed)
     outcome = rng.integers(0, 2, rows)
     right = rng.random(rows) < accuracy
-    return Scored(frame=pd.DataFrame({"outcome": outcome, "prediction": np.where(right, outcome, 1 - outcome)}))
+    return ScoredRows(frame=pd.DataFrame({"outcome": outcome, "prediction": np.where(right, outcome, 1 - outcome)}))
 
 
 def judged(before, after, policy=POLICY):
@@ -42,7 +42,7 @@ def test_a_small_drop_that_may_be_material_is_inconclusive():
 def test_rows_without_outcome_are_left_out_never_counted_as_wrong():
     full = scored(0.9)
     half = full.frame.assign(outcome=full.frame["outcome"].where(np.arange(2000) % 2 == 0))
-    partial = Scored(frame=half)
+    partial = ScoredRows(frame=half)
 
     before = performance(full, "classification", POLICY)["accuracy"].value
     after = performance(partial, "classification", POLICY)["accuracy"].value
@@ -51,7 +51,7 @@ def test_rows_without_outcome_are_left_out_never_counted_as_wrong():
 
 
 def test_too_few_outcomes_say_nothing():
-    few = Scored(frame=scored(0.9, rows=20).frame)
+    few = ScoredRows(frame=scored(0.9, rows=20).frame)
 
     check = judged(scored(0.9), few)
 
@@ -79,7 +79,7 @@ def test_blocks_of_time_widen_the_interval():
     frame = pd.DataFrame({"outcome": np.ones(len(days), int), "prediction": good_day.astype(int)})
     frame.loc[0, "outcome"] = 0
 
-    alone = performance(Scored(frame=frame), "classification", POLICY)["accuracy"]
-    by_day = performance(Scored(frame=frame, times=days), "classification", POLICY)["accuracy"]
+    alone = performance(ScoredRows(frame=frame), "classification", POLICY)["accuracy"]
+    by_day = performance(ScoredRows(frame=frame, times=days), "classification", POLICY)["accuracy"]
 
     assert by_day.high - by_day.low > 3 * (alone.high - alone.low)

@@ -11,9 +11,9 @@ import pytest
 from nbprod.domain.monitor import MonitorPolicy, Verdict
 from nbprod.lake import Lake
 from nbprod.monitors.assessment import assess
-from nbprod.monitors.explaining import agreements, estimates
-from nbprod.monitors.performance import Scored
-from nbprod.monitors.reference import Reference
+from nbprod.monitors.diagnosis import agreements, estimates
+from nbprod.monitors.performance import ScoredRows
+from nbprod.monitors.reference import MonitorReference
 from nbprod.monitors.window import MonitoredWindow, load_window
 from nbprod.statistics import Profile
 from tests.unit.monitors.conftest import BEGIN
@@ -40,7 +40,7 @@ def usual(task):
     """The reference of a task; what estimates without outcomes is learned from it once."""
     before = rows_of(task, 3000, seed=1)
     classes = ("high", "mid", "low") * (task != "regression")
-    return Reference(rows=before, sealed=Profile.of(before), inputs=("x",), task=task, classes=classes)
+    return MonitorReference(rows=before, sealed=Profile.of(before), inputs=("x",), task=task, classes=classes)
 
 
 def held(task, current, *, outcomes):
@@ -48,10 +48,10 @@ def held(task, current, *, outcomes):
     scored = current.drop(columns="x").assign(outcome_at=times + pd.Timedelta("1D"), version="m/1")
     if not outcomes:
         scored = scored.assign(outcome=None, outcome_at=pd.NaT)
-    none = Scored(frame=scored.iloc[:0], times=times.iloc[:0])
+    none = ScoredRows(frame=scored.iloc[:0], times=times.iloc[:0])
     return MonitoredWindow(
         deployment="m", start=BEGIN, end=BEGIN + timedelta(days=14), inputs=current[["x"]],
-        scored=Scored(frame=scored, times=times), earlier=none, reference=usual(task),
+        scored=ScoredRows(frame=scored, times=times), earlier=none, reference=usual(task),
         as_of=BEGIN + timedelta(days=30), tables={},
     )  # fmt: skip
 
@@ -74,7 +74,7 @@ def test_rows_whose_answer_is_missing_are_not_estimated_and_few_say_nothing(task
 def test_an_estimator_needs_enough_rows_with_a_probability(told):
     rows = rows_of("classification", 3000, seed=1)
     rows.loc[told:, "probability_mid"] = np.nan
-    reference = Reference(rows=rows, inputs=("x",), task="classification", classes=("high", "mid", "low"))
+    reference = MonitorReference(rows=rows, inputs=("x",), task="classification", classes=("high", "mid", "low"))
 
     assert (reference.estimator is not None) is (told == 3000)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbprod.domain.markers import Secret
-from nbprod.domain.type_rule import Kind
+from nbprod.domain.type_rule import ValueKind
 from nbprod.errors import NotebookError, ParameterError
 from nbprod.notebook.parameters import parse_parameters, read_parameters
 
@@ -106,43 +106,43 @@ def test_a_notebook_without_annotations_works_by_its_defaults():
         "alpha = 0.1\nseed = 7\nname = 'x'\nflag = True\nmany = [1]\nnothing = None\na, b = 1, 'y'\n"
     )
     assert [(one.name, one.kind) for one in found] == [
-        ("alpha", Kind.FLOAT),
-        ("seed", Kind.INT),
-        ("name", Kind.STR),
-        ("flag", Kind.BOOL),
-        ("many", Kind.LIST),
-        ("nothing", Kind.ANY),
-        ("a", Kind.INT),
-        ("b", Kind.STR),
+        ("alpha", ValueKind.FLOAT),
+        ("seed", ValueKind.INT),
+        ("name", ValueKind.STR),
+        ("flag", ValueKind.BOOL),
+        ("many", ValueKind.LIST),
+        ("nothing", ValueKind.ANY),
+        ("a", ValueKind.INT),
+        ("b", ValueKind.STR),
     ]
     assert not any(one.annotation for one in found)
 
 
 def test_a_type_comment_is_an_annotation():
     parameter = only("alpha = None  # type: float  how strong")
-    assert (parameter.kind, parameter.optional, parameter.help) == (Kind.FLOAT, True, "how strong")
+    assert (parameter.kind, parameter.optional, parameter.help) == (ValueKind.FLOAT, True, "how strong")
 
 
 @pytest.mark.parametrize(
     ("source", "kind", "default"),
     [
-        ("x: date = date(2026, 1, 31)", Kind.DATE, date(2026, 1, 31)),
-        ("x: datetime.date = datetime.date(2026, 1, 31)", Kind.DATE, date(2026, 1, 31)),
-        ("x: datetime = datetime(2026, 1, 31, tzinfo=UTC)", Kind.DATETIME, datetime(2026, 1, 31, tzinfo=UTC)),
-        ("x: Path = Path('a/b')", Kind.PATH, Path("a/b")),
-        ("x: nbprod.Secret = nbprod.Secret('env:A')", Kind.SECRET, Secret("env:A")),
-        ("x: 'Dataset' = 'electricity'", Kind.DATASET, "electricity"),
-        ("x: Model | None = None", Kind.MODEL, None),
-        ("x: float = float('inf')", Kind.FLOAT, float("inf")),
-        ("x: float = -math.inf", Kind.FLOAT, float("-inf")),
-        ("x: int | str = -3", Kind.UNION, -3),
-        ("x: Union[int, None] = 3", Kind.INT, 3),
-        ("x: tuple[int, ...] = (1, 2)", Kind.TUPLE, (1, 2)),
-        ("x: pd.DataFrame = None", Kind.ANY, None),
-        ("x: Literal[1, 'a', None] = None", Kind.CHOICE, None),
-        ("x: Final[int] = 3", Kind.INT, 3),
-        ("x: str = 'a' 'b'", Kind.STR, "ab"),
-        ("x: str = '''a\nb'''", Kind.STR, "a\nb"),
+        ("x: date = date(2026, 1, 31)", ValueKind.DATE, date(2026, 1, 31)),
+        ("x: datetime.date = datetime.date(2026, 1, 31)", ValueKind.DATE, date(2026, 1, 31)),
+        ("x: datetime = datetime(2026, 1, 31, tzinfo=UTC)", ValueKind.DATETIME, datetime(2026, 1, 31, tzinfo=UTC)),
+        ("x: Path = Path('a/b')", ValueKind.PATH, Path("a/b")),
+        ("x: nbprod.Secret = nbprod.Secret('env:A')", ValueKind.SECRET, Secret("env:A")),
+        ("x: 'Dataset' = 'electricity'", ValueKind.DATASET, "electricity"),
+        ("x: Model | None = None", ValueKind.MODEL, None),
+        ("x: float = float('inf')", ValueKind.FLOAT, float("inf")),
+        ("x: float = -math.inf", ValueKind.FLOAT, float("-inf")),
+        ("x: int | str = -3", ValueKind.UNION, -3),
+        ("x: Union[int, None] = 3", ValueKind.INT, 3),
+        ("x: tuple[int, ...] = (1, 2)", ValueKind.TUPLE, (1, 2)),
+        ("x: pd.DataFrame = None", ValueKind.ANY, None),
+        ("x: Literal[1, 'a', None] = None", ValueKind.CHOICE, None),
+        ("x: Final[int] = 3", ValueKind.INT, 3),
+        ("x: str = 'a' 'b'", ValueKind.STR, "ab"),
+        ("x: str = '''a\nb'''", ValueKind.STR, "a\nb"),
     ],
 )
 def test_annotations_of_every_kind(source, kind, default):

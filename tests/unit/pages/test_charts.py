@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from nbprod.domain.check import CheckOutcome
 from nbprod.domain.run import CellResult, CellStatus, EndCause
 from nbprod.pages.charts import (
-    Interval,
+    IntervalRow,
     Lane,
     Limit,
     Mark,
@@ -22,7 +22,7 @@ from nbprod.pages.charts import (
     sparkline,
     trend,
 )
-from nbprod.pages.drawing import fit, nice_ticks, short, time_ticks
+from nbprod.pages.svg import fit, nice_ticks, short, time_ticks
 
 SVG = "{http://www.w3.org/2000/svg}"
 MONTHS = [datetime(1997, month, 1, tzinfo=UTC) for month in range(1, 7)]
@@ -100,7 +100,7 @@ def test_every_picture_of_any_numbers_is_well_formed_and_the_same_again(values, 
         lambda: sparkline(name, values),
         lambda: bars(name, {f"{name}{n}": value for n, value in enumerate(values)}),
         lambda: histogram_pair(name, values, values[::-1], labels=[name] * len(values)),
-        lambda: intervals(name, [Interval(label=name, value=v, low=v, high=v) for v in values], rule=0.5),
+        lambda: intervals(name, [IntervalRow(label=name, value=v, low=v, high=v) for v in values], rule=0.5),
     ]
     for draw in drawings:
         svg = draw()
@@ -123,7 +123,7 @@ def test_the_share_that_moved_is_said():
 
 def test_an_outcome_is_a_sign_and_a_word():
     svg = intervals(
-        "t", [Interval(label="gain", value=0.2, low=0.1, high=0.3, outcome=CheckOutcome.INCONCLUSIVE)], rule=0.01
+        "t", [IntervalRow(label="gain", value=0.2, low=0.1, high=0.3, outcome=CheckOutcome.INCONCLUSIVE)], rule=0.01
     )
     assert "0.2 (0.1 to 0.3)  ? inconclusive" in texts(svg)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.run import CellResult, CellStatus, EndCause, Run, RunStatus
 from nbprod.pages.layout import POLICY, Link
-from nbprod.pages.run_report import Finding, run_report
+from nbprod.pages.run_report import ReportFinding, run_report
 from tests.unit.pages.conftest import HOSTILE, active
 
 AT = datetime(2026, 11, 20, 9, 44, 13, tzinfo=UTC)
@@ -165,7 +165,7 @@ def test_no_value_in_any_field_becomes_markup(text):
 
 
 def test_a_finding_comes_first_and_its_story_before_its_numbers():
-    finding = Finding(verdict="alarm", sentence="age <changed>", next_step="Try `nbprod alerts list` & see.")
+    finding = ReportFinding(verdict="alarm", sentence="age <changed>", next_step="Try `nbprod alerts list` & see.")
     page = run_report(RUN, NOTEBOOK, finding=finding)
     plain = run_report(RUN, NOTEBOOK)
 

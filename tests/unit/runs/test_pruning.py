@@ -16,10 +16,10 @@ from nbprod.domain.package import ModelPackage
 from nbprod.domain.run import Run, RunStatus
 from nbprod.domain.version import Approval, ModelVersion, RegisteredModel
 from nbprod.errors import NotFoundError
-from nbprod.notebook.held import HOLD
+from nbprod.notebook.kernel_retention import HOLD
 from nbprod.notebook.lease import Lease
 from nbprod.runs import pruning
-from nbprod.runs.kept import KeptRuns
+from nbprod.runs.run_store import RunStore
 from nbprod.site import report
 from nbprod.store import Session, Store
 
@@ -29,7 +29,7 @@ DIGEST = "ab" * 32
 
 @pytest.fixture
 def kept(tmp_path, empty_ledger):
-    return KeptRuns(
+    return RunStore(
         Store.open(empty_ledger(tmp_path / "ledger.db"), tmp_path / "files", actor="ada"), tmp_path / "runs"
     )
 
@@ -127,7 +127,7 @@ NAMING = {
 @given(ways=st.lists(st.sampled_from([None, *NAMING]), min_size=1, max_size=7), data=st.data())
 def test_what_anything_names_survives(tmp_path_factory, empty_ledger, ways, data):
     place = tmp_path_factory.mktemp("pruning")
-    kept = KeptRuns(Store.open(empty_ledger(place / "ledger.db"), place / "files", actor="ada"), place / "runs")
+    kept = RunStore(Store.open(empty_ledger(place / "ledger.db"), place / "files", actor="ada"), place / "runs")
     runs = [add(kept, number, caused_by=None) for number in range(len(ways))]
     for number, (run, way) in enumerate(zip(runs, ways, strict=True)):
         with kept.store.write() as session:

@@ -11,10 +11,10 @@ from nbformat.v4 import new_code_cell, new_notebook
 from nbprod import clock
 from nbprod.domain.run import Run, RunStatus
 from nbprod.errors import ConflictError
+from nbprod.runs.finalizing import RUN, ingredients, run_json
 from nbprod.runs.preparing import Plan, Source
 from nbprod.runs.reproducing import obstacles
 from nbprod.runs.resuming import going_on_at
-from nbprod.runs.settling import RUN, ingredients, run_json
 
 NOTEBOOK = new_notebook(cells=[new_code_cell("import local", id="load"), new_code_cell("local.x", id="fit")])
 

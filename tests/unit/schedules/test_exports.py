@@ -174,7 +174,7 @@ def test_a_timer_elapses_when_cron_is_due(cron, zone):
     elapses = re.findall(r"(?:Next elapse|Iter\. #\d+|\(in UTC\)): \w+ ([0-9-]+ [0-9:]+)(?: UTC)", said)
     found = sorted({datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC) for text in elapses})
 
-    from nbprod.schedules.moments import next_after
+    from nbprod.schedules.due_times import next_after
 
     walked, at = [], base
     for _ in range(6):

@@ -6,8 +6,8 @@ from nbprod.domain.deployment import Deployment
 from nbprod.domain.event import Event
 from nbprod.domain.monitor import MonitorReport, Verdict
 from nbprod.domain.version import Alias, ModelVersion
+from nbprod.site.charts import changed_by_window, version_marks, window_name
 from nbprod.site.facts import Facts
-from nbprod.site.pictures import changed_by_window, version_marks, window_name
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -50,7 +50,7 @@ def deployed(model):
 
 def test_an_alias_held_each_version_until_the_next_move():
     events = [move(3, "model.rolled-back", 1, 9), move(2, "model.promoted", 2, 5), move(1, "model.promoted", 1, 0)]
-    spans = Facts(packages={}, events=events).held("m")["m@champion"]
+    spans = Facts(packages={}, events=events).alias_periods("m")["m@champion"]
     assert [(span.number, span.until) for span in spans] == [
         (1, AT + timedelta(minutes=5)),
         (2, AT + timedelta(minutes=9)),
@@ -60,7 +60,7 @@ def test_an_alias_held_each_version_until_the_next_move():
 
 def test_moves_of_a_model_whose_name_begins_alike_are_not_mixed_in():
     other = Event(number=1, at=AT, actor="a", kind="model.promoted", subject="mm@champion", data={"version": 1})
-    assert Facts(packages={}, events=[other]).held("m") == {}
+    assert Facts(packages={}, events=[other]).alias_periods("m") == {}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_what_a_deployment_stands_for(model, number):
 
 def test_of_two_reports_on_one_window_the_newer_run_counts():
     facts = Facts(packages={}, reports=[report(2), report(1, run="z"), report(1, run="a")])
-    assert [one.run_id for one in facts.watched("d")] == ["z1", "r2"]
+    assert [one.run_id for one in facts.reports_of("d")] == ["z1", "r2"]
 
 
 def test_the_site_speaks_of_the_newest_record_and_not_of_now():

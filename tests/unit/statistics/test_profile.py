@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from nbprod.datasets import write_parquet
 from nbprod.errors import DataError
 from nbprod.statistics import Profile
-from nbprod.statistics.columns import Kind
+from nbprod.statistics.columns import ColumnType
 
 RANDOM = np.random.default_rng(11)
 
@@ -91,7 +91,7 @@ def test_categories_are_counted_exactly_up_to_a_bound():
 
 def test_text_is_profiled_by_its_length():
     found = column([f"customer number {i}" for i in range(1000)])
-    assert found.kind is Kind.TEXT
+    assert found.kind is ColumnType.TEXT
     assert (found.minimum, found.maximum) == (17, 19)
 
 
@@ -180,73 +180,73 @@ def test_blocks_count_rows_by_day_and_survive_a_file():
 MOMENTS = [dt.datetime(2026, 1, 1, 6), dt.datetime(2026, 1, 3)]  # noqa: DTZ001 — types with and without a zone
 NUMBERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)] + ["float16", "float32", "float64"]
 FRAMES = {
-    **{f"numpy {kind}": (pd.DataFrame({"x": np.array([1, 2], dtype=kind)}), Kind.NUMBER) for kind in NUMBERS},
-    "numpy bool": (pd.DataFrame({"x": [True, False]}), Kind.CATEGORY),
-    "numpy object text": (pd.DataFrame({"x": np.array(["a", "b"], dtype=object)}), Kind.CATEGORY),
-    "numpy object decimal": (pd.DataFrame({"x": [Decimal("1.5"), Decimal("2.5")]}), Kind.NUMBER),
-    "numpy object date": (pd.DataFrame({"x": [dt.date(2026, 1, 1), None]}), Kind.MOMENT),
-    "numpy object bytes": (pd.DataFrame({"x": [b"a", b"\xff"]}), Kind.CATEGORY),
-    "numpy datetime64": (pd.DataFrame({"x": np.array(MOMENTS, dtype="datetime64[ns]")}), Kind.MOMENT),
-    "numpy timedelta64": (pd.DataFrame({"x": np.array([1, 2], dtype="timedelta64[ms]")}), Kind.DURATION),
+    **{f"numpy {kind}": (pd.DataFrame({"x": np.array([1, 2], dtype=kind)}), ColumnType.NUMBER) for kind in NUMBERS},
+    "numpy bool": (pd.DataFrame({"x": [True, False]}), ColumnType.CATEGORY),
+    "numpy object text": (pd.DataFrame({"x": np.array(["a", "b"], dtype=object)}), ColumnType.CATEGORY),
+    "numpy object decimal": (pd.DataFrame({"x": [Decimal("1.5"), Decimal("2.5")]}), ColumnType.NUMBER),
+    "numpy object date": (pd.DataFrame({"x": [dt.date(2026, 1, 1), None]}), ColumnType.MOMENT),
+    "numpy object bytes": (pd.DataFrame({"x": [b"a", b"\xff"]}), ColumnType.CATEGORY),
+    "numpy datetime64": (pd.DataFrame({"x": np.array(MOMENTS, dtype="datetime64[ns]")}), ColumnType.MOMENT),
+    "numpy timedelta64": (pd.DataFrame({"x": np.array([1, 2], dtype="timedelta64[ms]")}), ColumnType.DURATION),
     **{
-        f"nullable {kind}": (pd.DataFrame({"x": pd.array([1, None], dtype=kind)}), Kind.NUMBER)
+        f"nullable {kind}": (pd.DataFrame({"x": pd.array([1, None], dtype=kind)}), ColumnType.NUMBER)
         for kind in ["Int8", "Int64", "UInt8", "UInt64", "Float32", "Float64"]
     },
-    "nullable boolean": (pd.DataFrame({"x": pd.array([True, None], dtype="boolean")}), Kind.CATEGORY),
-    "nullable string": (pd.DataFrame({"x": pd.array(["a", None], dtype="string")}), Kind.CATEGORY),
-    "category": (pd.DataFrame({"x": pd.Categorical(["a", None])}), Kind.CATEGORY),
-    "category of numbers": (pd.DataFrame({"x": pd.Categorical([1, 2])}), Kind.CATEGORY),
-    "zoned": (pd.DataFrame({"x": pd.Series(MOMENTS).dt.tz_localize("Asia/Tokyo")}), Kind.MOMENT),
-    "period": (pd.DataFrame({"x": pd.period_range("2026-01", periods=2, freq="M")}), Kind.NUMBER),
-    "interval": (pd.DataFrame({"x": pd.interval_range(0, 2)}), Kind.CATEGORY),
-    "cut": (pd.DataFrame({"x": pd.cut([1, 5], [0, 3, 6])}), Kind.CATEGORY),
-    "sparse": (pd.DataFrame({"x": pd.arrays.SparseArray([0.0, 1.0])}), Kind.NUMBER),
+    "nullable boolean": (pd.DataFrame({"x": pd.array([True, None], dtype="boolean")}), ColumnType.CATEGORY),
+    "nullable string": (pd.DataFrame({"x": pd.array(["a", None], dtype="string")}), ColumnType.CATEGORY),
+    "category": (pd.DataFrame({"x": pd.Categorical(["a", None])}), ColumnType.CATEGORY),
+    "category of numbers": (pd.DataFrame({"x": pd.Categorical([1, 2])}), ColumnType.CATEGORY),
+    "zoned": (pd.DataFrame({"x": pd.Series(MOMENTS).dt.tz_localize("Asia/Tokyo")}), ColumnType.MOMENT),
+    "period": (pd.DataFrame({"x": pd.period_range("2026-01", periods=2, freq="M")}), ColumnType.NUMBER),
+    "interval": (pd.DataFrame({"x": pd.interval_range(0, 2)}), ColumnType.CATEGORY),
+    "cut": (pd.DataFrame({"x": pd.cut([1, 5], [0, 3, 6])}), ColumnType.CATEGORY),
+    "sparse": (pd.DataFrame({"x": pd.arrays.SparseArray([0.0, 1.0])}), ColumnType.NUMBER),
     **{
         f"arrow {kind}": (pd.DataFrame({"x": pd.Series(values, dtype=pd.ArrowDtype(kind))}), expected)
         for kind, values, expected in [
-            (pa.int8(), [1, None], Kind.NUMBER),
-            (pa.uint64(), [1, None], Kind.NUMBER),
-            (pa.float32(), [1, None], Kind.NUMBER),
-            (pa.float64(), [1, None], Kind.NUMBER),
-            (pa.decimal128(10, 2), [Decimal("1.50"), None], Kind.NUMBER),
-            (pa.bool_(), [True, None], Kind.CATEGORY),
-            (pa.string(), ["a", None], Kind.CATEGORY),
-            (pa.large_string(), ["a", None], Kind.CATEGORY),
-            (pa.binary(), [b"a", None], Kind.CATEGORY),
-            (pa.date32(), [dt.date(2026, 1, 1), None], Kind.MOMENT),
-            (pa.date64(), [dt.date(2026, 1, 1), None], Kind.MOMENT),
-            (pa.time32("s"), [dt.time(6), None], Kind.DURATION),
-            (pa.time64("ns"), [dt.time(6), None], Kind.DURATION),
-            (pa.timestamp("ms"), [MOMENTS[0], None], Kind.MOMENT),
-            (pa.timestamp("ns", "UTC"), [MOMENTS[0], None], Kind.MOMENT),
-            (pa.duration("us"), [dt.timedelta(1), None], Kind.DURATION),
-            (pa.dictionary(pa.int8(), pa.string()), ["a", None], Kind.CATEGORY),
+            (pa.int8(), [1, None], ColumnType.NUMBER),
+            (pa.uint64(), [1, None], ColumnType.NUMBER),
+            (pa.float32(), [1, None], ColumnType.NUMBER),
+            (pa.float64(), [1, None], ColumnType.NUMBER),
+            (pa.decimal128(10, 2), [Decimal("1.50"), None], ColumnType.NUMBER),
+            (pa.bool_(), [True, None], ColumnType.CATEGORY),
+            (pa.string(), ["a", None], ColumnType.CATEGORY),
+            (pa.large_string(), ["a", None], ColumnType.CATEGORY),
+            (pa.binary(), [b"a", None], ColumnType.CATEGORY),
+            (pa.date32(), [dt.date(2026, 1, 1), None], ColumnType.MOMENT),
+            (pa.date64(), [dt.date(2026, 1, 1), None], ColumnType.MOMENT),
+            (pa.time32("s"), [dt.time(6), None], ColumnType.DURATION),
+            (pa.time64("ns"), [dt.time(6), None], ColumnType.DURATION),
+            (pa.timestamp("ms"), [MOMENTS[0], None], ColumnType.MOMENT),
+            (pa.timestamp("ns", "UTC"), [MOMENTS[0], None], ColumnType.MOMENT),
+            (pa.duration("us"), [dt.timedelta(1), None], ColumnType.DURATION),
+            (pa.dictionary(pa.int8(), pa.string()), ["a", None], ColumnType.CATEGORY),
         ]
     },
-    "arrow null": (pa.table({"x": pa.nulls(2)}), Kind.EMPTY),
-    "arrow struct": (pa.table({"x": [{"a": 1}, None]}), Kind.CATEGORY),
-    "arrow run-end": (pa.table({"x": pa.RunEndEncodedArray.from_arrays([1, 2], ["a", "b"])}), Kind.CATEGORY),
-    "arrow decimal256": (pa.table({"x": pa.array([Decimal("1.5"), None], pa.decimal256(50, 2))}), Kind.NUMBER),
-    "arrow fixed binary": (pa.table({"x": pa.array([b"ab", None], pa.binary(2))}), Kind.CATEGORY),
-    "arrow half": (pa.table({"x": pa.array(np.array([1, 2], "float16"))}), Kind.NUMBER),
-    "arrow view": (pa.table({"x": pa.array(["a", None], pa.string_view())}), Kind.CATEGORY),
+    "arrow null": (pa.table({"x": pa.nulls(2)}), ColumnType.EMPTY),
+    "arrow struct": (pa.table({"x": [{"a": 1}, None]}), ColumnType.CATEGORY),
+    "arrow run-end": (pa.table({"x": pa.RunEndEncodedArray.from_arrays([1, 2], ["a", "b"])}), ColumnType.CATEGORY),
+    "arrow decimal256": (pa.table({"x": pa.array([Decimal("1.5"), None], pa.decimal256(50, 2))}), ColumnType.NUMBER),
+    "arrow fixed binary": (pa.table({"x": pa.array([b"ab", None], pa.binary(2))}), ColumnType.CATEGORY),
+    "arrow half": (pa.table({"x": pa.array(np.array([1, 2], "float16"))}), ColumnType.NUMBER),
+    "arrow view": (pa.table({"x": pa.array(["a", None], pa.string_view())}), ColumnType.CATEGORY),
     **{
         f"polars {kind}": (pl.DataFrame({"x": pl.Series(values, dtype=kind)}), expected)
         for kind, values, expected in [
-            (pl.Int8, [1, None], Kind.NUMBER),
-            (pl.UInt32, [1, None], Kind.NUMBER),
-            (pl.Float32, [1.0, None], Kind.NUMBER),
-            (pl.Decimal(10, 2), [Decimal("1.50"), None], Kind.NUMBER),
-            (pl.Boolean, [True, None], Kind.CATEGORY),
-            (pl.String, ["a", None], Kind.CATEGORY),
-            (pl.Binary, [b"a", None], Kind.CATEGORY),
-            (pl.Categorical, ["a", None], Kind.CATEGORY),
-            (pl.Enum(["a", "b"]), ["a", None], Kind.CATEGORY),
-            (pl.Date, [dt.date(2026, 1, 1), None], Kind.MOMENT),
-            (pl.Datetime("ms"), [MOMENTS[0], None], Kind.MOMENT),
-            (pl.Time, [dt.time(6), None], Kind.DURATION),
-            (pl.Duration("us"), [dt.timedelta(1), None], Kind.DURATION),
-            (pl.Null, [None, None], Kind.EMPTY),
+            (pl.Int8, [1, None], ColumnType.NUMBER),
+            (pl.UInt32, [1, None], ColumnType.NUMBER),
+            (pl.Float32, [1.0, None], ColumnType.NUMBER),
+            (pl.Decimal(10, 2), [Decimal("1.50"), None], ColumnType.NUMBER),
+            (pl.Boolean, [True, None], ColumnType.CATEGORY),
+            (pl.String, ["a", None], ColumnType.CATEGORY),
+            (pl.Binary, [b"a", None], ColumnType.CATEGORY),
+            (pl.Categorical, ["a", None], ColumnType.CATEGORY),
+            (pl.Enum(["a", "b"]), ["a", None], ColumnType.CATEGORY),
+            (pl.Date, [dt.date(2026, 1, 1), None], ColumnType.MOMENT),
+            (pl.Datetime("ms"), [MOMENTS[0], None], ColumnType.MOMENT),
+            (pl.Time, [dt.time(6), None], ColumnType.DURATION),
+            (pl.Duration("us"), [dt.timedelta(1), None], ColumnType.DURATION),
+            (pl.Null, [None, None], ColumnType.EMPTY),
         ]
     },
 }

@@ -51,33 +51,6 @@ def test_benjamini_hochberg_equals_scipy(p_values):
     assert significance.benjamini_hochberg(p_values) == pytest.approx(stats.false_discovery_control(p_values))
 
 
-def test_permutation_of_two_cells_is_fisher_in_the_limit():
-    """Of a 2 x 2 table, the chance of a chi-square at least as large is known exactly."""
-    reference, current = np.array([30, 10]), np.array([9, 11])
-    random = np.random.default_rng(0)
-    found = significance.permutation_null(
-        reference + current, 20, lambda drawn: np.abs(drawn[..., 0] - 13.0), 4.0, random
-    ).p_value
-    exact = stats.hypergeom(60, 39, 20)
-    assert found == pytest.approx(exact.cdf(9) + exact.sf(16), abs=0.02)
-
-
-def test_small_p_values_come_from_the_tail_not_from_the_number_of_draws():
-    random = np.random.default_rng(1)
-    reference, current = np.full(20, 500), np.full(20, 500)
-    current[:10] += 100
-    found = significance.wasserstein_null(reference, current, np.arange(20.0), random).p_value
-    assert 1e-12 < found < 1e-4
-
-
-def test_statistic_that_cannot_vary_is_never_surprising():
-    random = np.random.default_rng(0)
-    assert significance.chi_square_null(np.array([5]), np.array([9]), random).p_value == 1.0
-    assert (
-        significance.wasserstein_null(np.array([5, 0]), np.array([9, 0]), np.array([1.0, 2.0]), random).p_value == 1.0
-    )
-
-
 # ------------------------------------------------------------------------------------------------ blocks
 
 
@@ -90,7 +63,7 @@ def days(random, count, level, rows=48):
 
 def test_blocks_find_a_day_that_is_out_of_line():
     random = np.random.default_rng(0)
-    found = block_null(days(random, 90, 0), days(random, 1, 6), wasserstein_distance(np.arange(21.0)))
+    found = block_null(days(random, 90, 0), days(random, 1, 6), wasserstein_distance(np.ones(20)))
     assert found.p_value < 1e-3
 
 

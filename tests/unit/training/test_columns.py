@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nbprod.training.columns import Kind, column_kinds, kind_of, plain_frame
+from nbprod.training.columns import FeatureKind, column_kinds, kind_of, plain_frame
 
 NUMBERS = [1, 2, None, 4]
 WORDS = ["red", "blue", None, "red"]
@@ -28,7 +28,7 @@ def test_numbers_are_one_kind_and_one_plain_type(dtype):
         }
     )
 
-    assert column_kinds(frame) == {"x": Kind.NUMERIC}
+    assert column_kinds(frame) == {"x": FeatureKind.NUMERIC}
     pd.testing.assert_series_equal(plain_frame(frame)["x"], pd.Series([1.0, 2.0, np.nan, 4.0], name="x"))
 
 
@@ -36,7 +36,7 @@ def test_numbers_are_one_kind_and_one_plain_type(dtype):
 def test_words_are_one_kind_and_one_plain_type(dtype):
     frame = pd.DataFrame({"x": pd.Series(WORDS, dtype=dtype)})
 
-    assert kind_of(frame["x"]) is Kind.CATEGORY
+    assert kind_of(frame["x"]) is FeatureKind.CATEGORY
     pd.testing.assert_series_equal(plain_frame(frame)["x"], pd.Series(["red", "blue", np.nan, "red"], name="x"))
 
 
@@ -44,7 +44,7 @@ def test_words_are_one_kind_and_one_plain_type(dtype):
 def test_booleans_with_gaps_stay_booleans(dtype):
     frame = pd.DataFrame({"x": pd.Series(TRUTHS, dtype=dtype)})
 
-    assert kind_of(frame["x"]) is Kind.BOOLEAN
+    assert kind_of(frame["x"]) is FeatureKind.BOOLEAN
     assert plain_frame(frame)["x"].tolist() == TRUTHS
 
 
@@ -57,23 +57,23 @@ def test_whole_numbers_without_gaps_stay_whole():
 def test_categories_of_numbers_become_numbers_and_stay_categories_in_kind():
     frame = pd.DataFrame({"x": pd.Categorical([3, 1, 3])})
 
-    assert kind_of(frame["x"]) is Kind.CATEGORY
+    assert kind_of(frame["x"]) is FeatureKind.CATEGORY
     assert plain_frame(frame)["x"].tolist() == [3, 1, 3]
 
 
 @pytest.mark.parametrize(
     ("values", "kind"),
     [
-        ([None, None], Kind.EMPTY),
-        ([dt.date(2026, 1, 1), None], Kind.DATETIME),
-        ([decimal.Decimal("1.5"), None], Kind.NUMERIC),
-        ([[1], [2]], Kind.UNUSABLE),
-        ([b"x", b"y"], Kind.UNUSABLE),
-        ([1, "x"], Kind.UNUSABLE),
-        ([dt.timedelta(1)], Kind.UNUSABLE),
-        (["a sentence of several words", "and another one like it"], Kind.TEXT),
-        ([f"u{i}" for i in range(100)], Kind.IDENTIFIER),
-        ([f"u{i % 9}" for i in range(100)], Kind.CATEGORY),
+        ([None, None], FeatureKind.EMPTY),
+        ([dt.date(2026, 1, 1), None], FeatureKind.DATETIME),
+        ([decimal.Decimal("1.5"), None], FeatureKind.NUMERIC),
+        ([[1], [2]], FeatureKind.UNUSABLE),
+        ([b"x", b"y"], FeatureKind.UNUSABLE),
+        ([1, "x"], FeatureKind.UNUSABLE),
+        ([dt.timedelta(1)], FeatureKind.UNUSABLE),
+        (["a sentence of several words", "and another one like it"], FeatureKind.TEXT),
+        ([f"u{i}" for i in range(100)], FeatureKind.IDENTIFIER),
+        ([f"u{i % 9}" for i in range(100)], FeatureKind.CATEGORY),
     ],
 )
 def test_kinds_come_from_values_where_the_type_says_nothing(values, kind):

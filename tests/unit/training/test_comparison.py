@@ -16,7 +16,7 @@ from nbprod.training import (
     make_pipeline,
     prepare,
     split_rows,
-    train_beside,
+    train_with_baselines,
 )
 
 
@@ -29,7 +29,7 @@ def rows(count=300, seed=0, classes=(0, 1)):
 
 def test_every_model_is_scored_beside_the_baseline():
     split = split_rows(rows(), "random")
-    models = train_beside(make_estimator("tree", "classification", seed=0), split, name="tree")
+    models = train_with_baselines(make_estimator("tree", "classification", seed=0), split, name="tree")
 
     table = compare_models(models, split, metric("accuracy"), folds=3, resamples=100)
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from nbprod.errors import DataError, SettingsError
-from nbprod.training import Kind, infer_task, prepare
+from nbprod.training import FeatureKind, infer_task, prepare
 
 
 def table(rows=100):
@@ -28,7 +28,7 @@ def table(rows=100):
 def test_empty_identifier_time_and_dropped_columns_are_set_aside_with_a_sentence():
     rows = prepare(table(), target="y", time="at", drop=["colour"])
 
-    assert rows.kinds == {"x": Kind.NUMERIC, "still": Kind.NUMERIC}
+    assert rows.kinds == {"x": FeatureKind.NUMERIC, "still": FeatureKind.NUMERIC}
     assert any("nothing holds no value" in note for note in rows.notes)
     assert any("key has another word in nearly every row" in note for note in rows.notes)
     assert any("still never changes" in note for note in rows.notes)

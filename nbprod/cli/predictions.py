@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nbprod.cli.output import AsJson, Limit, emit, emit_one, say
-from nbprod.domain.duration import parse_duration
 from nbprod.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def prune(
     as_json: AsJson = False,
 ) -> None:
     """Delete predictions and outcomes that are older than that."""
-    emit_one(_deployments().prune(deployment, parse_duration(keep), history=parse_duration(history)), as_json=as_json)
+    emit_one(_deployments().prune(deployment, keep, history=history), as_json=as_json)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nbprod.clock import now
 from nbprod.deployments.eligible import check_external, check_model
 from nbprod.domain.deployment import Deployment
+from nbprod.domain.duration import parse_duration
 from nbprod.domain.names import check_name
 from nbprod.domain.prediction import ErasureReceipt, OutcomesAdded, PredictionsAdded, PredictionTrace
 from nbprod.domain.version import ModelVersion
@@ -326,7 +327,9 @@ class Deployments:
 
         return drain(self._lake, name, self._spool_of(name))
 
-    def prune(self, name: str, keep: timedelta, *, history: timedelta = HISTORY) -> Mapping[str, Mapping[str, int]]:
+    def prune(
+        self, name: str, keep: timedelta | str, *, history: timedelta | str = HISTORY
+    ) -> Mapping[str, Mapping[str, int]]:
         """Delete what is older than ``keep``.
 
         Parameters
@@ -334,12 +337,13 @@ class Deployments:
         name
             The deployment.
         keep
-            How long predictions (by when they happened) and outcomes (by when they arrived) stay.
+            How long predictions (by when they happened) and outcomes (by when they arrived) stay: ``400d``, say.
         history
             How long versions of the tables that still hold them stay readable.
         """
         from nbprod.deployments.upkeep import prune  # delayed: pyarrow
 
+        keep, history = (parse_duration(length) if isinstance(length, str) else length for length in (keep, history))
         self.drain(name)
         done = prune(self._lake, name, keep, history)
         with self._store.write() as session:

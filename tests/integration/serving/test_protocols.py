@@ -111,7 +111,7 @@ def test_schemathesis_finds_nothing(server_of_module):
     pytest.importorskip("schemathesis")
     done = subprocess.run(
         [Path(sys.executable).with_name("schemathesis"), "run", f"{server_of_module.url}/openapi.json",
-         "--max-examples", "130", "--seed", "3", "--phases", "examples,coverage,fuzzing", "--no-color",
+         "--max-examples", "190", "--seed", "3", "--phases", "examples,coverage,fuzzing", "--no-color",
          "--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"],
         capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip

@@ -27,9 +27,11 @@ from nbprod.cli import (
     runs,
     schedule,
     score,
+    serve,
     setup,
     site,
     sweep,
+    tokens,
 )
 from nbprod.cli.output import put
 
@@ -71,6 +73,7 @@ def options(
 app.command("init")(setup.init)
 app.command("demo")(demo.demo)
 app.command("score")(score.score)
+app.command("serve")(serve.serve)
 app.command("doctor")(setup.doctor)
 app.command("config")(setup.config)
 app.command("run", context_settings={"help_option_names": []})(run.run)  # its --help shows the template's parameters
@@ -85,6 +88,7 @@ for name, noun in {
     "rollouts": rollouts,
     "predictions": predictions,
     "outcomes": outcomes,
+    "tokens": tokens,
     "monitor": monitor,
     "rehearse": rehearse,
     "alerts": alerts,

@@ -10,8 +10,8 @@
 
 Predictions have the columns ``prediction_id``, ``version``, ``at`` (when it happened), ``logged_at``, ``latency_ms``,
 ``prediction``, ``probability`` and ``probability_<class>``, those of a rollout (``arm``, ``share``, ``stratum``,
-``unit``), and each input as ``input_<name>``; outcomes have ``prediction_id`` or ``unit``, ``outcome``, ``at`` (when it
-arrived) and ``logged_at``. Flat and typed, so that Spark, DuckDB, Polars and Trino read them as they are.
+``unit``), and each input as ``input_<name>``; outcomes have ``prediction_id`` or ``unit``, ``outcome``, ``at`` (when
+it arrived) and ``logged_at``. Flat and typed, so that Spark, DuckDB, Polars and Trino read them as they are.
 
 An outcome told by its unit is that of the unit's predictions from before it arrived that have none of their own.
 """
@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 from nbprod.domain.names import check_name
 
 if TYPE_CHECKING:
+    from nbprod.lake.health import HealthTable
     from nbprod.lake.rollout_tables import FailureTable, ShadowTable
     from nbprod.lake.snapshot import PredictionSnapshot
     from nbprod.lake.tables import OutcomeTable, PredictionTable
@@ -73,6 +74,12 @@ class Lake:
         from nbprod.lake.rollout_tables import ShadowTable  # delayed: pyarrow
 
         return ShadowTable(self._folder(deployment, "shadows"), self._storage_options)
+
+    def health(self, deployment: str) -> HealthTable:
+        """The table of what a deployment's servers counted, minute by minute; it need not exist yet."""
+        from nbprod.lake.health import HealthTable  # delayed: pyarrow
+
+        return HealthTable(self._folder(deployment, "health"), self._storage_options)
 
     def window(
         self,

@@ -1,7 +1,7 @@
 """The drainer: moves what the spools of one deployment hold into its Delta tables, each entry once.
 
 A spool's name and the number of its last entry are an app transaction of the append. Whoever starts, after whatever
-end of the one before, reads how far the table came before it goes on, so that nothing is missing and nothing is twice.
+end of the one before, reads how far the table came before it goes on: nothing is missing and nothing is twice.
 One drainer works at a time on a machine; deltalake accepts a transaction twice, so the lock is what makes it safe.
 """
 
@@ -103,7 +103,7 @@ class Drainer:
                     self._move(spool, [one])
                 return
             number, entry = entries[0]
-            log.error("entry %d of %s is set aside: %s", number, spool.path, problem.message)
+            log.critical("entry %d of %s is set aside: %s", number, spool.path, problem.message)
             spool.set_aside(number, entry, problem.message)
         self._appends += 1
         spool.tell_drained(entries[-1][0])

@@ -1,8 +1,8 @@
-"""The durable spool: what was answered lies here, on the disk, before its answer leaves, and until it is in the table.
+"""The durable spool: what was answered is here, on the disk, before its answer leaves, until it is in the table.
 
-One SQLite file a writing process, in write-ahead mode with ``synchronous=FULL``. A single thread writes: what waits when
-it is free goes into one transaction (group commit), so that the price of a sync is shared by all who wait for it. The
-drainer (:mod:`nbprod.lake.draining`) moves entries on in the order of their numbers and says how far it came; the
+One SQLite file a writing process, in write-ahead mode with ``synchronous=FULL``. A single thread writes: what waits
+when it is free goes into one transaction (group commit), so that all who wait share the price of a sync.
+The drainer (:mod:`nbprod.lake.draining`) moves entries on in the order of their numbers and says how far it came; the
 writer then removes them. No file has two writing processes: SQLite before 3.51.3 can damage a log that has.
 """
 
@@ -24,14 +24,16 @@ from typing import Any
 
 import msgspec
 
-from nbprod.disk import make_folder, reporting_os_errors, sync
+from nbprod.disk import make_folder, reporting_os_errors, sync, write_file
 from nbprod.errors import StoreError
 
 __all__ = ["Entry", "Outcomes", "Predictions", "Spool", "SpoolFile", "spool_files"]
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS entries (number INTEGER PRIMARY KEY AUTOINCREMENT, rows INTEGER NOT NULL, content BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS entries (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, rows INTEGER NOT NULL, content BLOB NOT NULL
+);
 """
 MOST_SLOTS = 512  # writers of one deployment on one machine
 BUSY_S = 5.0
@@ -206,14 +208,13 @@ def _commit(connection: sqlite3.Connection, batch: list[Waiting]) -> None:
 
 
 def connect(path: Path, *, busy_s: float = BUSY_S) -> sqlite3.Connection:
-    """A connection whose commits are on the disk when they return; what is deleted is overwritten."""
+    """A connection whose commits are on the disk when they return."""
     connection = sqlite3.connect(path, isolation_level=None, timeout=busy_s, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA secure_delete = ON")
         if connection.execute("PRAGMA synchronous").fetchone()[0] != 2:
-            raise sqlite3.OperationalError("this SQLite does not sync its commits")
+            raise sqlite3.OperationalError("this SQLite does not sync its commits")  # noqa: TRY301
     except BaseException:
         connection.close()
         raise
@@ -230,6 +231,11 @@ def _forget_drained(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("VACUUM")
         if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0:
             wish.unlink(missing_ok=True)
+
+
+def _units_in(line: bytes) -> list[Any]:
+    entry = msgspec.json.decode(line)["entry"]
+    return [entry.get("unit"), *entry.get("units", ())]
 
 
 def _name(connection: sqlite3.Connection) -> str:
@@ -302,6 +308,14 @@ class SpoolFile:
             return int(connection.execute(query, (_drained(self.path, _name(connection)),)).fetchone()[0])
 
     @property
+    def age_s(self) -> float:
+        """Seconds since the oldest prediction that is not in the table yet; 0 when all are."""
+        oldest = self.entries(most_rows=1)
+        if not oldest or not isinstance(oldest[0][1], Predictions):
+            return 0.0
+        return max(0.0, time.time() - oldest[0][1].at_us / 1e6)
+
+    @property
     def aside(self) -> int:
         """Entries the table refused, kept beside the spool for somebody to look at."""
         path = self.path.with_suffix(".aside")
@@ -336,6 +350,17 @@ class SpoolFile:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+    def erase_aside(self, unit: str) -> int:
+        """Forget entries of a unit that the table had refused; return how many."""
+        path = self.path.with_suffix(".aside")
+        if not path.exists():
+            return 0
+        lines = path.read_bytes().splitlines(keepends=True)
+        left = [line for line in lines if unit not in _units_in(line)]
+        if len(left) < len(lines):
+            write_file(path, b"".join(left))
+        return len(lines) - len(left)
 
     def shrink(self, *, within_s: float = 15.0) -> bool:
         """Have nothing left of removed entries in the file or its log; false if its writer did not do it in time."""

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nbprod.clock import now
+from nbprod.clock import format_utc, now
 from nbprod.domain.prediction import OutcomesAdded, PredictionsAdded
-from nbprod.errors import SchemaError
-from nbprod.lake.columns import (
-    MOMENT,
-    NUMBER,
-    TEXT,
-    as_table,
-    cast,
-    comparable,
-    input_column,
-    input_name,
-    to_storage_type,
-    wider_type,
-)
+from nbprod.lake.columns import MOMENT, NUMBER, TEXT, as_table, comparable, to_storage_type
 from nbprod.lake.delta import DeltaFolder, Transaction
+from nbprod.lake.rows import (
+    ROLLOUT,
+    check_columns,
+    core_columns,
+    keys_of,
+    moments_of,
+    reconciled,
+    with_inputs,
+)
 from nbprod.lake.snapshot import PredictionSnapshot, with_inputs_apart
 
 __all__ = ["OutcomeTable", "PredictionTable", "Transaction", "window_with_outcomes"]
 
-#: Of a rollout: the arm, its share at that moment (0 to 1), the stratum, and the unit arms are assigned by.
-ROLLOUT = {"arm": TEXT, "share": NUMBER, "stratum": TEXT, "unit": TEXT}
 PREDICTIONS = pa.schema(
     [
         ("prediction_id", TEXT),
@@ -45,8 +39,7 @@ PREDICTIONS = pa.schema(
     ]
 )
 OUTCOMES = pa.schema([("prediction_id", TEXT), ("at", MOMENT), ("logged_at", MOMENT), ("unit", TEXT)])
-#: Columns of a file of predictions that are no inputs; those of a rollout are written by the server alone.
-ALLOWED = re.compile(r"prediction_id|version|at|logged_at|latency_ms|prediction|probability(_.+)?")
+MOST_NAMED = 500  # ids in one condition
 
 
 class PredictionTable:
@@ -89,8 +82,8 @@ class PredictionTable:
         SchemaError
             A column is missing, unknown or of a wrong type, or an id is missing or given twice.
         """
-        rows = _core(as_table(core, "predictions"))
-        rows = _with_inputs(rows, as_table(inputs, "inputs") if inputs is not None else None, private)
+        rows = core_columns(as_table(core, "predictions"))
+        rows = with_inputs(rows, as_table(inputs, "inputs") if inputs is not None else None, private)
         with self._delta.alone():
             if transaction is not None and self._delta.has_seen(transaction):
                 return PredictionsAdded(deployment=self._deployment, added=0, is_replay=True)
@@ -101,21 +94,14 @@ class PredictionTable:
                 )
             version = None
             if rows.num_rows:
-                version = self._delta.append(_reconciled(self._delta, rows), transaction)
+                version = self._delta.append(reconciled(self._delta, rows), transaction)
         return PredictionsAdded(
             deployment=self._deployment, added=rows.num_rows, repeated=given - rows.num_rows, table_version=version
         )
 
     def known(self, ids: pa.ChunkedArray | pa.Array | Sequence[str], column: str = "prediction_id") -> pa.Array:
         """Those of some ids, or units, that are kept."""
-        table = self._delta.open()
-        values = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else pa.array(ids, TEXT)
-        if table is None or not len(values) - values.null_count:
-            return pa.array([], TEXT)
-        rows = table.to_pyarrow_dataset()
-        if column not in rows.schema.names:
-            return pa.array([], TEXT)
-        return pc.unique(rows.to_table(columns=[column], filter=pc.field(column).isin(values.drop_null()))[column])
+        return self._delta.known(column, ids)
 
     def at(self, prediction_id: str) -> dict[str, Any] | None:
         """One prediction with its ``inputs``, or ``None``."""
@@ -134,6 +120,30 @@ class PredictionTable:
     ) -> PredictionSnapshot:
         """Predictions that happened from ``start`` (included) to ``end`` (excluded), without outcomes."""
         return PredictionSnapshot.of(self._delta, start, end, table_version=table_version)
+
+    def prune(self, before: datetime, *, keep: timedelta) -> Mapping[str, int]:
+        """Delete what happened before a moment, and parts no version of the last ``keep`` needs."""
+        with self._delta.alone():
+            return self._delta.delete(f"at < '{format_utc(before)}'", keep=keep)
+
+    def ids_of(self, unit: str) -> list[str]:
+        """The ids of every prediction of a unit."""
+        found = self._delta.where("unit", pa.array([unit], TEXT), ["prediction_id"])
+        return list(found["prediction_id"].to_pylist())
+
+    def erase(self, ids: Sequence[str]) -> Mapping[str, int]:
+        """Delete predictions, with every older version of the table; the log names their ids alone."""
+        erased = {"rows": 0, "removed": 0}
+        with self._delta.alone():
+            for start in range(0, max(len(ids), 1), MOST_NAMED):
+                named = ", ".join("'" + one.replace("'", "''") + "'" for one in ids[start : start + MOST_NAMED])
+                done = self._delta.delete(f"prediction_id IN ({named})" if named else "false", keep=timedelta(0))
+                erased = {name: erased[name] + done[name] for name in erased}
+        return erased
+
+    def parts(self) -> list[Path]:
+        """Every part of whatever version that lies on this disk."""
+        return self._delta.parts()
 
     def prediction_type(self) -> pa.DataType | None:
         """The type predictions are kept in, if there are any."""
@@ -178,15 +188,15 @@ class OutcomeTable:
             the predictions kept before.
         """
         rows = as_table(frame, "outcomes")
-        _check_columns(rows, {"prediction_id", "outcome"}, {"at", "unit"})
+        check_columns(rows, {"prediction_id", "outcome"}, {"at", "unit"})
         given = rows.num_rows
         rows = rows.set_column(rows.column_names.index("outcome"), "outcome", to_storage_type(rows["outcome"]))
         rows = rows.filter(pc.is_valid(rows["outcome"]))
-        ids, units = _keys(rows)
+        ids, units = keys_of(rows)
         rows = pa.table(
             {
                 "prediction_id": ids,
-                "at": _moments(rows, "at"),
+                "at": moments_of(rows, "at"),
                 "logged_at": pa.array([now()] * rows.num_rows, MOMENT),
                 "outcome": rows["outcome"],
                 "unit": units,
@@ -205,7 +215,7 @@ class OutcomeTable:
             ).as_py()
             version = None
             if rows.num_rows:
-                version = self._delta.append(_reconciled(self._delta, rows), transaction)
+                version = self._delta.append(reconciled(self._delta, rows), transaction)
         return OutcomesAdded(
             deployment=self._deployment,
             added=rows.num_rows,
@@ -215,6 +225,18 @@ class OutcomeTable:
             blank=given - rows.num_rows,
             table_version=version,
         )
+
+    def known(self, ids: pa.ChunkedArray | pa.Array | Sequence[str], column: str = "prediction_id") -> pa.Array:
+        """Those of some ids, or units, that have an outcome."""
+        return self._delta.known(column, ids)
+
+    def of(self, prediction_id: str, unit: str | None, made_at: datetime) -> tuple[Any, datetime | None]:
+        """The outcome of one prediction and when it arrived; ``None`` twice while there is none."""
+        latest, _ = self.latest()
+        own = latest.filter(pc.equal(latest["prediction_id"], prediction_id))
+        if not own.num_rows and unit is not None:
+            own = latest.filter(pc.and_(pc.equal(latest["unit"], unit), pc.greater_equal(latest["at"], made_at)))
+        return (own["outcome"][0].as_py(), own["at"][0].as_py()) if own.num_rows else (None, None)
 
     def latest(
         self, as_of: datetime | None = None, *, table_version: int | None = None
@@ -246,6 +268,28 @@ class OutcomeTable:
         """Merge small parts, and remove parts no version of the last ``keep`` needs."""
         return self._delta.compact(keep=keep)
 
+    def prune(self, before: datetime, *, keep: timedelta) -> Mapping[str, int]:
+        """Delete what arrived before a moment, and parts no version of the last ``keep`` needs."""
+        with self._delta.alone():
+            return self._delta.delete(f"at < '{format_utc(before)}'", keep=keep)
+
+    def erase(self, ids: Sequence[str], unit: str) -> Mapping[str, int]:
+        """Delete outcomes of some predictions and of a unit, with every older version of the table."""
+        named, units = pa.array(ids, TEXT), pa.array([unit], TEXT)
+
+        def wanted(batch: pa.RecordBatch) -> pa.Array:
+            is_named = pc.is_in(batch["prediction_id"], value_set=named)
+            if "unit" not in batch.schema.names:
+                return pc.invert(is_named)
+            return pc.invert(pc.or_(is_named, pc.is_in(batch["unit"], value_set=units)))
+
+        with self._delta.alone():
+            return self._delta.rewrite(wanted, keep=timedelta(0))
+
+    def parts(self) -> list[Path]:
+        """Every part of whatever version that lies on this disk."""
+        return self._delta.parts()
+
     def reached(self, name: str) -> int:
         """The number of the last append of a transaction's name; 0 before the first."""
         return self._delta.reached(name)
@@ -272,121 +316,3 @@ def window_with_outcomes(
     latest = latest.set_column(1, "outcome", comparable(latest["outcome"], kind, "outcome"))
     seen = {**rows.tables, **({"outcomes": version} if version is not None else {})}
     return PredictionSnapshot(tables=seen, dataset=rows.dataset, condition=rows.condition, outcomes=latest)
-
-
-def _core(rows: pa.Table) -> pa.Table:
-    unknown = {name for name in rows.column_names if not ALLOWED.fullmatch(name) and name not in ROLLOUT}
-    _check_columns(rows.drop_columns(list(unknown)) if unknown else rows, {"prediction_id", "prediction"}, None)
-    if unknown:
-        raise SchemaError(
-            f"predictions have no column {', '.join(sorted(unknown))}",
-            columns=sorted(unknown),
-            hint="Give inputs apart.",
-        )
-    ids = _ids(rows["prediction_id"])
-    if (twice := rows.num_rows - pc.count_distinct(ids).as_py()) > 0:
-        raise SchemaError(
-            f"prediction_id: {twice:,} of {rows.num_rows:,} ids are given twice", columns=["prediction_id"]
-        )
-    if missing := rows["prediction"].null_count:
-        raise SchemaError(f"prediction: {missing:,} of {rows.num_rows:,} are missing", columns=["prediction"])
-    columns = {"prediction_id": ids, "at": _moments(rows, "at"), "logged_at": _moments(rows, "logged_at")}
-    for name in rows.column_names:
-        if name not in columns:
-            column = to_storage_type(rows[name])
-            if name.startswith(("probability", "latency")):
-                column = comparable(column, NUMBER, name)
-            columns[name] = cast(column, ROLLOUT.get(name, TEXT)) if name == "version" or name in ROLLOUT else column
-    return pa.table(columns)
-
-
-def _with_inputs(rows: pa.Table, inputs: pa.Table | None, private: Sequence[str]) -> pa.Table:
-    if inputs is None:
-        return rows
-    if inputs.num_rows != rows.num_rows:
-        raise SchemaError(f"there are {rows.num_rows:,} predictions but {inputs.num_rows:,} rows of inputs")
-    for name in inputs.column_names:
-        if name not in private:
-            rows = rows.append_column(input_column(name, rows.column_names), to_storage_type(inputs[name]))
-    return rows
-
-
-def _reconciled(delta: DeltaFolder, rows: pa.Table) -> pa.Table:
-    """Rows whose types agree with those of the table, which is widened where the new ones need it."""
-    table = delta.open()
-    if table is None:
-        return rows
-    schema = pa.schema(table.schema().to_arrow())
-    by_name = {
-        name: input_column(input_name(name), schema.names) if name.startswith("input_") else name
-        for name in rows.column_names
-    }
-    rows = rows.rename_columns([by_name[name] for name in rows.column_names])
-    types = {field.name: field.type for field in schema}
-    wanted = {
-        name: types[name] if rows[name].null_count == rows.num_rows else wider_type(types[name], rows[name].type)
-        for name in rows.column_names
-        if name in types
-    }
-    if changed := {name: kind for name, kind in wanted.items() if kind != types[name]}:
-        delta.widen(changed)
-    return pa.table(
-        {
-            name: pa.nulls(rows.num_rows, wanted[name])
-            if name in wanted and rows[name].null_count == rows.num_rows
-            else cast(rows[name], wanted.get(name, rows[name].type))
-            for name in rows.column_names
-        }
-    )
-
-
-def _check_columns(rows: pa.Table, needed: set[str], optional: set[str] | None) -> None:
-    problems = dict.fromkeys(sorted(needed - set(rows.column_names)), "this column is missing")
-    if optional is not None:
-        problems |= dict.fromkeys(sorted(set(rows.column_names) - needed - optional), "no such column is kept")
-    if problems:
-        raise SchemaError(
-            "\n".join(f"{name}: {problem}" for name, problem in problems.items()),
-            columns=list(problems),
-            hint=f"Columns found: {', '.join(rows.column_names)}.",
-        )
-
-
-def _keys(rows: pa.Table) -> tuple[pa.Array, pa.Array]:
-    """Ids, and units where there is no id."""
-    if "unit" not in rows.column_names:
-        return _ids(rows["prediction_id"]).combine_chunks(), pa.nulls(rows.num_rows, TEXT)
-    ids = cast(to_storage_type(rows["prediction_id"]), TEXT)
-    units = pc.if_else(pc.is_valid(ids), pa.scalar(None, TEXT), cast(to_storage_type(rows["unit"]), TEXT))
-    _ids(pc.coalesce(ids, units))
-    return ids.combine_chunks(), units.combine_chunks()
-
-
-def _ids(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    ids = cast(to_storage_type(column), TEXT)
-    if missing := pc.sum(pc.fill_null(pc.equal(ids, ""), fill_value=True)).as_py():
-        raise SchemaError(f"prediction_id: {missing:,} of {len(ids):,} are missing", columns=["prediction_id"])
-    return ids
-
-
-def _moments(rows: pa.Table, name: str) -> pa.ChunkedArray:
-    """A column of moments, with the present one where it is missing."""
-    present = pa.scalar(now(), MOMENT)
-    if name not in rows.column_names or rows[name].null_count == rows.num_rows:
-        return pa.chunked_array([pa.array([present.as_py()] * rows.num_rows, MOMENT)])
-    column = to_storage_type(rows[name])
-    if column.type == TEXT:
-        try:
-            is_zoned = pc.match_substring_regex(column, r":\d\d[\d:.]*(Z|[+-]\d\d(:?\d\d)?)$")
-            nothing = pa.scalar(None, TEXT)
-            column = pc.coalesce(
-                pc.if_else(is_zoned, column, nothing).cast(MOMENT),
-                to_storage_type(pc.if_else(is_zoned, nothing, column).cast(pa.timestamp("us"))),
-            )
-        except pa.ArrowInvalid as problem:
-            raise SchemaError(
-                f"{name}: {problem}", columns=[name], hint="Write ISO dates: 2026-11-20T09:44:13Z."
-            ) from problem
-    if column.type != MOMENT:
-        raise SchemaError(f"{name}: must hold dates or moments", columns=[name])
-    return pc.coalesce(column, present)

@@ -27,7 +27,7 @@ import msgspec
 from nbprod.disk import make_folder, reporting_os_errors, sync, write_file
 from nbprod.errors import StoreError
 
-__all__ = ["Entry", "Outcomes", "Predictions", "Spool", "SpoolFile", "spool_files"]
+__all__ = ["Entry", "Failures", "Outcomes", "Predictions", "Shadows", "Spool", "SpoolFile", "spool_files"]
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -63,7 +63,31 @@ class Outcomes(msgspec.Struct, tag="outcomes", omit_defaults=True):
     at_us: list[int]
 
 
-Entry = Predictions | Outcomes
+class Failures(msgspec.Struct, tag="failures", omit_defaults=True):
+    """A request that the arm it was assigned to did not answer."""
+
+    at_us: int
+    version: str
+    kind: str  #: error, not-a-number, timeout, refused
+    arm: str
+    share: float
+    stratum: str
+    unit: str | None = None
+
+
+class Shadows(msgspec.Struct, tag="shadows", omit_defaults=True):
+    """What a shadow answered to one request, beside the answer that was given."""
+
+    ids: list[str]  #: of the predictions that were given
+    at_us: int
+    version: str
+    latency_ms: float
+    predictions: list[str | None]
+    probabilities: list[float | None]
+    failure: str | None = None
+
+
+Entry = Predictions | Outcomes | Failures | Shadows
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Entry).decode
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
+from nbprod.clock import now
 from nbprod.domain.deployment import Deployment
+from nbprod.domain.rollout import Rollout, RolloutStatus
 from nbprod.domain.token import Token
 from nbprod.domain.version import ModelVersion
 from nbprod.errors import RefusedError
 from nbprod.packages import Packages
-from nbprod.serving.assignment import AccessToken, Arm, Assignment
+from nbprod.serving.assignment import AccessToken, Arm, Assignment, Routing
 from nbprod.settings import Settings
 from nbprod.store import Store
 
@@ -32,6 +35,7 @@ def read_assignment(
     """
     with store.read() as session:
         deployment = session.get(Deployment, name)
+        newest = session.list(Rollout, {"deployment": name}, limit=1)
         tokens = session.list(Token, limit=None)
     if deployment.model is None:
         raise RefusedError(
@@ -39,15 +43,43 @@ def read_assignment(
             hint=f"Hand in its predictions: nbprod predictions add {name} FILE.",
         )
     version = resolve(deployment.model)
-    arm = Arm(version=version.ref, digest=version.package, folder=str(packages.folder(version.package)))
+    at = now()
+    rollout = newest[0] if newest and newest[0].keeps_previous_at(at) else None
+    named = [version] if rollout is None else [resolve(rollout.stable), resolve(rollout.candidate)]
+    if rollout is not None and rollout.status is RolloutStatus.ROLLED_BACK:
+        rollout, named = None, [version]
+    arms = tuple(
+        Arm(
+            version=one.ref,
+            digest=one.package,
+            folder=str(packages.folder(one.package)),
+            name="candidate" if place else "stable",
+        )
+        for place, one in enumerate(named)
+    )
     valid = (token for token in tokens if token.revoked_at is None)
     return Assignment(
         deployment=name,
-        arms=(arm,),
+        arms=arms,
+        routing=_routing(rollout, at) if rollout is not None else None,
         unseen=deployment.unseen,
         durable=settings["serve.durable"],
         private=tuple(dict.fromkeys([*deployment.private, *settings.private_columns])),
         trusted=tuple(settings["packages.trusted"]),
         tokens=tuple(AccessToken(id=token.id, digest=token.digest, scopes=token.scopes) for token in valid),
         is_open=not tokens,  # one that was revoked does not open what it closed
+    )
+
+
+def _routing(rollout: Rollout, at: datetime) -> Routing:
+    """The share of a candidate and its end: that of the lease while it is open, that of the holdback afterwards."""
+    promoted = rollout.status is RolloutStatus.PROMOTED
+    until = rollout.previous_until if promoted else rollout.lease_until
+    share = rollout.share_at(at)
+    return Routing(
+        rollout=rollout.id,
+        salt=rollout.salt,
+        share=share,
+        until_us=None if promoted or until is None else round(until.timestamp() * 1e6),
+        step=str(rollout.step),
     )

@@ -13,6 +13,7 @@ __all__ = [
     "KeeperReport",
     "Limits",
     "Report",
+    "Routing",
     "to_line",
 ]
 
@@ -38,6 +39,18 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
     share: float = 1.0  #: from 0 to 1
 
 
+class Routing(msgspec.Struct, frozen=True, kw_only=True):
+    """How an open rollout parts the traffic between the first arm, stable, and the second, the candidate."""
+
+    rollout: str
+    salt: str
+    share: float  #: of the units that are the candidate's, from 0 to 1
+    until_us: int | None  #: the end of the lease, microseconds since 1970; ``None``: it does not end
+    step: str  #: names the stratum, with the share and the day
+    alpha: float = 0.01  #: of the guard: the chance of ever taking a candidate out that fails no more often
+    timeout_s: float = 2.0  #: a candidate that takes longer has failed
+
+
 class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
     """What is needed to know a bearer token again."""
 
@@ -56,6 +69,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     private: tuple[str, ...] = ()
     trusted: tuple[str, ...] = ()
     tokens: tuple[AccessToken, ...] = ()
+    routing: Routing | None = None
     is_open: bool = True  #: whether requests without a token are answered: no token exists
     hosts: tuple[str, ...] = ()  #: names beside the loopback's that clients may call this server by
     problems: tuple[str, ...] = ()  #: what health must say: the ledger is away, a table refuses
@@ -69,6 +83,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     refused: str = ""  #: a version that could not be loaded
     reason: str = ""
     unseen: dict[str, int] = {}  #: by column, since the last report
+    taken_out: str = ""  #: a rollout whose candidate failed too often; ``reason`` says how
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,17 +11,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nbprod.domain.prediction_ids import prediction_ids
+from nbprod.domain.rollout import Arm
 from nbprod.errors import StoreError
-from nbprod.lake.spool import Predictions, Spool
+from nbprod.lake.spool import Failures, Predictions, Spool
 from nbprod.serving.answers import Answer, busy, encode, error, json_answer, problems_answer
 from nbprod.serving.assignment import Assignment, Limits
 from nbprod.serving.comparing import Comparison
 from nbprod.serving.metrics import Metrics
 from nbprod.serving.models import Answered, ServedModel
 from nbprod.serving.requests import BodyError, FormError, read_predict
+from nbprod.serving.routing import Router, broken
 
 __all__ = ["Made", "Service"]
 
+log = logging.getLogger("nbprod.serving")
 MANY_ROWS = 64  #: from here on a request is worked on in a thread
 
 
@@ -43,12 +47,15 @@ class Service:
         self.spool = spool
         self.metrics = metrics
         self.limits = limits
-        self.model: ServedModel | None = None
+        self.model: ServedModel | None = None  #: the stable version
+        self.candidate: ServedModel | None = None  #: of a rollout
+        self.router = Router(self._keep_failure)
         self.refusals: dict[str, str] = {}  #: versions that could not be loaded, and why
         self.unseen: dict[str, int] = {}  #: by column, since the supervisor was told
         self.comparison: Comparison | None = None  #: of the compiled model in use with its pipeline
         self.differing: set[str] = set()  #: digests whose compiled model was seen to differ
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="candidate")
 
     async def predict(self, body: bytes) -> Answer:
         """``POST /predict``."""
@@ -77,18 +84,28 @@ class Service:
         count = len(rows)
         if count > self.limits.rows:
             return error(413, f"a request may have {self.limits.rows:,} rows at most")
-        refuse_unseen = assignment.unseen == "refuse"
-        if model.is_slow or count > MANY_ROWS:
-            loop = asyncio.get_running_loop()
-            answered = await loop.run_in_executor(
-                self._thread, lambda: model.answer(rows, refuse_unseen=refuse_unseen)
-            )
-        else:
-            answered = model.answer(rows, refuse_unseen=refuse_unseen)
-        if answered.problems:
-            return problems_answer(answered.problems)
         at_ns = time.time_ns()
         ids = prediction_ids(count, datetime.fromtimestamp(at_ns / 1e9, UTC))
+        candidate = self.candidate
+        ticket = self.router.assign(
+            unit, ids[0] if ids else "", now_us=at_ns // 1000, has_candidate=candidate is not None
+        )
+        tried: Answered | str = ""
+        if candidate is not None and ticket.arm is Arm.CANDIDATE:
+            tried = await self._tried(candidate, rows)
+        if isinstance(tried, Answered) and candidate is not None:
+            model, answered = candidate, tried
+        else:
+            try:
+                answered = await self._answered(model, rows)
+            except Exception:
+                if ticket.arm is Arm.STABLE:
+                    self.router.failed(ticket, "error", model.arm.version)
+                raise
+            if isinstance(tried, str) and tried and candidate is not None and not answered.problems:
+                self.router.failed(ticket, tried, candidate.arm.version)
+        if answered.problems:
+            return problems_answer(answered.problems)
         arm = model.arm
         if count:
             private = assignment.private
@@ -99,8 +116,9 @@ class Service:
                 latency_ms=(time.perf_counter() - started) * 1000,
                 outputs=answered.outputs,
                 inputs={name: values for name, values in answered.inputs.items() if name not in private},
-                arm=arm.name,
-                share=arm.share,
+                arm=ticket.arm.value,
+                share=ticket.share,
+                stratum=ticket.stratum,
                 unit=unit,
             )
             try:
@@ -113,8 +131,41 @@ class Service:
             self.comparison.see(rows, answered.outputs)
         for column, times in answered.unseen.items():
             self.unseen[column] = self.unseen.get(column, 0) + times
-        self.metrics.predicted(arm.version, arm.name, count, answered.unseen)
+        self.metrics.predicted(arm.version, ticket.arm.value, count, answered.unseen)
         return Made(model, ids, answered)
+
+    async def _answered(self, model: ServedModel, rows: Sequence[Mapping[str, Any]]) -> Answered:
+        refuse_unseen = self.assignment.unseen == "refuse"
+        if not model.is_slow and len(rows) <= MANY_ROWS:
+            return model.answer(rows, refuse_unseen=refuse_unseen)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, lambda: model.answer(rows, refuse_unseen=refuse_unseen))
+
+    async def _tried(self, candidate: ServedModel, rows: Sequence[Mapping[str, Any]]) -> Answered | str:
+        """The candidate's answer, or why it gave none that may be handed on: then the stable version answers."""
+        routing = self.router.routing
+        loop = asyncio.get_running_loop()
+        try:
+            if candidate.is_slow:
+                asked = loop.run_in_executor(self._beside, lambda: candidate.answer(rows))
+                answered = await asyncio.wait_for(asked, routing.timeout_s if routing is not None else None)
+            else:
+                answered = await self._answered(candidate, rows)
+        except TimeoutError:
+            self._beside = ThreadPoolExecutor(1, thread_name_prefix="candidate")  # the other thread still works
+            return "timeout"
+        except Exception as problem:  # noqa: BLE001 — whatever it raises, somebody waits for an answer
+            log.warning("%s failed: %s", candidate.arm.version, type(problem).__name__)
+            return "error"
+        if answered.problems:
+            return "refused"
+        return "not-a-number" if broken(answered.outputs) else answered
+
+    def _keep_failure(self, failure: Failures) -> None:
+        try:
+            self.spool.put(failure, 1, durable=False)
+        except StoreError as problem:  # the answer itself is kept, or refused, by the same spool
+            log.warning("a failure could not be kept: %s", problem.message)
 
     @property
     def problems(self) -> list[str]:
@@ -147,4 +198,5 @@ class Service:
         if self.comparison is not None:
             self.comparison.close()
         self._thread.shutdown(wait=False, cancel_futures=True)
+        self._beside.shutdown(wait=False, cancel_futures=True)
         self.spool.close()

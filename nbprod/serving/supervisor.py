@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from nbprod.errors import EnvironmentProblem, NbprodError, PackageError, RefusedError, SettingsError
+from nbprod.errors import EnvironmentProblem, NbprodError, PackageError, RefusedError, SettingsError, StoreError
 from nbprod.serving.access import is_loopback
 from nbprod.serving.assignment import (
     Assignment,
@@ -80,6 +80,8 @@ class Supervisor:
         Where the tables are.
     spools
         Folder of the deployment's spools, on a disk of this machine.
+    take_out
+        Tells the ledger that a rollout's candidate failed too often, and how.
     alarm
         Opens an alert (check, subject, sentence), or resolves it where the sentence is empty.
 
@@ -97,10 +99,12 @@ class Supervisor:
         lake: str,
         spools: Path,
         alarm: Callable[[str, str, str], None],
+        take_out: Callable[[str, str], None] = lambda rollout, why: None,
     ) -> None:
         self.options = options
         self._read = read
         self._alarm = alarm
+        self._tell_ledger = take_out
         self._lake, self._spools = lake, spools
         self.assignment = self._checked(read())
         _check_certificates(options)
@@ -242,6 +246,8 @@ class Supervisor:
                 if not self.is_ready.is_set():
                     self._fatal = sentence
                 self._raise("serving", "version", sentence)
+            if report.taken_out:
+                self._take_out(report.taken_out, report.reason)
             if report.unseen and self.assignment.unseen == "alarm":
                 for column, count in report.unseen.items():
                     self._raise("unseen", column, f"{column} had {count:,} values never seen in training")
@@ -251,6 +257,25 @@ class Supervisor:
         for line in child.process.stdout:
             self._failure = msgspec.json.decode(line, type=KeeperReport).failure
             self._raise("serving", "log", self._failure or "")
+
+    def _take_out(self, rollout: str, why: str) -> None:
+        """Tell the ledger that a candidate is out, until it knows: the workers have taken it out already."""
+        self._raise("rollout", rollout, why)
+
+        def tell() -> None:
+            while not self._is_ending.is_set():
+                try:
+                    self._tell_ledger(rollout, why)
+                except StoreError as problem:
+                    log.warning("the ledger does not know yet that %s was taken out: %s", rollout, problem.message)
+                    self._is_ending.wait(1.0)
+                except NbprodError as problem:  # somebody ended it meanwhile
+                    log.info("rollout %s: %s", rollout, problem.message)
+                    return
+                else:
+                    return
+
+        threading.Thread(target=tell, name="rollout", daemon=True).start()
 
     def _raise(self, check: str, subject: str, sentence: str) -> None:
         try:

@@ -67,6 +67,8 @@ class Worker:
         spool = Spool(Path(given.spool))
         spool.start()
         self.service = service = Service(assignment, spool, metrics, given.limits)
+        service.on_taken_out = self._taken_out
+        service.router.follow(assignment.routing)
         self.gate = gate = Gate(service, self._application)
         gate.is_logging = given.log_requests
         self.follow(assignment)
@@ -93,6 +95,10 @@ class Worker:
             await server.serve(sockets=[listener])
         watch.cancel()
         service.close()
+
+    def _taken_out(self, rollout: str, why: str) -> None:
+        log.critical("the candidate of rollout %s is taken out: %s", rollout, why)
+        self.report(Report(taken_out=rollout, reason=why))
 
     def _application(self) -> Any:
         from nbprod.serving.application import make_application  # delayed: FastAPI takes longer than the model
@@ -123,6 +129,7 @@ class Worker:
                 self._first.set_result(assignment)
             return
         self.service.assignment = assignment
+        self.service.router.follow(assignment.routing)
         self.gate.access = Access(assignment.tokens, is_open=assignment.is_open, hosts=assignment.hosts)
         self._wanted = assignment
         if self._loading is None or self._loading.done():
@@ -165,6 +172,32 @@ class Worker:
             service.metrics.swapped(arm.version, arm.name, previous=current.arm.version if current else None)
             log.info("%s is in use", arm.version)
             self.report(Report(ready=True, version=arm.version))
+        await self._load_candidate()
+
+    async def _load_candidate(self) -> None:
+        """Load the second arm, or forget it where there is none any more."""
+        service = self.service
+        assert service is not None
+        assert self._wanted is not None
+        arms = self._wanted.arms[1:]
+        if not arms:
+            service.candidate = None
+            return
+        arm = arms[0]
+        if (service.candidate is not None and service.candidate.arm == arm) or arm.version in service.refusals:
+            return
+        try:
+            service.candidate = await asyncio.to_thread(load_model, arm, trusted=self._wanted.trusted)
+        except Exception as problem:  # noqa: BLE001 — whatever it does, the stable version goes on
+            reason = problem.message if isinstance(problem, NbprodError) else f"{type(problem).__name__}: {problem}"
+            service.candidate = None
+            service.refusals[arm.version] = reason
+            if self._wanted.routing is not None:
+                self.report(
+                    Report(taken_out=self._wanted.routing.rollout, reason=f"it could not be loaded: {reason}")
+                )
+            return
+        log.info("%s is loaded beside", arm.version)
 
     def _compared(self, digest: str, rows: int, is_equal: bool) -> None:  # noqa: FBT001 — a callback's
         """Count a sample; where it differs, go over to the pipeline and say so."""

@@ -27,6 +27,7 @@ from nbprod.domain.evaluation import Evaluation
 from nbprod.domain.run import Run
 from nbprod.errors import ConflictError, RefusedError, RunFailedError
 from nbprod.scaffold import create_workspace
+from nbprod.serving.traffic import send_rows
 from nbprod.settings import FILE_NAME
 from nbprod.workspace import Workspace, open_workspace
 
@@ -119,6 +120,7 @@ class Demo:
             ("first-champion", self.first_champion),
             ("deploy", self.deploy),
             *((f"{start:%Y-%m}", partial(self.month, start, end)) for start, end in pairwise(MONTHS)),
+            ("serve", self.serve),
             ("sabotage", self.sabotage),
             ("ahead", self.ahead),
             ("site", self.site),
@@ -205,6 +207,27 @@ class Demo:
             self.ws.models.reject(version, note="learned from shuffled labels", evidence=[verdict.run_id])
             return f"{version} learned from shuffled labels and is refused: {refusal.message}", self.page(verdict)
         raise RefusedError(f"{version} learned from shuffled labels and was promoted all the same")
+
+    def serve(self) -> tuple[str, Path]:
+        """Serve the champion on the loopback, send it the last month over HTTP, and return the outcomes."""
+        live = f"{MODEL}-live"  # apart: these predictions happen now, not in 1997
+        if live not in {one.name for one in self.ws.deployments.list(limit=None)}:
+            self.ws.deployments.create(live, model=f"{MODEL}@champion")
+        month = self.rows(*MONTHS[-2:])
+        names = self.ws.packages.load(self.ws.models.resolve(f"{MODEL}@champion").package).schema.names
+        with self.ws.deployments.serve(live) as server:
+            answered = send_rows(server.url, json.loads(month[list(names)].to_json(orient="records")))
+            truth = zip(answered.ids, month["class"], strict=True)
+            told = server.tell([{"prediction_id": name, "outcome": outcome} for name, outcome in truth])
+        self.ws.deployments.drain(live)
+        window = self.ws.lake.window(live)
+        kept = set(window.to_table(["prediction_id"])["prediction_id"].to_pylist())
+        count = sum(name in kept for name in answered.ids)
+        line = (
+            f"{answered.per_second:,.0f} requests a second over HTTP, p99 {answered.p99_ms:.0f} ms; "
+            f"{told['added']:,} outcomes returned; predictions kept: {count:,} of {len(answered.ids):,}"
+        )
+        return line, Path(self.ws.lake.root) / live
 
     def ahead(self) -> tuple[str, Path]:
         """The champion of today against the one it retired, on the months since."""

@@ -32,6 +32,10 @@ KNOWN: Mapping[str, tuple[Any, str]] = MappingProxyType(
         "kernels.warm": (True, "fork kernels from a process that has imported what the notebook imports"),
         "kernels.preload": ([], "modules that process may import although no installed distribution has them"),
         "kernels.not_preloaded": ([], "modules that process leaves to the notebook"),
+        "serve.durable": (
+            True,
+            "whether an answer waits until its prediction is on the disk; false: within a second",
+        ),
         "notify.webhook": ("", "URL that receives alerts as JSON"),
         "notify.apprise": ([], "apprise addresses that receive alerts (extra: notify)"),
         "site.folder": ("site", "where the static site is built"),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbprod.deployments import Deployments
 from nbprod.disk import reporting_os_errors
 from nbprod.domain.alert import AlertStatus
+from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.csv_format import data_place, split_format
 from nbprod.domain.markup import card
 from nbprod.domain.names import nearest
@@ -29,11 +30,17 @@ from nbprod.runs import Runs
 from nbprod.runs.preparing import Resolved
 from nbprod.schedules import Schedules
 from nbprod.schedules.starting import Jobs
+from nbprod.serving.assigning import read_assignment
+from nbprod.serving.handle import start_server
+from nbprod.serving.tokens import Tokens
 from nbprod.settings import Settings, actor, find_folder
 from nbprod.site import report
 from nbprod.site.service import Site
 from nbprod.store import Store
 from nbprod.templates import Templates
+
+if TYPE_CHECKING:
+    from nbprod.serving.supervisor import Options, Supervisor
 
 __all__ = ["Workspace", "open_workspace"]
 
@@ -143,6 +150,25 @@ class Workspace:
             self.models.resolve,
             private=self.settings.private_columns,
             locate=self._registered,
+            spools=self.home / "spools",
+            serve=partial(start_server, self.folder),
+        )
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Who may ask servers, and for what."""
+        return Tokens(self.store)
+
+    def supervisor(self, deployment: str, options: Options) -> Supervisor:
+        """The server of a deployment, to be run in this process: what ``nbprod serve`` does."""
+        from nbprod.serving.supervisor import Supervisor  # delayed: only those who serve wait for uvicorn
+
+        return Supervisor(
+            options,
+            partial(read_assignment, self.store, self.packages, self.models.resolve, self.settings, deployment),
+            lake=self.lake.root,
+            spools=self.home / "spools" / deployment,
+            alarm=partial(self._alarm, deployment),
         )
 
     @cached_property
@@ -238,6 +264,12 @@ class Workspace:
             return source
         place, form = data_place(source, known[source])
         return (place if "://" in place else str(self.folder / place)) + form.fragment
+
+    def _alarm(self, deployment: str, check: str, subject: str, sentence: str) -> None:
+        """Open an alert about a server, or resolve it where there is nothing to say."""
+        outcome = CheckOutcome.FAILED if sentence else CheckOutcome.PASSED
+        seen = CheckResult(name=check, outcome=outcome, sentence=sentence or "well again", subject=subject)
+        self.alerts.see(deployment, [seen], source="server")
 
     def _package_folder(self, ref: str) -> Path:
         """The folder of a model version, an alias, a package digest or a package folder."""

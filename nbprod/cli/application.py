@@ -26,9 +26,11 @@ from nbprod.cli import (
     runs,
     schedule,
     score,
+    serve,
     setup,
     site,
     sweep,
+    tokens,
 )
 from nbprod.cli.output import put
 
@@ -70,6 +72,7 @@ def options(
 app.command("init")(setup.init)
 app.command("demo")(demo.demo)
 app.command("score")(score.score)
+app.command("serve")(serve.serve)
 app.command("doctor")(setup.doctor)
 app.command("config")(setup.config)
 app.command("run", context_settings={"help_option_names": []})(run.run)  # its --help shows the template's parameters
@@ -83,6 +86,7 @@ for name, noun in {
     "deployments": deployments,
     "predictions": predictions,
     "outcomes": outcomes,
+    "tokens": tokens,
     "monitor": monitor,
     "rehearse": rehearse,
     "alerts": alerts,

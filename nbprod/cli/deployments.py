@@ -33,11 +33,21 @@ def create(
         str | None, typer.Option("--target", help="External: the reference's column of outcomes.")
     ] = None,
     private: Annotated[list[str] | None, typer.Option("--private", help="An input never kept; repeatable.")] = None,
+    unseen: Annotated[
+        str, typer.Option("--unseen", help="Categories never seen: accept, refuse, or alarm.")
+    ] = "accept",
     as_json: AsJson = False,
 ) -> None:
     """Name a model that is in use."""
     made = _deployments().create(
-        name, model=model, external=external, reference=reference, task=task, target=target, private=private or ()
+        name,
+        model=model,
+        external=external,
+        reference=reference,
+        task=task,
+        target=target,
+        private=private or (),
+        unseen=unseen,
     )
     emit_one(made, as_json=as_json)
 

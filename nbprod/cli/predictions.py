@@ -1,4 +1,4 @@
-"""``nbprod predictions``: take in, look at and compact what was predicted."""
+"""``nbprod predictions``: take in, look at, trace, compact, prune and erase what was predicted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nbprod.cli.output import AsJson, Limit, emit, emit_one, say
+from nbprod.errors import NotFoundError
 
 if TYPE_CHECKING:
     from nbprod.deployments import Deployments
@@ -28,9 +29,20 @@ def add(deployment: Name, file: File, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def show(deployment: Name, limit: Limit = 50, as_json: AsJson = False) -> None:
-    """Show the predictions that happened last, with their outcomes."""
-    found = _deployments().recent(deployment, limit=limit)
+def show(
+    which: Annotated[str, typer.Argument(metavar="DEPLOYMENT|ID", help="A deployment, or the id of a prediction.")],
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show the predictions that happened last with their outcomes, or everything behind one of them."""
+    deployments = _deployments()
+    if which not in {one.name for one in deployments.list(limit=None)}:
+        try:
+            emit_one(deployments.trace(which), as_json=as_json)
+        except NotFoundError:
+            deployments.get(which)  # says which deployment may have been meant
+        return
+    found = deployments.recent(which, limit=limit)
     columns = ["prediction_id", "at", "version", "prediction", "probability", "outcome", "inputs"]
     emit(found, columns, as_json=as_json, empty="No predictions yet.")
 
@@ -39,6 +51,31 @@ def show(deployment: Name, limit: Limit = 50, as_json: AsJson = False) -> None:
 def compact(deployment: Name, as_json: AsJson = False) -> None:
     """Merge small parts; versions of the last 30 days stay readable."""
     emit_one(_deployments().compact(deployment), as_json=as_json)
+
+
+@app.command()
+def prune(
+    deployment: Name,
+    keep: Annotated[str, typer.Option("--keep", help="How long predictions stay: 400d, 52w, 36h.")],
+    history: Annotated[
+        str, typer.Option("--history", help="How long older versions of the tables stay readable.")
+    ] = "30d",
+    as_json: AsJson = False,
+) -> None:
+    """Delete predictions and outcomes that are older than that."""
+    emit_one(_deployments().prune(deployment, keep, history=history), as_json=as_json)
+
+
+@app.command()
+def erase(
+    deployment: Name,
+    unit: Annotated[str, typer.Option("--unit", help="As requests named it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Delete everything of a unit, in tables, spools and files; older versions of the tables go with it."""
+    receipt = _deployments().erase(deployment, unit=unit)
+    say(str(receipt))
+    emit_one(receipt, as_json=as_json)
 
 
 def _deployments() -> Deployments:

@@ -13,7 +13,8 @@ from nbprod.domain.deployment import Deployment
 from nbprod.domain.version import ModelVersion
 from nbprod.errors import SchemaError
 from nbprod.lake.columns import NUMBER, to_storage_type
-from nbprod.lake.tables import ALLOWED, Transaction
+from nbprod.lake.delta import Transaction
+from nbprod.lake.rows import ALLOWED
 
 __all__ = ["outcomes_of", "predictions_of"]
 

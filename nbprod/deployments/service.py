@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbprod.clock import now
+from nbprod.deployments.eligible import check_external, check_model
 from nbprod.domain.deployment import Deployment
+from nbprod.domain.duration import parse_duration
 from nbprod.domain.names import check_name
-from nbprod.domain.prediction import OutcomesAdded, PredictionsAdded
-from nbprod.domain.version import Approval, ModelRef, ModelVersion
+from nbprod.domain.prediction import ErasureReceipt, OutcomesAdded, PredictionsAdded, PredictionTrace
+from nbprod.domain.version import ModelVersion
 from nbprod.errors import RefusedError, SettingsError
 from nbprod.lake import Lake
 from nbprod.packages import Packages
@@ -23,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Deployments"]
 
-TASKS = ("classification", "regression")
+HISTORY = timedelta(days=30)  #: how long versions of the tables stay readable
+UNSEEN = ("accept", "refuse", "alarm")
 
 
 class Deployments:
@@ -43,6 +47,10 @@ class Deployments:
         Columns the workspace never keeps, beside each deployment's own.
     locate
         Makes the name of a registered data set its path or URL, and leaves everything else as it is.
+    spools
+        The folder of what servers of this machine have kept and not yet moved into the tables.
+    serve
+        Starts a server in a process of its own.
     """
 
     def __init__(
@@ -54,6 +62,8 @@ class Deployments:
         *,
         private: Sequence[str] = (),
         locate: Callable[[Any], Any] = lambda source: source,
+        spools: Path | None = None,
+        serve: Callable[[str, Sequence[str]], Any] | None = None,
     ) -> None:
         self._store = store
         self._lake = lake
@@ -61,6 +71,8 @@ class Deployments:
         self._resolve = resolve
         self._private = tuple(private)
         self._locate = locate
+        self._spools = spools
+        self._serve = serve
 
     def create(
         self,
@@ -72,6 +84,7 @@ class Deployments:
         task: str | None = None,
         target: str | None = None,
         private: Sequence[str] = (),
+        unseen: str = "accept",
         actor: str | None = None,
     ) -> Deployment:
         """Name what is in use.
@@ -89,6 +102,9 @@ class Deployments:
             in the reference.
         private
             Inputs that are never kept.
+        unseen
+            What its server does with categories never seen in training: ``accept``, ``refuse``, or ``alarm``, which
+            accepts them and opens an alert. They are counted in any case.
         actor
             Who, if not the store's actor.
 
@@ -104,10 +120,12 @@ class Deployments:
             There is a deployment of this name.
         """
         check_name(name, "deployment")
+        if unseen not in UNSEEN:
+            raise SettingsError(f"{unseen!r} is nothing to do with unseen categories", hint=f"{', '.join(UNSEEN)}.")
         if external:
-            _check_external(model, task)
+            check_external(model, task)
         else:
-            self._check_model(model, {"reference": reference, "task": task, "target": target})
+            check_model(model, {"reference": reference, "task": task, "target": target}, self._resolve)
         deployment = Deployment(
             name=name,
             model=str(model) if model is not None else None,
@@ -117,6 +135,7 @@ class Deployments:
             task=task,
             target=target,
             private=tuple(dict.fromkeys([*self._private, *private])),
+            unseen=unseen,
         )
         with self._store.write() as session:
             session.add(deployment)
@@ -165,6 +184,48 @@ class Deployments:
             resolve=self._resolve,
             private=self._never_kept(deployment),
         )
+
+    def serve(
+        self,
+        name: str,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        workers: int = 1,
+        certfile: Path | str | None = None,
+        keyfile: Path | str | None = None,
+        hosts: Sequence[str] = (),
+    ) -> Any:
+        """Serve a deployment over HTTP from a process beside this one; returns when it answers.
+
+        Parameters
+        ----------
+        name
+            The deployment.
+        host, port
+            Where; by default a free port that only this machine can reach. Others need tokens: ``ws.tokens.create``.
+        workers
+            Processes that answer.
+        certfile, keyfile
+            Of TLS, as PEM.
+        hosts
+            Names clients may call the server by, beside addresses.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such deployment.
+        EnvironmentProblem
+            The server ended before it answered.
+        """
+        self.get(name)
+        assert self._serve is not None
+        options = ["--host", host, "--port", str(port), "--workers", str(workers)]
+        for option, value in (("--certfile", certfile), ("--keyfile", keyfile)):
+            options += [option, str(value)] if value is not None else []
+        for one in hosts:
+            options += ["--allow-host", one]
+        return self._serve(name, options)
 
     def add_predictions(self, name: str, source: Any) -> PredictionsAdded:
         """Keep predictions that were made elsewhere; the same source again adds nothing.
@@ -245,6 +306,80 @@ class Deployments:
             "outcomes": self._lake.outcomes(name).compact(),
         }
 
+    def trace(self, prediction_id: str) -> PredictionTrace:
+        """Everything behind one prediction: inputs, version, package, run, notebook, rows, outcome, verdict.
+
+        Raises
+        ------
+        NotFoundError
+            No deployment has kept it.
+        """
+        from nbprod.deployments.tracing import trace  # delayed: pyarrow
+
+        return trace(self._store, self._lake, self._spools, self._resolve, prediction_id)
+
+    def drain(self, name: str) -> int:
+        """Move what servers of this machine have kept into the tables; return how many entries were moved.
+
+        A running server does so every second by itself.
+        """
+        from nbprod.deployments.upkeep import drain  # delayed: pyarrow
+
+        return drain(self._lake, name, self._spool_of(name))
+
+    def prune(
+        self, name: str, keep: timedelta | str, *, history: timedelta | str = HISTORY
+    ) -> Mapping[str, Mapping[str, int]]:
+        """Delete what is older than ``keep``.
+
+        Parameters
+        ----------
+        name
+            The deployment.
+        keep
+            How long predictions (by when they happened) and outcomes (by when they arrived) stay: ``400d``, say.
+        history
+            How long versions of the tables that still hold them stay readable.
+        """
+        from nbprod.deployments.upkeep import prune  # delayed: pyarrow
+
+        keep, history = (parse_duration(length) if isinstance(length, str) else length for length in (keep, history))
+        self.drain(name)
+        done = prune(self._lake, name, keep, history)
+        with self._store.write() as session:
+            data = {"keep_days": keep.days, **{table: counts["rows"] for table, counts in done.items()}}
+            session.event("predictions.pruned", name, data=data)
+        return done
+
+    def erase(self, name: str, *, unit: str, actor: str | None = None) -> ErasureReceipt:
+        """Delete everything of a unit: in spools, both tables, and every older version of them, which are then gone.
+
+        Parameters
+        ----------
+        name
+            The deployment.
+        unit
+            As requests named it.
+        actor
+            Who asks for it, if not the store's actor.
+
+        Raises
+        ------
+        StoreError
+            Something is left; repeat it.
+        """
+        from nbprod.deployments.upkeep import erase  # delayed: pyarrow
+
+        receipt = erase(self._lake, name, self._spool_of(name), unit)
+        with self._store.write() as session:
+            data = {"predictions": receipt.predictions, "outcomes": receipt.outcomes, "parts": receipt.parts}
+            session.event("unit.erased", name, data={"receipt": receipt.id, **data}, actor=actor)
+        return receipt
+
+    def _spool_of(self, name: str) -> Path:
+        assert self._spools is not None
+        return self._spools / self.get(name).name
+
     def _never_kept(self, deployment: Deployment) -> tuple[str, ...]:
         return tuple(dict.fromkeys([*deployment.private, *self._private]))
 
@@ -253,43 +388,5 @@ class Deployments:
             with self._store.write() as session:
                 session.event(kind, name, data={"added": added, "source": digest})
 
-    def _check_model(self, model: ModelVersion | str | None, facts: Mapping[str, str | None]) -> None:
-        if model is None:
-            raise SettingsError(
-                "a deployment needs a model, or is external",
-                hint="Give model='electricity@champion', or external=True with a task.",
-            )
-        if given := [name for name, value in facts.items() if value is not None]:
-            raise SettingsError(
-                f"{', '.join(given)} cannot be given with a model: its package already says so",
-                hint="Leave it out, or make the deployment external.",
-            )
-        ref = ModelRef.parse(str(model))
-        if ref.number is None and ref.alias is None:
-            raise SettingsError(
-                f"{ref} does not say which version is in use",
-                hint=f"Write {ref}@champion to follow the alias, or {ref}/1 to stay with a version.",
-            )
-        version = self._resolve(str(ref))
-        if version.approval is not Approval.APPROVED:
-            raise RefusedError(
-                f"{version.ref} is {version.approval}, so it cannot be deployed",
-                hint=f"Approve it first: nbprod models approve {version.ref} --note WHY.",
-            )
-        if version.blessed_at is None:
-            raise RefusedError(
-                f"{version.ref} is not blessed, so it cannot be deployed",
-                hint=f"Bless it first: nbprod packages bless {version.package[:12]}.",
-            )
-
     def __repr__(self) -> str:
         return f"<Deployments of {self._store!r}>"
-
-
-def _check_external(model: ModelVersion | str | None, task: str | None) -> None:
-    if model is not None:
-        raise SettingsError(f"a deployment of {model} is not external", hint="Give a model, or external=True.")
-    if task not in TASKS:
-        raise SettingsError(
-            f"an external deployment needs a task, and {task!r} is none", hint=f"Give {' or '.join(TASKS)}."
-        )

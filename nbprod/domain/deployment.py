@@ -26,6 +26,7 @@ class Deployment:
     task: str | None = None  #: of an external one: ``classification`` or ``regression``
     target: str | None = None  #: of an external one: the reference's column of outcomes
     private: tuple[str, ...] = ()  #: columns never kept
+    unseen: str = "accept"  #: what its server does with categories never seen: ``accept``, ``refuse`` or ``alarm``
 
     def __repr__(self) -> str:
         return f"<Deployment {self.name} of {self.model or 'an external model'}>"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
-__all__ = ["OutcomesAdded", "PredictionsAdded"]
+from nbprod.domain.markup import card
+
+__all__ = ["ErasureReceipt", "OutcomesAdded", "PredictionTrace", "PredictionsAdded"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,3 +52,64 @@ class OutcomesAdded:
         parts += [f"{self.repeated:,} repeat an id, the latest counts"] if self.repeated else []
         parts += [f"{self.blank:,} blank ones left out"] if self.blank else []
         return f"{self.deployment}: {', '.join(parts)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErasureReceipt:
+    """What was erased of a unit; it does not name the unit, or it would not be erased."""
+
+    id: str
+    deployment: str
+    at: datetime
+    predictions: int
+    outcomes: int
+    parts: int  #: files removed, those of older versions among them
+    spooled: int  #: entries that had been set aside
+
+    def __str__(self) -> str:
+        return (
+            f"{self.id}: {self.predictions:,} predictions and {self.outcomes:,} outcomes of the unit erased from "
+            f"{self.deployment}, {self.parts:,} files removed; no part of any version holds it"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionTrace:
+    """Everything that is known of one prediction."""
+
+    prediction_id: str
+    deployment: str
+    at: datetime
+    outputs: Mapping[str, Any]
+    inputs: Mapping[str, Any]  #: without private ones
+    version: str | None = None
+    arm: str | None = None
+    share: float | None = None
+    unit: str | None = None
+    latency_ms: float | None = None
+    package: str | None = None  #: digest
+    run_id: str | None = None  #: that trained the model
+    notebook: str | None = None  #: of that run, executed
+    data: Mapping[str, str] = field(default_factory=dict)  #: fingerprints of what it was trained on
+    window: Mapping[str, Any] = field(default_factory=dict)  #: which rows of it: the run's parameters that say so
+    outcome: Any = None
+    outcome_at: datetime | None = None
+    verdict: str | None = None  #: of the monitor whose window held this prediction
+    verdict_run: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<PredictionTrace {self.prediction_id} of {self.deployment} by {self.version}>"
+
+    def _repr_html_(self) -> str:
+        return card(
+            f"Prediction {self.prediction_id}",
+            [
+                ("deployment", self.deployment),
+                ("when", f"{self.at:%Y-%m-%d %H:%M:%S}"),
+                ("version", self.version),
+                *((name, value) for name, value in self.outputs.items()),
+                ("outcome", self.outcome),
+                ("monitor", self.verdict),
+                ("notebook", self.notebook),
+            ],
+        )

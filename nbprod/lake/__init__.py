@@ -9,9 +9,11 @@
     for batch in rows.batches(): …
 
 Predictions have the columns ``prediction_id``, ``version``, ``at`` (when it happened), ``logged_at``, ``latency_ms``,
-``prediction``, ``probability`` and ``probability_<class>``, and each input as ``input_<name>``; outcomes have
-``prediction_id``, ``outcome``, ``at`` (when it arrived) and ``logged_at``. Flat and typed, so that Spark, DuckDB,
-Polars and Trino read them as they are.
+``prediction``, ``probability`` and ``probability_<class>``, those of a rollout (``arm``, ``share``, ``stratum``,
+``unit``), and each input as ``input_<name>``; outcomes have ``prediction_id`` or ``unit``, ``outcome``, ``at`` (when
+it arrived) and ``logged_at``. Flat and typed, so that Spark, DuckDB, Polars and Trino read them as they are.
+
+An outcome told by its unit is that of the unit's predictions from before it arrived that have none of their own.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING
 from nbprod.domain.names import check_name
 
 if TYPE_CHECKING:
+    from nbprod.lake.health import HealthTable
     from nbprod.lake.snapshot import PredictionSnapshot
     from nbprod.lake.tables import OutcomeTable, PredictionTable
 
@@ -58,6 +61,12 @@ class Lake:
         return OutcomeTable(
             self._folder(deployment, "outcomes"), self._storage_options, predictions=self.predictions(deployment)
         )
+
+    def health(self, deployment: str) -> HealthTable:
+        """The table of what a deployment's servers counted, minute by minute; it need not exist yet."""
+        from nbprod.lake.health import HealthTable  # delayed: pyarrow
+
+        return HealthTable(self._folder(deployment, "health"), self._storage_options)
 
     def window(
         self,

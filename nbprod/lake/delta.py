@@ -97,11 +97,33 @@ class DeltaFolder:
 
     def has_seen(self, transaction: Transaction) -> bool:
         """Whether an append of this transaction, or a later one of its name, was made."""
+        return self.reached(transaction.name) >= transaction.number
+
+    def reached(self, name: str) -> int:
+        """The number of the last transaction of a name, 0 before the first."""
         table = self.open()
-        if table is None:
-            return False
-        seen = table.transaction_version(transaction.name)
-        return seen is not None and seen >= transaction.number
+        return int(table.transaction_version(name) or 0) if table is not None else 0
+
+    def known(self, column: str, values: pa.ChunkedArray | pa.Array | Sequence[str]) -> pa.Array:
+        """Those of some texts that a column holds."""
+        asked = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else pa.array(values, pa.string())
+        return pc.unique(self.where(column, asked.drop_null(), [column])[column])
+
+    def where(self, column: str, values: pa.Array, columns: Sequence[str]) -> pa.Table:
+        """Some columns of the rows that have one of some texts in a column."""
+        table = self.open() if len(values) else None
+        rows = table.to_pyarrow_dataset() if table is not None else None
+        if rows is None or column not in rows.schema.names:
+            return pa.table({name: pa.array([], pa.string()) for name in columns})
+        if column in self._indexed:
+            return rows.to_table(columns=list(columns), filter=pc.field(column).isin(values))
+        # deltalake 1.6 says of a column whose range is not in the log that nothing lies in it, so a filter finds none
+        read = list(dict.fromkeys([*columns, column]))
+        parts = [
+            batch.filter(pc.is_in(batch[column], value_set=values)).select(list(columns))
+            for batch in rows.to_batches(columns=read)
+        ]
+        return pa.Table.from_batches(parts, schema=pa.schema([rows.schema.field(name) for name in columns]))
 
     def append(self, rows: pa.Table, transaction: Transaction | None = None) -> int:
         """Append rows whose types are those of ``columns.py``; return the table's new version. Call it ``alone``.
@@ -159,10 +181,66 @@ class DeltaFolder:
             before, first = len(table.file_uris()), table.version()
             self._retried(table.optimize.compact)
             self._sync(first, parts=[Path(uri).name for uri in table.file_uris()])
-            hours = int(keep.total_seconds() // 3600)
-            removed = table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False)
-            self._sync(first, parts=())
-        return {"before": before, "after": len(table.file_uris()), "removed": len(removed)}
+            removed = self._vacuum(table, keep)
+        return {"before": before, "after": len(table.file_uris()), "removed": removed}
+
+    def delete(self, condition: str, *, keep: timedelta) -> Mapping[str, int]:
+        """Delete rows, and remove the parts no version of the last ``keep`` needs. Call it ``alone``.
+
+        Parameters
+        ----------
+        condition
+            In SQL. It is written into the table's log, so it names no person.
+        keep
+            Nothing at all: parts that hold deleted rows are gone when this returns, and so are older versions.
+
+        Returns
+        -------
+        Number of ``rows`` deleted and of parts ``removed``.
+        """
+        table = self.open()
+        if table is None:
+            return {"rows": 0, "removed": 0}
+        first = table.version()
+        deleted = self._retried(lambda: table.delete(condition))
+        self._sync(first, parts=[Path(uri).name for uri in table.file_uris()])
+        return {"rows": int(deleted["num_deleted_rows"]), "removed": self._vacuum(table, keep)}
+
+    def rewrite(self, wanted: Callable[[pa.RecordBatch], pa.Array], *, keep: timedelta) -> Mapping[str, int]:
+        """Do as :meth:`delete`, with a condition the table's log does not tell. Call it ``alone``.
+
+        Parameters
+        ----------
+        wanted
+            Says of each row of a batch whether it stays.
+        keep
+            As of :meth:`delete`.
+        """
+        table = self.open()
+        if table is None:
+            return {"rows": 0, "removed": 0}
+        rows = table.to_pyarrow_dataset()
+        gone = sum(len(batch) - (pc.sum(wanted(batch)).as_py() or 0) for batch in rows.to_batches())
+        if gone:
+            schema = pa.schema(table.schema().to_arrow())
+            tables = (
+                pa.Table.from_batches([batch.filter(wanted(batch))]).cast(schema) for batch in rows.to_batches()
+            )
+            self._commit(table, tables, "overwrite", schema, None)
+            table.update_incremental()
+        return {"rows": gone, "removed": self._vacuum(table, keep)}
+
+    def parts(self) -> list[Path]:
+        """Every part that lies on this disk, of whatever version; none in an object store."""
+        return sorted(self._path.rglob("*.parquet")) if self._path is not None and self._path.is_dir() else []
+
+    def _vacuum(self, table: Any, keep: timedelta) -> int:
+        hours = int(keep.total_seconds() // 3600)
+        # full: also parts that no version names, left by a writer that was killed
+        removed = table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=True)
+        if self._path is not None:
+            sync(self._path)
+        return len(removed)
 
     def _create(self, schema: pa.Schema) -> Any:
         from deltalake import DeltaTable

@@ -76,7 +76,8 @@ class PredictionSnapshot:
             )
         own = [name for name in asked if name in self.dataset.schema.names]
         joins = len(own) < len(asked)
-        read = [*own, "prediction_id"] if joins and "prediction_id" not in own else own
+        needed = [name for name in ("prediction_id", "unit", "at") if name in self.dataset.schema.names]
+        read = list(dict.fromkeys([*own, *needed])) if joins else own
         for batch in self.dataset.to_batches(columns=read, filter=self.condition, batch_size=batch_rows):
             if batch.num_rows:
                 yield self._joined(batch).select(asked) if joins else batch
@@ -109,11 +110,22 @@ class PredictionSnapshot:
 
     def _joined(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         assert self.outcomes is not None
-        found = pc.index_in(batch["prediction_id"], value_set=self.outcomes["prediction_id"].combine_chunks())
+        found = pc.index_in(
+            batch["prediction_id"], value_set=self.outcomes["prediction_id"].combine_chunks(), skip_nulls=True
+        )
+        if "unit" in batch.schema.names and self.outcomes["unit"].null_count < len(self.outcomes):
+            found = pc.coalesce(found, self._by_unit(batch))
         joined = pa.Table.from_batches([batch])
         for name, column in (("outcome", "outcome"), ("outcome_at", "at")):
             joined = joined.append_column(name, self.outcomes[column].take(found))
         return joined.combine_chunks().to_batches()[0]
+
+    def _by_unit(self, batch: pa.RecordBatch) -> pa.Array:
+        """Where the outcome of each row's unit is, for rows made before it came."""
+        assert self.outcomes is not None
+        found = pc.index_in(batch["unit"], value_set=self.outcomes["unit"].combine_chunks(), skip_nulls=True)
+        came = self.outcomes["at"].take(found).combine_chunks()
+        return pc.if_else(pc.less_equal(batch["at"], came), found, pa.scalar(None, pa.int32()))
 
     def __repr__(self) -> str:
         versions = ", ".join(f"{name} version {n}" for name, n in self.tables.items())

@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nbprod.clock import now
+from nbprod.clock import format_utc, now
 from nbprod.domain.prediction import OutcomesAdded, PredictionsAdded
-from nbprod.errors import SchemaError
-from nbprod.lake.columns import (
-    MOMENT,
-    NUMBER,
-    TEXT,
-    as_table,
-    cast,
-    comparable,
-    input_column,
-    input_name,
-    to_storage_type,
-    wider_type,
-)
+from nbprod.lake.columns import MOMENT, NUMBER, TEXT, as_table, comparable, to_storage_type
 from nbprod.lake.delta import DeltaFolder, Transaction
+from nbprod.lake.rows import (
+    ROLLOUT,
+    check_columns,
+    core_columns,
+    keys_of,
+    moments_of,
+    reconciled,
+    with_inputs,
+)
 from nbprod.lake.snapshot import PredictionSnapshot, with_inputs_apart
 
 __all__ = ["OutcomeTable", "PredictionTable", "Transaction", "window_with_outcomes"]
 
 PREDICTIONS = pa.schema(
-    [("prediction_id", TEXT), ("version", TEXT), ("at", MOMENT), ("logged_at", MOMENT), ("latency_ms", NUMBER)]
+    [
+        ("prediction_id", TEXT),
+        ("version", TEXT),
+        ("at", MOMENT),
+        ("logged_at", MOMENT),
+        ("latency_ms", NUMBER),
+        *ROLLOUT.items(),
+    ]
 )
-OUTCOMES = pa.schema([("prediction_id", TEXT), ("at", MOMENT), ("logged_at", MOMENT)])
-ALLOWED = re.compile(r"prediction_id|version|at|logged_at|latency_ms|prediction|probability(_.+)?")
+OUTCOMES = pa.schema([("prediction_id", TEXT), ("at", MOMENT), ("logged_at", MOMENT), ("unit", TEXT)])
+MOST_NAMED = 500  # ids in one condition
 
 
 class PredictionTable:
@@ -79,8 +82,8 @@ class PredictionTable:
         SchemaError
             A column is missing, unknown or of a wrong type, or an id is missing or given twice.
         """
-        rows = _core(as_table(core, "predictions"))
-        rows = _with_inputs(rows, as_table(inputs, "inputs") if inputs is not None else None, private)
+        rows = core_columns(as_table(core, "predictions"))
+        rows = with_inputs(rows, as_table(inputs, "inputs") if inputs is not None else None, private)
         with self._delta.alone():
             if transaction is not None and self._delta.has_seen(transaction):
                 return PredictionsAdded(deployment=self._deployment, added=0, is_replay=True)
@@ -91,21 +94,14 @@ class PredictionTable:
                 )
             version = None
             if rows.num_rows:
-                version = self._delta.append(_reconciled(self._delta, rows), transaction)
+                version = self._delta.append(reconciled(self._delta, rows), transaction)
         return PredictionsAdded(
             deployment=self._deployment, added=rows.num_rows, repeated=given - rows.num_rows, table_version=version
         )
 
-    def known(self, ids: pa.ChunkedArray) -> pa.Array:
-        """Those of some ids that are kept."""
-        table = self._delta.open()
-        if table is None or not len(ids):
-            return pa.array([], TEXT)
-        values = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
-        found = table.to_pyarrow_dataset().to_table(
-            columns=["prediction_id"], filter=pc.field("prediction_id").isin(values)
-        )
-        return pc.unique(found["prediction_id"])
+    def known(self, ids: pa.ChunkedArray | pa.Array | Sequence[str], column: str = "prediction_id") -> pa.Array:
+        """Those of some ids, or units, that are kept."""
+        return self._delta.known(column, ids)
 
     def at(self, prediction_id: str) -> dict[str, Any] | None:
         """One prediction with its ``inputs``, or ``None``."""
@@ -125,6 +121,30 @@ class PredictionTable:
         """Predictions that happened from ``start`` (included) to ``end`` (excluded), without outcomes."""
         return PredictionSnapshot.of(self._delta, start, end, table_version=table_version)
 
+    def prune(self, before: datetime, *, keep: timedelta) -> Mapping[str, int]:
+        """Delete what happened before a moment, and parts no version of the last ``keep`` needs."""
+        with self._delta.alone():
+            return self._delta.delete(f"at < '{format_utc(before)}'", keep=keep)
+
+    def ids_of(self, unit: str) -> list[str]:
+        """The ids of every prediction of a unit."""
+        found = self._delta.where("unit", pa.array([unit], TEXT), ["prediction_id"])
+        return list(found["prediction_id"].to_pylist())
+
+    def erase(self, ids: Sequence[str]) -> Mapping[str, int]:
+        """Delete predictions, with every older version of the table; the log names their ids alone."""
+        erased = {"rows": 0, "removed": 0}
+        with self._delta.alone():
+            for start in range(0, max(len(ids), 1), MOST_NAMED):
+                named = ", ".join("'" + one.replace("'", "''") + "'" for one in ids[start : start + MOST_NAMED])
+                done = self._delta.delete(f"prediction_id IN ({named})" if named else "false", keep=timedelta(0))
+                erased = {name: erased[name] + done[name] for name in erased}
+        return erased
+
+    def parts(self) -> list[Path]:
+        """Every part of whatever version that lies on this disk."""
+        return self._delta.parts()
+
     def prediction_type(self) -> pa.DataType | None:
         """The type predictions are kept in, if there are any."""
         table = self._delta.open()
@@ -133,6 +153,10 @@ class PredictionTable:
     def compact(self, *, keep: timedelta = timedelta(days=30)) -> Mapping[str, int]:
         """Merge small parts, and remove parts no version of the last ``keep`` needs."""
         return self._delta.compact(keep=keep)
+
+    def reached(self, name: str) -> int:
+        """The number of the last append of a transaction's name; 0 before the first."""
+        return self._delta.reached(name)
 
     def __repr__(self) -> str:
         return f"<PredictionTable {self._delta.uri}>"
@@ -152,7 +176,8 @@ class OutcomeTable:
         Parameters
         ----------
         frame
-            Columns ``prediction_id``, ``outcome`` and perhaps ``at``, when it arrived (now where missing).
+            Columns ``prediction_id``, ``outcome`` and perhaps ``at``, when it arrived (now where missing), and
+            ``unit``, by which an outcome is told that has no ``prediction_id``.
         transaction
             The same hand-in again adds nothing.
 
@@ -163,16 +188,18 @@ class OutcomeTable:
             the predictions kept before.
         """
         rows = as_table(frame, "outcomes")
-        _check_columns(rows, {"prediction_id", "outcome"}, {"at"})
+        check_columns(rows, {"prediction_id", "outcome"}, {"at", "unit"})
         given = rows.num_rows
         rows = rows.set_column(rows.column_names.index("outcome"), "outcome", to_storage_type(rows["outcome"]))
         rows = rows.filter(pc.is_valid(rows["outcome"]))
+        ids, units = keys_of(rows)
         rows = pa.table(
             {
-                "prediction_id": _ids(rows["prediction_id"]),
-                "at": _moments(rows, "at"),
+                "prediction_id": ids,
+                "at": moments_of(rows, "at"),
                 "logged_at": pa.array([now()] * rows.num_rows, MOMENT),
                 "outcome": rows["outcome"],
+                "unit": units,
             }
         )
         with self._delta.alone():
@@ -181,25 +208,40 @@ class OutcomeTable:
             if kind := self._predictions.prediction_type():
                 rows = rows.set_column(3, "outcome", comparable(rows["outcome"], kind, "outcome"))
             matched = pc.sum(
-                pc.is_in(rows["prediction_id"], value_set=self._predictions.known(rows["prediction_id"]))
+                pc.or_(
+                    pc.is_in(ids, value_set=self._predictions.known(ids)),
+                    pc.is_in(units, value_set=self._predictions.known(units, "unit"), skip_nulls=True),
+                )
             ).as_py()
             version = None
             if rows.num_rows:
-                version = self._delta.append(_reconciled(self._delta, rows), transaction)
+                version = self._delta.append(reconciled(self._delta, rows), transaction)
         return OutcomesAdded(
             deployment=self._deployment,
             added=rows.num_rows,
             matched=matched or 0,
             unknown=rows.num_rows - (matched or 0),
-            repeated=rows.num_rows - pc.count_distinct(rows["prediction_id"]).as_py(),
+            repeated=rows.num_rows - pc.count_distinct(ids).as_py() - pc.count_distinct(units).as_py(),
             blank=given - rows.num_rows,
             table_version=version,
         )
 
+    def known(self, ids: pa.ChunkedArray | pa.Array | Sequence[str], column: str = "prediction_id") -> pa.Array:
+        """Those of some ids, or units, that have an outcome."""
+        return self._delta.known(column, ids)
+
+    def of(self, prediction_id: str, unit: str | None, made_at: datetime) -> tuple[Any, datetime | None]:
+        """The outcome of one prediction and when it arrived; ``None`` twice while there is none."""
+        latest, _ = self.latest()
+        own = latest.filter(pc.equal(latest["prediction_id"], prediction_id))
+        if not own.num_rows and unit is not None:
+            own = latest.filter(pc.and_(pc.equal(latest["unit"], unit), pc.greater_equal(latest["at"], made_at)))
+        return (own["outcome"][0].as_py(), own["at"][0].as_py()) if own.num_rows else (None, None)
+
     def latest(
         self, as_of: datetime | None = None, *, table_version: int | None = None
     ) -> tuple[pa.Table, int | None]:
-        """The latest outcome of each id, as known at a moment, and the version of the table that was read.
+        """The latest outcome of each id and each unit, as known at a moment, and the version of the table read.
 
         Parameters
         ----------
@@ -210,20 +252,47 @@ class OutcomeTable:
         """
         table = self._delta.open(table_version)
         if table is None:
-            return pa.table(
-                {"prediction_id": pa.array([], TEXT), "outcome": pa.array([], NUMBER), "at": pa.array([], MOMENT)}
-            ), None
+            nothing = {"prediction_id": TEXT, "outcome": NUMBER, "at": MOMENT, "unit": TEXT}
+            return pa.table({name: pa.array([], kind) for name, kind in nothing.items()}), None
         seen = pc.field("at") <= pa.scalar(as_of, MOMENT) if as_of is not None else None
         rows = table.to_pyarrow_dataset().to_table(filter=seen)
         rows = rows.append_column("row", pa.array(np.arange(rows.num_rows)))
         rows = rows.sort_by([("at", "ascending"), ("logged_at", "ascending"), ("row", "ascending")])
         rows = rows.set_column(rows.column_names.index("row"), "row", pa.array(np.arange(rows.num_rows)))
-        last = rows.group_by("prediction_id").aggregate([("row", "max")])["row_max"]
-        return rows.take(last).select(["prediction_id", "outcome", "at"]), table.version()
+        if "unit" not in rows.column_names:  # of before there were any
+            rows = rows.append_column("unit", pa.nulls(rows.num_rows, TEXT))
+        last = rows.group_by(["prediction_id", "unit"]).aggregate([("row", "max")])["row_max"]
+        return rows.take(last).select(["prediction_id", "outcome", "at", "unit"]), table.version()
 
     def compact(self, *, keep: timedelta = timedelta(days=30)) -> Mapping[str, int]:
         """Merge small parts, and remove parts no version of the last ``keep`` needs."""
         return self._delta.compact(keep=keep)
+
+    def prune(self, before: datetime, *, keep: timedelta) -> Mapping[str, int]:
+        """Delete what arrived before a moment, and parts no version of the last ``keep`` needs."""
+        with self._delta.alone():
+            return self._delta.delete(f"at < '{format_utc(before)}'", keep=keep)
+
+    def erase(self, ids: Sequence[str], unit: str) -> Mapping[str, int]:
+        """Delete outcomes of some predictions and of a unit, with every older version of the table."""
+        named, units = pa.array(ids, TEXT), pa.array([unit], TEXT)
+
+        def wanted(batch: pa.RecordBatch) -> pa.Array:
+            is_named = pc.is_in(batch["prediction_id"], value_set=named)
+            if "unit" not in batch.schema.names:
+                return pc.invert(is_named)
+            return pc.invert(pc.or_(is_named, pc.is_in(batch["unit"], value_set=units)))
+
+        with self._delta.alone():
+            return self._delta.rewrite(wanted, keep=timedelta(0))
+
+    def parts(self) -> list[Path]:
+        """Every part of whatever version that lies on this disk."""
+        return self._delta.parts()
+
+    def reached(self, name: str) -> int:
+        """The number of the last append of a transaction's name; 0 before the first."""
+        return self._delta.reached(name)
 
     def __repr__(self) -> str:
         return f"<OutcomeTable {self._delta.uri}>"
@@ -247,111 +316,3 @@ def window_with_outcomes(
     latest = latest.set_column(1, "outcome", comparable(latest["outcome"], kind, "outcome"))
     seen = {**rows.tables, **({"outcomes": version} if version is not None else {})}
     return PredictionSnapshot(tables=seen, dataset=rows.dataset, condition=rows.condition, outcomes=latest)
-
-
-def _core(rows: pa.Table) -> pa.Table:
-    unknown = {name for name in rows.column_names if not ALLOWED.fullmatch(name)}
-    _check_columns(rows.drop_columns(list(unknown)) if unknown else rows, {"prediction_id", "prediction"}, None)
-    if unknown:
-        raise SchemaError(
-            f"predictions have no column {', '.join(sorted(unknown))}",
-            columns=sorted(unknown),
-            hint="Give inputs apart.",
-        )
-    ids = _ids(rows["prediction_id"])
-    if (twice := rows.num_rows - pc.count_distinct(ids).as_py()) > 0:
-        raise SchemaError(
-            f"prediction_id: {twice:,} of {rows.num_rows:,} ids are given twice", columns=["prediction_id"]
-        )
-    if missing := rows["prediction"].null_count:
-        raise SchemaError(f"prediction: {missing:,} of {rows.num_rows:,} are missing", columns=["prediction"])
-    columns = {"prediction_id": ids, "at": _moments(rows, "at"), "logged_at": _moments(rows, "logged_at")}
-    for name in rows.column_names:
-        if name not in columns:
-            column = to_storage_type(rows[name])
-            if name.startswith(("probability", "latency")):
-                column = comparable(column, NUMBER, name)
-            columns[name] = cast(column, TEXT) if name == "version" else column
-    return pa.table(columns)
-
-
-def _with_inputs(rows: pa.Table, inputs: pa.Table | None, private: Sequence[str]) -> pa.Table:
-    if inputs is None:
-        return rows
-    if inputs.num_rows != rows.num_rows:
-        raise SchemaError(f"there are {rows.num_rows:,} predictions but {inputs.num_rows:,} rows of inputs")
-    for name in inputs.column_names:
-        if name not in private:
-            rows = rows.append_column(input_column(name, rows.column_names), to_storage_type(inputs[name]))
-    return rows
-
-
-def _reconciled(delta: DeltaFolder, rows: pa.Table) -> pa.Table:
-    """Rows whose types agree with those of the table, which is widened where the new ones need it."""
-    table = delta.open()
-    if table is None:
-        return rows
-    schema = pa.schema(table.schema().to_arrow())
-    by_name = {
-        name: input_column(input_name(name), schema.names) if name.startswith("input_") else name
-        for name in rows.column_names
-    }
-    rows = rows.rename_columns([by_name[name] for name in rows.column_names])
-    types = {field.name: field.type for field in schema}
-    wanted = {
-        name: types[name] if rows[name].null_count == rows.num_rows else wider_type(types[name], rows[name].type)
-        for name in rows.column_names
-        if name in types
-    }
-    if changed := {name: kind for name, kind in wanted.items() if kind != types[name]}:
-        delta.widen(changed)
-    return pa.table(
-        {
-            name: pa.nulls(rows.num_rows, wanted[name])
-            if name in wanted and rows[name].null_count == rows.num_rows
-            else cast(rows[name], wanted.get(name, rows[name].type))
-            for name in rows.column_names
-        }
-    )
-
-
-def _check_columns(rows: pa.Table, needed: set[str], optional: set[str] | None) -> None:
-    problems = dict.fromkeys(sorted(needed - set(rows.column_names)), "this column is missing")
-    if optional is not None:
-        problems |= dict.fromkeys(sorted(set(rows.column_names) - needed - optional), "no such column is kept")
-    if problems:
-        raise SchemaError(
-            "\n".join(f"{name}: {problem}" for name, problem in problems.items()),
-            columns=list(problems),
-            hint=f"Columns found: {', '.join(rows.column_names)}.",
-        )
-
-
-def _ids(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    ids = cast(to_storage_type(column), TEXT)
-    if missing := pc.sum(pc.fill_null(pc.equal(ids, ""), fill_value=True)).as_py():
-        raise SchemaError(f"prediction_id: {missing:,} of {len(ids):,} are missing", columns=["prediction_id"])
-    return ids
-
-
-def _moments(rows: pa.Table, name: str) -> pa.ChunkedArray:
-    """A column of moments, with the present one where it is missing."""
-    present = pa.scalar(now(), MOMENT)
-    if name not in rows.column_names or rows[name].null_count == rows.num_rows:
-        return pa.chunked_array([pa.array([present.as_py()] * rows.num_rows, MOMENT)])
-    column = to_storage_type(rows[name])
-    if column.type == TEXT:
-        try:
-            is_zoned = pc.match_substring_regex(column, r":\d\d[\d:.]*(Z|[+-]\d\d(:?\d\d)?)$")
-            nothing = pa.scalar(None, TEXT)
-            column = pc.coalesce(
-                pc.if_else(is_zoned, column, nothing).cast(MOMENT),
-                to_storage_type(pc.if_else(is_zoned, nothing, column).cast(pa.timestamp("us"))),
-            )
-        except pa.ArrowInvalid as problem:
-            raise SchemaError(
-                f"{name}: {problem}", columns=[name], hint="Write ISO dates: 2026-11-20T09:44:13Z."
-            ) from problem
-    if column.type != MOMENT:
-        raise SchemaError(f"{name}: must hold dates or moments", columns=[name])
-    return pc.coalesce(column, present)

@@ -6,6 +6,7 @@ import builtins
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from nbprod.clock import now, time_id
 from nbprod.domain.alert import Alert, AlertStatus
@@ -66,15 +67,39 @@ class Alerts:
         list of Alert
             Those that are open after it, newest first.
         """
+        contradicted = dict.fromkeys(report.contradicted, report.contradiction)
+        return self.see(report.deployment, report.checks, source=report.run_id, contradicted=contradicted)
+
+    def see(
+        self,
+        deployment: str,
+        checks: Sequence[CheckResult],
+        *,
+        source: str,
+        contradicted: Mapping[str, str] = MappingProxyType({}),
+    ) -> Sequence[Alert]:
+        """Do as :meth:`update` with checks that come from elsewhere, for instance from a server.
+
+        Parameters
+        ----------
+        deployment
+            Its name.
+        checks
+            What was seen.
+        source
+            Who saw it: a run, a server.
+        contradicted
+            By subject of an estimate that outcomes have contradicted, in which words.
+        """
         moved: list[tuple[Alert, str]] = []
-        seen = {(check.name, check.subject): check for check in report.checks}
+        seen = {(check.name, check.subject): check for check in checks}
         with self._store.write() as session:
             standing = {
                 (alert.check, alert.subject): alert
                 for alert in session.list(
                     Alert,
                     where={
-                        "deployment": report.deployment,
+                        "deployment": deployment,
                         "status": [AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED],
                     },
                     limit=None,
@@ -83,7 +108,7 @@ class Alerts:
             for key, check in seen.items():
                 alert = standing.get(key)
                 if check.outcome is CheckOutcome.FAILED and alert is None:
-                    alert = _opened(report, check)
+                    alert = _opened(deployment, check, source)
                     session.add(alert)
                     moved.append((alert, "opened"))
                 elif check.outcome is CheckOutcome.FAILED and alert is not None:
@@ -92,24 +117,24 @@ class Alerts:
                         last_seen_at=now(),
                         times_seen=alert.times_seen + 1,
                         summary=check.sentence,
-                        run_id=report.run_id,
+                        run_id=source,
                     )
                     session.replace(again, expecting={"status": alert.status, "times_seen": alert.times_seen})
                     moved.append((again, "repeated"))
             for key, alert in standing.items():
                 if _is_over(key, seen):
                     note = "the monitor no longer finds it"
-                    if alert.check == "estimated" and alert.subject in report.contradicted:
-                        note = report.contradiction
+                    if alert.check == "estimated" and alert.subject in contradicted:
+                        note = contradicted[alert.subject]
                     over = replace(alert, status=AlertStatus.RESOLVED, resolved_at=now(), note=note)
                     session.replace(over, expecting={"status": alert.status})
                     moved.append((over, "resolved"))
             for alert, change in moved:
                 session.event(
-                    f"alert.{change}", alert.id, reason=alert.summary, evidence=(report.run_id,), data=_subject(alert)
+                    f"alert.{change}", alert.id, reason=alert.summary, evidence=(source,), data=_subject(alert)
                 )
         self._deliver(moved)
-        return self.list(report.deployment, status=AlertStatus.OPEN)
+        return self.list(deployment, status=AlertStatus.OPEN)
 
     def acknowledge(self, alert_id: str, *, note: str = "") -> Alert:
         """Say that somebody is on it."""
@@ -145,16 +170,16 @@ class Alerts:
                     log.warning("%s could not deliver alert %s: %s", name, alert.id, kind)
 
 
-def _opened(report: MonitorReport, check: CheckResult) -> Alert:
+def _opened(deployment: str, check: CheckResult, source: str) -> Alert:
     moment = now()
     return Alert(
         id=time_id("alert", moment),
-        deployment=report.deployment,
+        deployment=deployment,
         check=check.name,
         subject=check.subject,
         status=AlertStatus.OPEN,
         summary=check.sentence,
-        run_id=report.run_id,
+        run_id=source,
         opened_at=moment,
         last_seen_at=moment,
     )

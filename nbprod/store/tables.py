@@ -20,6 +20,7 @@ from nbprod.domain.package import ModelPackage
 from nbprod.domain.pipeline import PipelineRun
 from nbprod.domain.run import Run
 from nbprod.domain.schedule import Due
+from nbprod.domain.token import Token
 from nbprod.domain.version import Alias, ModelVersion, RegisteredModel
 from nbprod.errors import StoreError
 from nbprod.store.rows import codecs
@@ -109,6 +110,7 @@ KINDS: Mapping[type, RecordKind] = {
             ForeignKeyConstraint(["model", "number"], ["model_versions.model", "model_versions.number"]),
         ),
         _kind(Deployment, "deployment", "deployments", ("name",), "created_at"),
+        _kind(Token, "token", "tokens", ("name",), "created_at", Index("tokens_id", "id", unique=True)),
         _kind(
             MonitorReport,
             "monitor report",

@@ -7,7 +7,11 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 #: What conda-forge calls differently.
-CONDA_NAMES = {"jupyter_client": "jupyter-client", "matplotlib-base": "matplotlib"}
+CONDA_NAMES = {
+    "prometheus_client": "prometheus-client",
+    "jupyter_client": "jupyter-client",
+    "matplotlib-base": "matplotlib",
+}
 #: In environment.yml beside the core: for people who open notebooks.
 BESIDE = {"python", "pip", "jupyterlab"}
 

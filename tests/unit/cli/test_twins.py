@@ -16,6 +16,7 @@ from nbprod.pipelines import Pipelines
 from nbprod.retraining import Retraining
 from nbprod.runs import Runs
 from nbprod.schedules import Schedules
+from nbprod.serving.tokens import Tokens
 from nbprod.site.service import Site
 
 #: What a command calls, and what its options are called there where one word cannot serve both.
@@ -56,6 +57,15 @@ TWINS = {
     "predictions add": (Deployments.add_predictions, {}),
     "predictions show": (Deployments.recent, {}),
     "predictions compact": (Deployments.compact, {}),
+    "predictions prune": (Deployments.prune, {}),
+    "predictions erase": (Deployments.erase, {}),
+    "serve": (
+        Deployments.serve,
+        {"allow_host": "hosts", "kind": None, "output": None, "log_requests": None, "attached": None},
+    ),
+    "tokens create": (Tokens.create, {"scope": "scopes"}),
+    "tokens list": (Tokens.list, {}),
+    "tokens revoke": (Tokens.revoke, {}),
     "outcomes add": (Deployments.add_outcomes, {}),
     "monitor run": (Monitors.run, {}),
     "monitor list": (Monitors.list, {}),

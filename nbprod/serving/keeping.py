@@ -1,0 +1,72 @@
+"""The drainer's process: moves what workers keep into the tables, and the sums of each minute beside them.
+
+::
+
+    python -m nbprod.serving.keeping CONFIGURATION < nothing > failures
+
+It ends, after one last round, when its supervisor does.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from pathlib import Path
+
+import msgspec
+
+from nbprod.serving.assignment import KeeperConfiguration, KeeperReport
+from nbprod.serving.logs import log_to_stderr
+from nbprod.serving.metrics import use_folder
+
+__all__ = ["main"]
+
+NICE = 10  # whoever waits for an answer comes first
+
+
+def main() -> int:
+    """Drain until the supervisor ends."""
+    reports = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    configuration = msgspec.json.decode(sys.argv[1], type=KeeperConfiguration)
+    log_to_stderr()
+    use_folder(Path(configuration.metrics))
+    os.nice(NICE)
+    is_over = threading.Event()
+
+    def listen() -> None:
+        sys.stdin.buffer.read()
+        is_over.set()
+
+    threading.Thread(target=listen, name="supervisor", daemon=True).start()
+    from nbprod.lake import Lake
+    from nbprod.lake.draining import Drainer, draining  # delayed: pyarrow and deltalake
+    from nbprod.serving.minutes import Minutes
+
+    folder = Path(configuration.spools)
+    lake = Lake(configuration.lake)
+    minutes = Minutes(lake, configuration.deployment)
+    last: list[str | None] = [None]
+
+    def told(failure: str | None) -> None:
+        if failure != last[0]:
+            last[0] = failure
+            try:
+                reports.write(msgspec.json.encode(KeeperReport(failure=failure)) + b"\n")
+                reports.flush()
+            except OSError:
+                is_over.set()
+        minutes.keep(last=is_over.is_set())
+
+    while not is_over.is_set():
+        with draining(folder, wait_s=1.0) as is_ours:  # another server of this machine may be the one that drains
+            if is_ours:
+                Drainer(lake, configuration.deployment, folder).run(
+                    is_over.is_set, every_s=configuration.every_s, told=told
+                )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -19,6 +19,7 @@ from nbprod.errors import PackageError
 from nbprod.formats.carrying import CODE_FOLDER
 from nbprod.packages import environment, feature_importance
 from nbprod.packages.card import write_card
+from nbprod.packages.certifying import CERTIFICATE, Certificate, compiled_files
 from nbprod.packages.golden import choose_rows, largest_difference, to_parquet, without_private
 from nbprod.packages.loader import outputs
 from nbprod.packages.mlflow import write_mlflow_files
@@ -64,6 +65,12 @@ def fill_folder(folder: Path, staged: StagedModel, run: Run, run_folder: Path) -
     some = check_rows(without_private(some, schema, private), schema).frame
     _write(folder, feature_importance.FILE, _json(feature_importance.feature_importance(staged.model, some, schema)))
 
+    samples = {"golden": golden, "reference": some}
+    compiled = compiled_files(staged.model, schema, samples, times=run_folder / "compiled.json")
+    (folder / CERTIFICATE).parent.mkdir()
+    for name, content in compiled.items():
+        (folder / name).write_bytes(content)
+
     (folder / "golden.parquet").write_bytes(to_parquet(pd.concat([golden, expected.add_prefix("expected_")], axis=1)))
 
     pinned = environment.pins(folder)
@@ -85,6 +92,7 @@ def fill_folder(folder: Path, staged: StagedModel, run: Run, run_folder: Path) -
             metrics=run.metrics,
             rows=len(reference),
             pinned=pinned,
+            certificate=Certificate.from_json(compiled[CERTIFICATE]),
         ),
     )
     write_mlflow_files(

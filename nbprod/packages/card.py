@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from nbprod.compiled.certificate import Certificate
 from nbprod.domain.numbers import number
 from nbprod.domain.schema import Column, Schema
 
@@ -27,6 +28,7 @@ def write_card(
     metrics: Mapping[str, float],
     rows: int,
     pinned: Mapping[str, str],
+    certificate: Certificate,
 ) -> str:
     """The text of the card.
 
@@ -44,6 +46,8 @@ def write_card(
         How many held-out rows the reference has.
     pinned
         Version by name of what loading needs.
+    certificate
+        Of the compiled model.
     """
     kind = f"tabular-{schema.task}"
     front = {
@@ -67,6 +71,8 @@ def write_card(
         _table(["metric", "value"], [[_safe(name), number(value, 6)] for name, value in metrics.items()])
         if metrics
         else "The run recorded none.\n",
+        "## How it is served\n",
+        _table(["compiled model", ""], [[_safe(name), _safe(value)] for name, value in certificate.facts]),
         "## Limits\n",
         LIMITS,
         "## How to load it\n",

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from nbprod import formats
+from nbprod.compiled import CompiledPredictor, open_compiled
+from nbprod.compiled.certificate import CERTIFICATE, Certificate
 from nbprod.domain.markup import card
 from nbprod.domain.numbers import number
 from nbprod.domain.schema import Schema
@@ -24,8 +29,6 @@ from nbprod.packages.sealing import Sealed, verify_folder
 from nbprod.recording.context import trusted_names
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from nbprod.statistics import Profile
 
 __all__ = ["LoadedPackage", "load_package"]
@@ -44,13 +47,24 @@ class LoadedPackage:
         What it takes and gives.
     metadata
         Identity: run, template, parameters, data fingerprints, git commit.
+    compiled
+        The same model compiled, where it is; used where its certificate allows it.
     """
 
-    def __init__(self, *, sealed: Sealed, model: Any, schema: Schema, metadata: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        *,
+        sealed: Sealed,
+        model: Any,
+        schema: Schema,
+        metadata: Mapping[str, Any],
+        compiled: CompiledPredictor | None = None,
+    ) -> None:
         self.sealed = sealed
         self.model = model
         self.schema = schema
         self.metadata = metadata
+        self.compiled = compiled
         self._described = {
             "task": schema.task,
             "classes": schema.classes,
@@ -99,7 +113,17 @@ class LoadedPackage:
         return self.predict_checked(self.check(rows).frame)
 
     def predict_checked(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Predict rows that :meth:`check` has given their form."""
+        """Predict rows that :meth:`check` has given their form, by the compiled model where that is proven equal."""
+        if self.compiled is None or not self.compiled.uses(len(frame)):
+            return self.predict_by_pipeline(frame)
+        made = pd.DataFrame(self.compiled.predict_columns(frame), index=frame.index)
+        if due := self.compiled.parity.due(len(frame)):
+            some = slice(0, due)
+            self.compiled.compare(_records(self.predict_by_pipeline(frame[some])), _records(made[some]))
+        return made
+
+    def predict_by_pipeline(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Predict checked rows by the fitted pipeline itself."""
         return outputs(self.model, frame, self._described)
 
     def reference(self) -> pd.DataFrame:
@@ -123,6 +147,13 @@ class LoadedPackage:
         """The numbers its run recorded."""
         return dict(json.loads(self.sealed.read("metrics.json")))
 
+    @property
+    def _path(self) -> str:
+        if CERTIFICATE not in self.sealed.files:
+            return "pipeline (packaged before models were compiled)"
+        certificate = Certificate.from_json(self.sealed.read(CERTIFICATE))
+        return f"{'compiled model' if certificate.passed else 'pipeline'}: {certificate.sentence}"
+
     def __repr__(self) -> str:
         what = f"{self.schema.task} of {self.schema.target!r}"
         return f"<LoadedPackage {self.digest[:12]} {self.metadata['model']}, {what}>"
@@ -138,6 +169,7 @@ class LoadedPackage:
                 ("takes", named),
                 ("gives", ", ".join(self.schema.outputs)),
                 ("run", self.metadata["run_id"]),
+                ("predicts by", self._path),
                 *((name, number(value)) for name, value in list(self.metrics.items())[:5]),
             ],
         )
@@ -188,7 +220,7 @@ def load_package(
         # the parser sees a private copy of the very bytes that were compared, not the folder others can write to
         sealed.copy("model", Path(private))
         model = chosen.read(Path(private), trusted=trusted, **({"code": code} if code else {}))
-    return LoadedPackage(sealed=sealed, model=model, schema=schema, metadata=metadata)
+    return LoadedPackage(sealed=sealed, model=model, schema=schema, metadata=metadata, compiled=_compiled(sealed))
 
 
 def _code(sealed: Sealed, trusted: Sequence[str]) -> dict[str, str]:
@@ -203,3 +235,17 @@ def _code(sealed: Sealed, trusted: Sequence[str]) -> dict[str, str]:
             + sealed.digest,
         )
     return {name.removeprefix(f"{CODE_FOLDER}/"): sealed.read(name).decode() for name in names}
+
+
+def _compiled(sealed: Sealed) -> CompiledPredictor | None:
+    if CERTIFICATE not in sealed.files:  # packaged before models were compiled
+        return None
+    try:
+        return open_compiled(sealed.read)
+    except PackageError as error:  # of a later nbprod: the pipeline serves
+        warnings.warn(f"{error} The pipeline is used.", stacklevel=3)
+        return None
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False, name=None)]

@@ -22,7 +22,7 @@ from tests.unit.packages.conftest import make_rows, targets
 FILES = {
     "MLmodel", "README.md", "conda.yaml", "environment.json", "golden.parquet", "input_example.json", "metrics.json",
     "model/model.skops", "nbprod.json", "notebook.ipynb", "profile.bin", "python_env.yaml", "reference.parquet", "reliance.json",
-    "requirements.txt",
+    "requirements.txt", "compiled/arrays.npz", "compiled/certificate.json", "compiled/plan.json",
     "schema.json", "serving_input_example.json", "code/__pycache__",
 }  # fmt: skip
 
@@ -74,7 +74,9 @@ def test_a_loaded_package_predicts_what_the_notebook_predicted(packages, stage, 
     made = loaded.predict(rows[rows.columns[::-1]])
 
     assert list(made.columns) == columns
-    pd.testing.assert_frame_equal(made, rows[columns], check_exact=True)
+    pd.testing.assert_frame_equal(made, rows[columns], rtol=1e-12, atol=1e-12)
+    by_pipeline = loaded.predict_by_pipeline(loaded.check(rows).frame)
+    pd.testing.assert_frame_equal(by_pipeline, rows[columns], check_exact=True)
     np.testing.assert_array_equal(made["prediction"], fitted[task].predict(rows[list(loaded.schema.names)]))
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from nbprod.cli.output import AsJson, Limit, emit, emit_one, put, say
+from nbprod.domain.plain import plain
 
 __all__ = ["app"]
 
@@ -39,8 +40,10 @@ def list_packages(limit: Limit = 50, as_json: AsJson = False) -> None:
 
 @app.command()
 def show(package: Package, as_json: AsJson = False) -> None:
-    """Show one package."""
-    emit_one(_packages().get(package), as_json=as_json)
+    """Show one package, and whether its compiled model is used."""
+    packages = _packages()
+    known = packages.get(package)
+    emit_one({**plain(known), "compiled": plain(packages.certificate(known))}, as_json=as_json)
 
 
 @app.command()

@@ -66,7 +66,7 @@ def fill_folder(folder: Path, staged: StagedModel, run: Run, run_folder: Path) -
     _write(folder, feature_importance.FILE, _json(feature_importance.feature_importance(staged.model, some, schema)))
 
     samples = {"golden": golden, "reference": some}
-    compiled = compiled_files(staged.model, schema, samples, times=run_folder / "compiled.json")
+    compiled = compiled_files(staged.model, schema, samples, private=private, times=run_folder / "compiled.json")
     (folder / CERTIFICATE).parent.mkdir()
     for name, content in compiled.items():
         (folder / name).write_bytes(content)

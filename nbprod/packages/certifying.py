@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,12 @@ _Times = tuple[dict[str, float], dict[str, float]]
 
 
 def compiled_files(
-    model: Any, schema: Schema, samples: Mapping[str, pd.DataFrame], *, times: Path | None = None
+    model: Any,
+    schema: Schema,
+    samples: Mapping[str, pd.DataFrame],
+    *,
+    private: Sequence[str] = (),
+    times: Path | None = None,
 ) -> dict[str, bytes]:
     """The files of the compiled model with its certificate; the certificate alone where there is none.
 
@@ -52,11 +57,13 @@ def compiled_files(
         What it takes and gives.
     samples
         Checked rows to compare on, by name: ``golden``, ``reference``.
+    private
+        Columns whose values must not stand in the files.
     times
         Where measured times are kept, so that a run gives one package whenever it is built; none keeps none.
     """
     try:
-        plan = compile_model(model, schema)
+        plan = compile_model(model, schema, private=private)
         compiled = CompiledModel(plan)
         files = plan.files()
     except NotCompiledError as error:

@@ -17,6 +17,7 @@ from nbprod.errors import SchemaError
 __all__ = ["CheckedRows", "check_rows"]
 
 TEXT_DTYPE = "str" if int(pd.__version__.split(".", 1)[0]) >= 3 else "object"  # "str" turns None into "None" before 3
+MOST_WHOLE = 2.0**63
 WORDS = {  # what pandas calls the values it finds
     "boolean": "true or false",
     "floating": "numbers",
@@ -137,6 +138,8 @@ def _numbers(values: pd.Series[Any], column: Column) -> pd.Series[Any]:
         raise SchemaError(f"{column.name} holds infinite values.", columns=[column.name])
     if column.kind is ColumnKind.NUMBER:
         return _narrowed(numbers, column)
+    if (numbers.abs() >= MOST_WHOLE).any():
+        raise SchemaError(f"{column.name} holds whole numbers beyond 64 bits.", columns=[column.name])
     broken = numbers[numbers.notna() & (numbers != np.floor(numbers))]
     if len(broken):
         raise SchemaError(
@@ -189,6 +192,10 @@ def _moments(values: pd.Series[Any], column: Column) -> pd.Series[Any]:
             f"{column.name} holds text that is no ISO 8601 moment.",
             columns=[column.name],
         ) from error
+    # pandas reads empty text as missing, and "now" as the present
+    words = inferred == "string" and not values.dropna().astype(str).str.match(r"\d").all()
+    if words or (moments.isna() & values.notna()).any():
+        raise SchemaError(f"{column.name} holds text that is no ISO 8601 moment.", columns=[column.name])
     if "," not in column.dtype:  # trained without a zone: UTC is meant
         moments = moments.dt.tz_localize(None)
     return moments.astype(_moment_dtype(column))

@@ -21,6 +21,7 @@ from nbprod.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nbprod.compiled.certificate import Certificate
     from nbprod.packages.comparison import PackageComparison
     from nbprod.packages.loading import LoadedPackage
 
@@ -146,6 +147,19 @@ class Packages:
             Naming the first file that differs.
         """
         return verify_folder(self.folder(package))
+
+    def certificate(self, package: ModelPackage | str | Path) -> Certificate | None:
+        """What the compiled model of a package was compared on; none of a package made before there were such.
+
+        Raises
+        ------
+        PackageError
+            A file of the package differs from its manifest.
+        """
+        from nbprod.compiled.certificate import CERTIFICATE, Certificate  # delayed: the room loads numpy
+
+        sealed = self.verify(package)
+        return Certificate.from_json(sealed.read(CERTIFICATE)) if CERTIFICATE in sealed.files else None
 
     def load(self, package: ModelPackage | str | Path) -> LoadedPackage:
         """Verify, audit and construct.

@@ -76,7 +76,7 @@ def test_a_loaded_package_predicts_what_the_notebook_predicted(packages, stage, 
     assert list(made.columns) == columns
     pd.testing.assert_frame_equal(made, rows[columns], rtol=1e-12, atol=1e-12)
     by_pipeline = loaded.predict_by_pipeline(loaded.check(rows).frame)
-    pd.testing.assert_frame_equal(by_pipeline, rows[columns], check_exact=True)
+    pd.testing.assert_frame_equal(by_pipeline, rows[columns], rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(made["prediction"], fitted[task].predict(rows[list(loaded.schema.names)]))
 
 

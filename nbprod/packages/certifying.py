@@ -207,11 +207,11 @@ class _Trial:
 
         one = {
             "compiled": _fastest(lambda: predictor.predict(predictor.check(row).values), calls=20, repeats=10),
-            "pipeline": _fastest(pipeline_one, calls=1, repeats=5),
+            "pipeline": _fastest(pipeline_one, calls=1, repeats=3),
         }
         at_once = {
-            "compiled": _fastest(lambda: predictor.predict_columns(many), calls=1, repeats=3) / MANY,
-            "pipeline": _fastest(lambda: outputs(self._model, many, self._described), calls=1, repeats=3) / MANY,
+            "compiled": _fastest(lambda: predictor.predict_columns(many), calls=1, repeats=2) / MANY,
+            "pipeline": _fastest(lambda: outputs(self._model, many, self._described), calls=1, repeats=2) / MANY,
         }
         return one, at_once
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LoadedPackage", "load_package"]
 
+FEW = 64  #: mappings predicted one by one
+
 
 class LoadedPackage:
     """A model with everything that was sealed with it; :func:`load_package` makes it.
@@ -110,7 +112,27 @@ class LoadedPackage:
         SchemaError
             A sentence for each column that does not match.
         """
-        return self.predict_checked(self.check(rows).frame)
+        quick = self._predict_few(rows)
+        return self.predict_checked(self.check(rows).frame) if quick is None else quick
+
+    def _predict_few(self, rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> pd.DataFrame | None:
+        """A few mappings without a data frame on the way; none where the longer way has something to say."""
+        if (
+            self.compiled is None
+            or not isinstance(rows, list)
+            or not 0 < len(rows) <= FEW
+            or not self.compiled.usable
+        ):
+            return None
+        if not all(isinstance(row, Mapping) for row in rows):
+            return None
+        checked = [self.compiled.check(row) for row in rows]
+        if any(one.problems for one in checked):
+            return None
+        made = [self.compiled.predict(one.values) for one in checked]
+        if due := self.compiled.parity.due(len(rows)):
+            self.compiled.compare(_records(self.predict_by_pipeline(self.check(rows[:due]).frame)), made[:due])
+        return pd.DataFrame(made)
 
     def predict_checked(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Predict rows that :meth:`check` has given their form, by the compiled model where that is proven equal."""

@@ -15,6 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 from nbprod.compiled import open_compiled
 from nbprod.compiled.certificate import CERTIFICATE, Certificate
 from nbprod.datasets.schema import infer_schema
+from nbprod.errors import SchemaError
 from nbprod.packages import load_package, verify_folder
 from nbprod.packages.certifying import compiled_files
 from nbprod.packages.sealing import MANIFEST, seal_folder
@@ -67,6 +68,18 @@ def test_a_loaded_package_predicts_by_its_compiled_model_and_keeps_comparing(sha
     loaded.model = None  # nothing but the compiled model can answer now
     loaded.compiled.parity.share = 0.0
     pd.testing.assert_frame_equal(loaded.predict(inputs), made)
+
+
+def test_a_few_mappings_are_answered_without_the_pipeline_and_wrong_ones_as_ever(shared_packages, built):
+    loaded = shared_packages.load(built("binary"))
+    row = {"load": 0.5, "hour": 7, "place": "north", "kind": "a", "holiday": True}
+    by_pipeline = loaded.predict_by_pipeline(loaded.check([row]).frame)
+    loaded.compiled.parity.share = 0.0
+    loaded.model = None
+
+    pd.testing.assert_frame_equal(loaded.predict([row]), by_pipeline, rtol=1e-12, atol=1e-12)
+    with pytest.raises(SchemaError, match="hour holds text"):
+        loaded.predict([{**row, "hour": "7"}])
 
 
 def test_a_difference_in_use_ends_the_use_of_the_compiled_model(shared_packages, built):

@@ -82,7 +82,8 @@ class Plan:
         def put(value: np.ndarray) -> dict[str, Any]:
             plain = np.ascontiguousarray(value)
             plain = plain.astype(plain.dtype.newbyteorder("<"))
-            return {"dtype": plain.dtype.name, "base64": base64.b64encode(plain.tobytes()).decode()}
+            content = base64.b64encode(plain.tobytes()).decode()
+            return {"dtype": plain.dtype.name, "shape": list(plain.shape), "base64": content}
 
         return json.dumps(self._data(put), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 

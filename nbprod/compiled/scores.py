@@ -171,15 +171,6 @@ def votes(params: Params, many: bool) -> Run:  # noqa: FBT001
     return run
 
 
-def remapped(params: Params, many: bool) -> Run:  # noqa: FBT001
-    """Positions among a member's classes as positions among all."""
-    table = params["positions"]
-    if many:
-        return lambda xs: [table[xs[0]]]
-    listed = table.tolist()
-    return lambda xs: [listed[int(xs[0])]]
-
-
 def likelihoods(params: Params, many: bool) -> Run:  # noqa: FBT001, ARG001
     """For each class the logarithm of its prior and of the normal densities of the columns, up to what all share."""
     prior, means, variances = params["prior"].tolist(), params["means"].tolist(), params["variances"].tolist()
@@ -212,7 +203,6 @@ SCORE_OPERATIONS: dict[str, Callable[[Params, bool], Run]] = {
     "linear": linear,
     "logits": logits,
     "mean": mean,
-    "remapped": remapped,
     "second": second,
     "shares": shares,
     "softened": softened,

@@ -38,7 +38,7 @@ def certificate_of(model, table):
 
 
 def test_the_certificate_tells_what_was_compared_and_is_on_the_card(shared_packages, built):
-    package = built("binary")
+    package = built()
     certificate = shared_packages.certificate(package)
     card = (shared_packages.folder(package) / "README.md").read_text()
 
@@ -56,7 +56,7 @@ def test_the_certificate_tells_what_was_compared_and_is_on_the_card(shared_packa
 
 
 def test_a_loaded_package_predicts_by_its_compiled_model_and_keeps_comparing(shared_packages, built):
-    loaded = shared_packages.load(built("binary"))
+    loaded = shared_packages.load(built())
     loaded.compiled.parity.share = 0.5
     inputs, expected = loaded.golden()
 
@@ -71,7 +71,7 @@ def test_a_loaded_package_predicts_by_its_compiled_model_and_keeps_comparing(sha
 
 
 def test_a_few_mappings_are_answered_without_the_pipeline_and_wrong_ones_as_ever(shared_packages, built):
-    loaded = shared_packages.load(built("binary"))
+    loaded = shared_packages.load(built())
     row = {"load": 0.5, "hour": 7, "place": "north", "kind": "a", "holiday": True}
     by_pipeline = loaded.predict_by_pipeline(loaded.check([row]).frame)
     loaded.compiled.parity.share = 0.0
@@ -104,7 +104,7 @@ def test_the_predictor_opens_from_verified_bytes_alone(shared_packages, built):
 
 def test_a_package_made_before_still_loads(shared_packages, built, tmp_path):
     folder = tmp_path / "old"
-    shutil.copytree(shared_packages.folder(built("binary")), folder)
+    shutil.copytree(shared_packages.folder(built()), folder)
     shutil.rmtree(folder / "compiled")
     (folder / MANIFEST).unlink()
     seal_folder(folder)
@@ -118,7 +118,7 @@ def test_a_package_made_before_still_loads(shared_packages, built, tmp_path):
 
 def test_a_compiled_model_of_a_later_release_leaves_the_pipeline_serving(shared_packages, built, tmp_path):
     folder = tmp_path / "later"
-    shutil.copytree(shared_packages.folder(built("binary")), folder)
+    shutil.copytree(shared_packages.folder(built()), folder)
     plan = json.loads((folder / "compiled/plan.json").read_bytes())
     (folder / "compiled/plan.json").write_text(json.dumps({**plan, "format": 99}))
     (folder / MANIFEST).unlink()

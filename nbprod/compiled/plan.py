@@ -18,11 +18,12 @@ import numpy as np
 
 from nbprod.errors import PackageError
 
-__all__ = ["ARRAYS", "FORMAT", "PLAN", "Input", "Plan", "Step"]
+__all__ = ["ARRAYS", "EXAMPLES", "FORMAT", "PLAN", "Input", "Plan", "Step"]
 
 FORMAT = 1
 PLAN = "compiled/plan.json"  #: in a package
 ARRAYS = "compiled/arrays.npz"
+EXAMPLES = "compiled/examples.json"  #: rows to begin with and usual values, for forms
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of the archive's entries, so that equal plans are equal bytes
 
 

@@ -6,6 +6,7 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,10 @@ from nbprod.compiled.certificate import CERTIFICATE, Certificate
 from nbprod.compiled.compiling import NotCompiledError, compile_model
 from nbprod.compiled.edges import edge_rows
 from nbprod.compiled.model import CompiledModel
-from nbprod.compiled.plan import ARRAYS, Plan
+from nbprod.compiled.plan import ARRAYS, EXAMPLES, Plan
 from nbprod.compiled.predictor import CompiledPredictor
 from nbprod.disk import write_file
-from nbprod.domain.schema import Schema
+from nbprod.domain.schema import ColumnKind, Schema
 from nbprod.errors import DataError
 from nbprod.packages.loader import outputs
 from nbprod.packages.rows import check_rows
@@ -32,6 +33,7 @@ TOLERANCE_SINGLE = 1e-6  #: of models that add up numbers of 32 bits
 MANY = 2048  #: rows of the timing of large tables
 BASES = 8  #: usual rows that edges are made of
 SINGLES = 256  #: rows of a kind predicted one by one too
+EXAMPLE_ROWS = 5
 ALONE = 40  #: rows tried one by one where the pipeline refuses all at once
 
 STRANGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -81,7 +83,32 @@ def compiled_files(
             key = sha256(files[ARRAYS] + repr(sorted(map(len, files.values()))).encode()).hexdigest()
             one, many = _measured(times, key, trial.measure)
             made = _timed(made, one, many)
+    files[EXAMPLES] = _examples(next(iter(samples.values())), schema)
     return {**files, CERTIFICATE: _with(made, size_bytes=size).to_json().encode()}
+
+
+def _examples(rows: pd.DataFrame, schema: Schema) -> bytes:
+    """Rows to begin with, and for each column a usual value: the middle number or moment, the most frequent value."""
+    usual: dict[str, Any] = {}
+    for column in schema.columns:
+        known = rows[column.name].dropna()
+        if not len(known):
+            usual[column.name] = None
+        elif column.is_numeric or column.kind is ColumnKind.DATETIME:
+            usual[column.name] = known.sort_values().iloc[len(known) // 2]
+        else:
+            usual[column.name] = known.mode().iloc[0]
+    told = {"rows": [_told(row) for row in _records(rows.head(EXAMPLE_ROWS))], "usual": _told(usual)}
+    return (json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as JSON knows them; a moment is what its own clock shows."""
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
+    return {
+        name: value.replace(tzinfo=None).isoformat() if isinstance(value, datetime) else value
+        for name, value in plain.items()
+    }
 
 
 def _refused(why: str) -> bytes:

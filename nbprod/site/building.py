@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,12 +16,13 @@ from nbprod.domain.pipeline import PipelineRun
 from nbprod.domain.plain import plain
 from nbprod.domain.run import Run
 from nbprod.errors import NotFoundError
-from nbprod.pages.layout import render
+from nbprod.pages.layout import Link, render
 from nbprod.pages.pipeline_report import pipeline_report
 from nbprod.site import views
 from nbprod.site.facts import Facts, read_facts
 from nbprod.site.places import Places, folder_name
 from nbprod.site.run_pages import build_run, fingerprint
+from nbprod.site.scoring import Scoring, build_scorings
 from nbprod.site.writing import to_json, write
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ def build(
 def build_from(facts: Facts, output: Path, *, runs_folder: Path, name: str = "nbprod") -> SiteSummary:
     """Build the site of records that were read already."""
     places = Places.of(facts, name=name)
-    built, kept, changed = _run_pages(facts, output, runs_folder, places)
+    scorings, scored = build_scorings(facts, output)
+    built, kept, changed = _run_pages(facts, output, runs_folder, places, scorings)
+    changed += scored
     pages = {
         "index.html": render("index.html.j2", **views.index(facts, places)),
         "runs/index.html": render("runs.html.j2", **views.runs(facts, places.at(1))),
@@ -107,7 +110,7 @@ def build_from(facts: Facts, output: Path, *, runs_folder: Path, name: str = "nb
         content = pipeline_report(run, pages=here.hrefs, nav=here.nav("Runs"))
         pages[f"pipelines/{folder_name(run.id)}/index.html"] = content
     for model in views.model_names(facts):
-        values = views.model(facts, places.at(2), model)
+        values = views.model(facts, places.at(2), model, scorings)
         pages[f"models/{folder_name(model)}/index.html"] = render("model.html.j2", **values)
     for deployment in facts.deployments:
         values = views.monitor(facts, places.at(2), deployment)
@@ -116,7 +119,10 @@ def build_from(facts: Facts, output: Path, *, runs_folder: Path, name: str = "nb
     changed += sum(write(output / place, content) for place, content in pages.items())
     return SiteSummary(
         folder=output,
-        pages=sum(place.endswith(".html") for place in pages) + built + kept,
+        pages=sum(place.endswith(".html") for place in pages)
+        + built
+        + kept
+        + sum(bool(one.place) for one in scorings.values()),
         changed=changed,
         runs_built=built,
         runs_kept=kept,
@@ -137,19 +143,28 @@ def open_site(folder: Path | str) -> bool:
     return webbrowser.open(index.as_uri())
 
 
-def _run_pages(facts: Facts, output: Path, runs_folder: Path, places: Places) -> tuple[int, int, int]:
+def _run_pages(
+    facts: Facts, output: Path, runs_folder: Path, places: Places, scorings: Mapping[str, Scoring]
+) -> tuple[int, int, int]:
     """Make the pages of runs whose records changed; return how many were made, kept, and files changed."""
     stamps = _read_stamps(output)
     now_there: dict[str, str] = {}
     built = kept = changed = 0
     here = places.at(2)
+    models = {
+        version.run_id: Link(label=f"Try {version.ref}", href=here.path(scorings[version.ref].place))
+        for version in facts.versions
+        if version.ref in scorings and scorings[version.ref].place
+    }
     for run in facts.runs:
         folder, target = runs_folder / folder_name(run.id), output / "runs" / folder_name(run.id)
+        tries = [models[run.id]] if run.id in models else []
         stamp = fingerprint(run, folder) + f"-{here.to(run.caused_by or '').href or ''}"
+        stamp += "".join(f"-{link.href}" for link in tries)
         if stamps.get(run.id) == stamp and (target / "index.html").is_file():
             kept += 1
         else:
-            changed += build_run(run, folder, target, pages=here.hrefs, nav=here.nav("Runs"))
+            changed += build_run(run, folder, target, pages=here.hrefs, nav=here.nav("Runs"), also=tries)
             built += 1
         now_there[run.id] = stamp
     for gone in stamps.keys() - now_there.keys():  # a run that was pruned, or is older than asked for

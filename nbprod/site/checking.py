@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from nbprod.errors import NotFoundError
 from nbprod.pages.box import BOXED
+from nbprod.pages.layout import POLICY
+from nbprod.pages.scoring_form import MOST_BYTES
+from nbprod.site.places import SCORING
 
 __all__ = ["PageFault", "check"]
 
@@ -47,6 +52,7 @@ class _Seen(HTMLParser):
     ids: set[str] = field(default_factory=set)
     unnamed: list[str] = field(default_factory=list)
     inside: str = ""
+    scripts: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -71,7 +77,12 @@ class _Seen(HTMLParser):
             self.unnamed.append("an image has no alternative text")
         if tag == "svg" and not (given.get("aria-label") or given.get("aria-hidden")):
             self.unnamed.append("a drawing has no alternative text")
-        if tag in LOADING:
+        if tag == "script" and "src" not in given:
+            if given.get("type") != "application/json":  # a block of data is not executed
+                self.scripts.append("")
+            else:
+                self.inside = "data"
+        elif tag in LOADING:
             self.loads.append(tag)
         asked = {name: given[name] for name in LOADS & given.keys() if not given[name].startswith("data:")}
         self.loads += [f"{tag} {name} {address[:80]}" for name, address in sorted(asked.items())]
@@ -87,6 +98,8 @@ class _Seen(HTMLParser):
         """Note the title, and what a style sheet asks for."""
         if self.inside == "title":
             self.title += data.strip()
+        if self.inside == "script" and self.scripts:
+            self.scripts[-1] += data
         if self.inside == "style" and OUTSIDE.search(data):
             self.loads.append("style sheet")
 
@@ -129,9 +142,13 @@ def _read(path: Path) -> tuple[str, _Seen]:
 
 
 def _page_faults(page: str, text: str, seen: _Seen) -> Iterator[tuple[str, str]]:
+    if seen.scripts and not page.endswith(SCORING):
+        yield "requests", "it would load or run something: script, which only a page that scores may"
     for asked in seen.loads:
         yield "requests", f"it would load or run something: {asked}"
-    if not seen.policy.startswith("default-src 'none'") or "script-src" in seen.policy:
+    allowed = [f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in seen.scripts]
+    needed = POLICY + (f"; script-src {' '.join(allowed)}" if allowed else "")
+    if seen.policy != needed:
         yield "policy", "its policy does not forbid everything it does not need"
     for sentence in seen.unnamed:
         yield "alt", sentence
@@ -142,7 +159,7 @@ def _page_faults(page: str, text: str, seen: _Seen) -> Iterator[tuple[str, str]]
     if not seen.title:
         yield "title", "it has no title"
     weight = len(PICTURE.sub("", text).encode())
-    most = INDEX_BYTES if page == "index.html" else PAGE_BYTES
+    most = INDEX_BYTES if page == "index.html" else MOST_BYTES if page.endswith(SCORING) else PAGE_BYTES
     if weight > most:
         yield "size", f"it weighs {weight:,} bytes without pictures, more than {most:,}"
 

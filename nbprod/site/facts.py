@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbprod.domain.alert import Alert, AlertStatus
@@ -135,9 +136,16 @@ def read_facts(store: Store, *, since: datetime | None = None) -> Facts:
             models=session.list(RegisteredModel, limit=None, newest_first=False),
             versions=session.list(ModelVersion, limit=None),
             aliases=session.list(Alias, limit=None),
-            packages={package.digest: package for package in session.list(ModelPackage, limit=None)},
+            packages={one.digest: _on_disk(store, one) for one in session.list(ModelPackage, limit=None)},
             deployments=session.list(Deployment, limit=None, newest_first=False),
             reports=session.list(MonitorReport, since=since, limit=None),
             alerts=session.list(Alert, since=since, limit=None),
             events=session.events(since=since, limit=MOST_EVENTS),
         )
+
+
+def _on_disk(store: Store, package: ModelPackage) -> ModelPackage:
+    """With the folder as it is on this disk; the ledger keeps it relative to the files of the store."""
+    if Path(package.folder).is_absolute():
+        return package
+    return replace(package, folder=str(store.files.path(package.folder)))

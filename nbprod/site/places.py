@@ -11,7 +11,9 @@ from urllib.parse import quote
 from nbprod.pages.layout import Link
 from nbprod.site.facts import Facts
 
-__all__ = ["Places", "folder_name"]
+__all__ = ["SCORING", "Places", "folder_name"]
+
+SCORING = ".score.html"  #: how the names of pages that score end
 
 SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 TIMED = re.compile(r"^\d{8}T\d{6}Z-(?=.)")  # ids of runs and alerts start with when they were made

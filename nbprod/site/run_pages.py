@@ -74,9 +74,11 @@ def fingerprint(run: Run, folder: Path) -> str:
     return sha256(text.encode()).hexdigest()[:32]
 
 
-def build_run(run: Run, folder: Path, target: Path, *, pages: Mapping[str, str], nav: Sequence[Link]) -> int:
-    """Write the page of a run and bring its files; return how many files changed."""
-    links: list[Link] = []
+def build_run(
+    run: Run, folder: Path, target: Path, *, pages: Mapping[str, str], nav: Sequence[Link], also: Sequence[Link] = ()
+) -> int:
+    """Write the page of a run with links to what belongs to it, and bring its files; return how many changed."""
+    links = list(also)
     changed = 0
     notebook = folder / "notebook.ipynb"
     if notebook.is_file():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from nbprod.pages.markdown import markdown
 from nbprod.site import charts
 from nbprod.site.facts import AliasPeriod, Facts
 from nbprod.site.places import Places
+from nbprod.site.scoring import Scoring
 from nbprod.visible import visible
 
 __all__ = ["alerts", "feed", "history", "index", "model", "model_names", "models", "monitor", "monitors", "runs"]
@@ -64,7 +65,7 @@ def models(facts: Facts, places: Places) -> dict[str, Any]:
     return {**_page(facts, places, "Models"), "models": [_model(facts, places, name) for name in model_names(facts)]}
 
 
-def model(facts: Facts, places: Places, name: str) -> dict[str, Any]:
+def model(facts: Facts, places: Places, name: str, scorings: Mapping[str, Scoring]) -> dict[str, Any]:
     """One model: its versions, who decided what on which evidence, and what its aliases named."""
     held = facts.alias_periods(name)
     events = [
@@ -76,7 +77,9 @@ def model(facts: Facts, places: Places, name: str) -> dict[str, Any]:
     return {
         **_page(facts, places, name, section="Models"),
         "model": _model(facts, places, name),
-        "versions": [_version(facts, places, one) for one in facts.versions if one.model == name],
+        "versions": [
+            _version(facts, places, one, scorings.get(one.ref)) for one in facts.versions if one.model == name
+        ],
         "held": [
             {"alias": alias, "rows": [_held(places, one) for one in reversed(spans)]} for alias, spans in held.items()
         ],
@@ -199,7 +202,7 @@ def _model(facts: Facts, places: Places, name: str) -> dict[str, Any]:
     }
 
 
-def _version(facts: Facts, places: Places, version: ModelVersion) -> dict[str, Any]:
+def _version(facts: Facts, places: Places, version: ModelVersion, scoring: Scoring | None) -> dict[str, Any]:
     package = facts.packages.get(version.package)
     trained = next((run for run in facts.runs if run.id == version.run_id), None)
     return {
@@ -208,6 +211,8 @@ def _version(facts: Facts, places: Places, version: ModelVersion) -> dict[str, A
             alias for alias in facts.aliases if (alias.model, alias.number) == (version.model, version.number)
         ],
         "package": package,
+        "try": Link(label="Try it", href=places.path(scoring.place)) if scoring and scoring.place else None,
+        "no_try": scoring.reason if scoring else "",
         "metrics": list(package.metrics.items())[:6] if package else [],
         "trained": places.to(version.run_id) if version.run_id else None,
         "data": list(trained.data.items()) if trained else [],

@@ -22,7 +22,7 @@ from tests.unit.packages.conftest import make_rows, targets
 FILES = {
     "MLmodel", "README.md", "conda.yaml", "environment.json", "golden.parquet", "input_example.json", "metrics.json",
     "model/model.skops", "nbprod.json", "notebook.ipynb", "profile.bin", "python_env.yaml", "reference.parquet", "reliance.json",
-    "requirements.txt", "compiled/arrays.npz", "compiled/certificate.json", "compiled/plan.json",
+    "requirements.txt", "compiled/arrays.npz", "compiled/certificate.json", "compiled/examples.json", "compiled/plan.json",
     "schema.json", "serving_input_example.json", "code/__pycache__",
 }  # fmt: skip
 

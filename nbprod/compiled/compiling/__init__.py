@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nbprod.compiled.compiling.arranging import ARRANGERS
+from nbprod.compiled.compiling.boosters import BOOSTERS
 from nbprod.compiled.compiling.building import Answers, Block, Builder, Field, NotCompiledError, of_scikit_learn
 from nbprod.compiled.compiling.composing import COMPOSED
 from nbprod.compiled.compiling.encoding import ENCODERS
@@ -18,7 +19,7 @@ from nbprod.domain.schema import Column, ColumnKind, Schema
 __all__ = ["NotCompiledError", "compile_model"]
 
 TRANSFORMS = {**NUMBERS, **ENCODERS, **ARRANGERS}
-ESTIMATES = {**LINEAR, **TREES, **COMPOSED}
+ESTIMATES = {**LINEAR, **TREES, **BOOSTERS, **COMPOSED}
 KEEPS_ROWS = "it keeps the training rows, which a compiled model does not"
 REASONS = {
     "KNNImputer": KEEPS_ROWS,

@@ -45,6 +45,7 @@ def forest_step(
     outputs: Sequence[int],
     base: Any,
     divisor: float = 1.0,
+    single: bool = False,
 ) -> int:
     """Add the step that sums trees up.
 
@@ -62,6 +63,8 @@ def forest_step(
         What the sums begin with.
     divisor
         What they are divided by.
+    single
+        Whether the sums are made in 32 bits.
     """
     if sum(len(tree.left) for tree in trees) > MOST_NODES:
         raise NotCompiledError(where, f"its trees have more than {MOST_NODES:,} nodes")
@@ -85,7 +88,7 @@ def forest_step(
         output=np.array(outputs, dtype=np.int32),
         base=np.array(base, dtype=np.float64),
         divisor=float(divisor),
-        single=builder.is_single,
+        single=single,
     ).register
 
 

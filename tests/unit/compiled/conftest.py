@@ -66,9 +66,11 @@ def records(frame):
     return [dict(zip(plain.columns, row, strict=True)) for row in plain.itertuples(index=False, name=None)]
 
 
-def hold(model, frame, task, *, rows=60, tolerance=1e-12):
+def hold(model, frame, task, *, rows=60, tolerance=1e-12, codes=False):
     """Compare both paths of the compiled model with the pipeline, and the paths with each other, exactly."""
     target = make_target(frame, task)
+    if codes:  # of the classes, instead of their names
+        target = target.astype("category").cat.codes.astype("int64").rename("code")
     model.fit(frame, target)
     schema = schema_of(model, frame, target, task)
     predictor = predictor_of(model, schema)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from nbprod.compiled.numbers import Run
+from nbprod.errors import PackageError
 
 __all__ = ["TREE_OPERATIONS", "Forest"]
 
@@ -44,8 +45,20 @@ class Forest:
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> Forest:
-        """From the parameters of a step."""
-        return cls(**params)
+        """From the parameters of a step.
+
+        Raises
+        ------
+        PackageError
+            A child stands before its parent, so that a walk might not end, or a leaf has no values.
+        """
+        made = cls(**params)
+        is_leaf = made.feature < 0
+        inner = np.flatnonzero(~is_leaf)
+        ends = (made.left[inner] > inner) & (made.left[inner] + 1 < len(made.feature))
+        if not ends.all() or not ((made.left >= 0) & (made.left < len(made.values)))[is_leaf].all():
+            raise PackageError("The trees of the compiled model lead nowhere", hint="Build the package again.")
+        return made
 
     def leaves(self) -> tuple[np.ndarray, np.ndarray]:
         """By tree: its first leaf and how many it has."""

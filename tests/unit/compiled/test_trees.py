@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from nbprod.compiled import trees
 from nbprod.compiled.trees import Forest, _Masks, _Walk
+from nbprod.errors import PackageError
 
 THRESHOLDS = [-1.5, 0.0, 0.25, 3.0, math.inf]
 VALUES = st.sampled_from(
@@ -68,14 +69,19 @@ def test_masks_and_walks_find_the_leaf(forest, rows):
         assert finder.of_many(np.array(rows).T).T.tolist() == expected
 
 
+@pytest.mark.parametrize("left", [[0, 0, 1], [2, 0, 1], [1, 0, 7]])
+def test_trees_that_lead_in_circles_or_nowhere_are_refused(left):
+    params = {
+        "feature": np.array([0, -1, -1]), "threshold": np.zeros(3), "left": np.array(left), "missing_left": np.zeros(3),
+        "roots": np.array([0]), "values": np.zeros((2, 1)), "output": np.array([0]), "base": np.zeros(1), "divisor": 1.0, "single": False,
+    }  # fmt: skip
+    with pytest.raises(PackageError, match="lead nowhere"):
+        trees.trees(params, False)
+
+
 @pytest.mark.parametrize("leaves", [31, 32, 33, 63, 64, 65])
 def test_trees_of_any_number_of_leaves_agree(leaves):
     """A chain that splits off one leaf after the other, up to and beyond the bits of a word."""
-    feature, threshold, left = [], [], []
-    for k in range(leaves - 1):
-        feature += [0, -1] if k else [0]
-        threshold += [float(k), 0.0] if k else [0.0]
-        left += [2 * k + 1, k] if k else [1]
     # every inner node: its left child is a leaf, its right child the next inner node; the last right child is a leaf
     feature, threshold, left = [0], [0.0], [1]
     for k in range(leaves - 1):

@@ -50,7 +50,7 @@ def xgboost(builder: Builder, part: Any, block: Block, where: str) -> Answers:
     if boosting["name"] != "gbtree":
         raise NotCompiledError(where, f"booster={boosting['name']!r} has no compiled form")
     model, columns = boosting["model"], max(1, int(learner["learner_model_param"]["num_class"]))
-    rounds = getattr(part, "best_iteration", None) if getattr(part, "early_stopping_rounds", None) else None
+    rounds = getattr(part, "best_iteration", None)  # defined where training stopped early
     used = model["trees"] if rounds is None else model["trees"][: model["iteration_indptr"][rounds + 1]]
     trees = [_xgboost_tree(tree, where) for tree in used]
     base = _base(learner["learner_model_param"]["base_score"], objective, columns)

@@ -1,10 +1,11 @@
 """XGBoost and LightGBM are compiled from their own dumps; XGBoost adds up 32 bits, so it agrees to about seven digits."""
 
+import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
 
 from nbprod.compiled.compiling import NotCompiledError
-from tests.unit.compiled.conftest import hold
+from tests.unit.compiled.conftest import hold, make_target, predictor_of, schema_of
 from tests.unit.compiled.test_compiling import usual
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -50,3 +51,27 @@ def test_what_has_no_compiled_form_is_named(frame):
     model = lightgbm.LGBMRegressor(n_estimators=3, zero_as_missing=True, min_child_samples=5, n_jobs=1, verbose=-1)
     with pytest.raises(NotCompiledError, match="zeros as missing"):
         hold(make_pipeline(usual(**GAPPY), model), frame, "regression")
+
+
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+def test_training_that_stopped_early_predicts_by_its_best_iteration(frame, library):
+    boosters = pytest.importorskip(library)
+    rows = frame[["load", "price", "size"]]
+    target = make_target(frame, "regression")
+    held_out = [(rows.head(60), target.head(60))]
+    if library == "xgboost":
+        model = boosters.XGBRegressor(n_estimators=200, learning_rate=1.0, early_stopping_rounds=2, n_jobs=1)
+        model.fit(rows, target, eval_set=[(rows.head(60), 5 - target.head(60))], verbose=False)
+    else:
+        model = boosters.LGBMRegressor(n_estimators=200, learning_rate=1.0, verbose=-1, n_jobs=1)
+        stop = boosters.early_stopping(2, verbose=False)
+        model.fit(rows, target, eval_set=held_out, eval_metric=_worse, callbacks=[stop])
+    predictor = predictor_of(model, schema_of(model, rows, target, "regression"))
+    used = len(predictor.model.plan.steps[-1].params["roots"])
+    assert used < 200
+    np.testing.assert_allclose(predictor.predict_columns(rows)["prediction"], model.predict(rows), rtol=1e-5)
+
+
+def _worse(truth, predicted):
+    """A score that soon stops getting better."""
+    return "distance", float(np.abs(5 - truth - predicted).mean()), False

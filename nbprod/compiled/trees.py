@@ -190,9 +190,12 @@ class _Masks:
     def of_many(self, xs: np.ndarray) -> np.ndarray:
         """By tree and row: the leaves of some rows, given by feature and row."""
         left: np.ndarray | None = None
+        gaps = np.isnan(xs).any(axis=1)
         for feature, array, known, offset in self._features:
             x = xs[feature]
-            at = np.where(x == x, np.searchsorted(array, x, side="left"), len(known) + 1) + offset  # noqa: PLR0124
+            at = (x > known[0]) + offset if len(known) == 1 else array.searchsorted(x) + offset
+            if gaps[feature]:
+                at[np.isnan(x)] = offset + len(known) + 1
             taken = self._table.take(at, axis=0)
             left = taken if left is None else np.bitwise_and(left, taken, out=left)
         if left is None:

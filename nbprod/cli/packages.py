@@ -9,6 +9,7 @@ import typer
 
 from nbprod.cli.output import AsJson, Limit, emit, emit_one, put, say
 from nbprod.domain.plain import plain
+from nbprod.errors import NotFoundError
 
 __all__ = ["app"]
 
@@ -40,10 +41,25 @@ def list_packages(limit: Limit = 50, as_json: AsJson = False) -> None:
 
 @app.command()
 def show(package: Package, as_json: AsJson = False) -> None:
-    """Show one package, and whether its compiled model is used."""
+    """Show one package; for people also whether its compiled model is used, and why."""
     packages = _packages()
     known = packages.get(package)
-    emit_one({**plain(known), "compiled": plain(packages.certificate(known))}, as_json=as_json)
+    certificate = None if as_json else packages.certificate(known)
+    emit_one(known if certificate is None else {**plain(known), **dict(certificate.facts)}, as_json=as_json)
+
+
+@app.command()
+def certificate(package: Package, as_json: AsJson = False) -> None:
+    """Show what the compiled model of a package was compared on with its pipeline, and what came out."""
+    packages = _packages()
+    known = packages.get(package)
+    found = packages.certificate(known)
+    if found is None:
+        raise NotFoundError(
+            f"Package {known.digest[:12]} was made before models were compiled",
+            hint="Build it again from its run: nbprod packages build RUN.",
+        )
+    emit_one(found, as_json=as_json)
 
 
 @app.command()

@@ -40,6 +40,10 @@ def test_a_package_goes_through_all_commands(stage, tmp_path):
     assert shown["digest"] == digest
     assert shown["run_id"] == made.id
     assert digest in run("list")
+    certified = json.loads(run("certificate", digest[:9], "--json"))
+    assert not certified["compiled"]  # a form of the model that lists the values of a private column
+    assert "place is private" in certified["sentence"]
+    assert "place is private" in run("show", digest[:9])
     assert run("verify", digest[:9]).strip() == digest
     assert run("verify", shown["folder"]).strip() == digest
 

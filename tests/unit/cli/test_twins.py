@@ -35,6 +35,7 @@ TWINS = {
     "packages build": (Packages.build, {}),
     "packages list": (Packages.list, {}),
     "packages show": (Packages.get, {}),
+    "packages certificate": (Packages.certificate, {}),
     "packages verify": (Packages.verify, {}),
     "packages bless": (Packages.bless, {}),
     "packages compare": (Packages.compare, {}),

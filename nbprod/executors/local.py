@@ -107,8 +107,7 @@ def may_pass(result: ExecutionResult, passing: tuple[str, ...]) -> bool:
     """Whether another attempt may end otherwise: never after an error of the notebook's own, unless it is named."""
     if result.cause in {EndCause.START, EndCause.KILLED}:
         return True
-    name = (result.error or "").partition(":")[0]
-    return result.cause is EndCause.ERROR and name in passing
+    return result.cause is EndCause.ERROR and result.error_type in passing
 
 
 @dataclass(frozen=True)

@@ -104,22 +104,22 @@ class ForkServer:
     # ------------------------------------------------------------------ guards
 
     def refusal(self, env: dict[str, str]) -> str:
-        """Why nothing may be forked now; empty when all is well."""
+        """Why this process may not be forked for an environment; empty when it may."""
         wanted = binding(env)
         if differing := sorted(name for name in {*wanted, *self.env} if wanted.get(name) != self.env.get(name)):
             return f"the environment differs in {', '.join(differing[:5])}"
         reason = unclean()
-        return self.stale() or (f"an import {reason}" if reason else "")
+        return f"an import {reason}" if reason else ""
 
     def stale(self) -> str:
         """What was changed on the disk since it was imported; empty when nothing was."""
         if site_stamp() != self.site:
-            return "stale: the installed libraries have changed"
+            return "the installed libraries have changed"
         for path, stamp in self.stamps.items():
             with contextlib.suppress(OSError):
                 if Path(path).stat().st_mtime_ns == stamp:
                     continue
-            return f"stale: {Path(path).name} has changed"
+            return f"{Path(path).name} has changed"
         return ""
 
     # ------------------------------------------------------------------ forks
@@ -216,12 +216,15 @@ def serve(control: socket.socket) -> NoReturn:
             os._exit(0)
         try:
             request = json.loads(content)
-            reason = server.stale() if descriptors else ""  # before anything is imported into what is stale
-            if not reason:
+            stale = server.stale() if descriptors else ""  # before anything is imported into what is stale
+            reason = ""
+            if not stale:
                 server.load(request["preload"], lambda name: answer(control, {"importing": name}))
-                reason = server.refusal(request["env"]) if descriptors else ""
-            if reason or not descriptors:
-                answer(control, {"refused": reason})
+                if descriptors:
+                    reason = server.refusal(request["env"])
+                    stale = "" if reason else server.stale()
+            if stale or reason or not descriptors:
+                answer(control, {"refused": stale or reason, "stale": bool(stale)})
             else:
                 answer(control, {"pid": server.fork(request, descriptors, control)})
         except BadImport as bad:

@@ -170,7 +170,7 @@ class Warm:
                 if "pid" in told:
                     return Forked(told["pid"], ours)
                 ours.close()
-                if not told["refused"].startswith("stale") or attempt == 2:
+                if not told.get("stale") or attempt == 2:
                     break
                 self.stop()
         raise RefusedFork(told["refused"])

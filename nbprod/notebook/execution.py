@@ -143,7 +143,7 @@ class Execution:
         if held := self.resumes:
             self.kept = keep(self.nb, held.notebook, until=self.resume_at, run=held.run)
             self.nb.metadata.setdefault("nbprod", NotebookNode())["resumed_from"] = held.run
-        label(self.nb, RunStatus.RUNNING)
+        label(self.nb, ExecutionResult(status=RunStatus.RUNNING))
         if self.kept or not self.is_fresh:
             self.saver.save(self.nb)
 
@@ -379,16 +379,18 @@ class Execution:
             duration=max(ended_at - self.began_at, timedelta()).total_seconds(),
             exception=True if end else None,
         )
-        label(self.nb, status, end, failed)
+        cause, error = (end.cause, end.error) if end else (None, None)
+        label(self.nb, ExecutionResult(status=status, cause=cause, failed_cell=failed, error=error))
         self.saver.save(self.nb)
         make_private(self.folder)  # what the notebook has written there too
         self.journal.append(
             "run.ended",
             durable=True,
             status=status.value,
-            cause=end.cause.value if end else None,
+            cause=cause,
             cell=failed,
-            error=end.error if end else None,
+            error=error,
+            error_type=(end.raised or None) if end else None,
         )
         self.result = fold(event for _, event in read_events(self.folder))
         return self.result

@@ -109,7 +109,7 @@ def fold(events: Iterable[Mapping[str, Any]]) -> ExecutionResult:
     An execution whose journal has no end is ``running`` (or ``queued``): whether its process is still there is not
     the journal's to say.
     """
-    status, cause, cell_id, error = RunStatus.QUEUED, None, None, None
+    status, cause, cell_id, error, error_type = RunStatus.QUEUED, None, None, None, None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     cells: dict[str, dict[str, Any]] = {}
@@ -117,7 +117,7 @@ def fold(events: Iterable[Mapping[str, Any]]) -> ExecutionResult:
         at = clock.parse_utc(event["at"])
         match event["kind"]:
             case "run.started":  # also a new attempt: what the last one left is over
-                status, cause, cell_id, error = RunStatus.RUNNING, None, None, None
+                status, cause, cell_id, error, error_type = RunStatus.RUNNING, None, None, None, None
                 started_at, ended_at = at, None
                 cells = {
                     id_: {"id": id_, "index": index, "status": CellStatus.PENDING, "name": "".join(name)}
@@ -140,12 +140,13 @@ def fold(events: Iterable[Mapping[str, Any]]) -> ExecutionResult:
             case "run.ended":
                 status, ended_at = RunStatus(event["status"]), at
                 cause = EndCause(event["cause"]) if "cause" in event else None
-                cell_id, error = event.get("cell"), event.get("error")
+                cell_id, error, error_type = event.get("cell"), event.get("error"), event.get("error_type")
     return ExecutionResult(
         status=status,
         cause=cause,
         failed_cell=cell_id,
         error=error,
+        error_type=error_type,
         cells=tuple(CellResult(**cell) for cell in cells.values()),
         started_at=started_at,
         ended_at=ended_at,

@@ -129,6 +129,7 @@ class CellOutputs:
         self.printed: dict[int, Printed] = {}
         self.logged = 0
         self.dropped = 0
+        self.mark: NotebookNode | None = None  # the last output, where some were dropped
         cell.outputs = []
 
     @property
@@ -140,11 +141,12 @@ class CellOutputs:
         """Forget everything shown so far."""
         self.outputs.clear()
         self.printed.clear()
+        self.mark, self.dropped = None, 0
 
     def stream(self, name: str, text: str) -> None:
         """Add printed text to the last output if it is the same stream, else to a new one."""
         last = len(self.outputs) - 1
-        if last < 0 or self.outputs[last].output_type != "stream" or self.outputs[last].name != name:
+        if last not in self.printed or self.outputs[last].name != name:
             if not self.has_place():
                 return
             self.outputs.append(new_output("stream", name=name, text=""))
@@ -187,12 +189,10 @@ class CellOutputs:
                 printed.finish()
             self.outputs[index].text = str(printed)
         if self.dropped:
-            last = self.outputs[-1]
-            mark = f"[… {self.dropped:,} more outputs left out …]\n"
-            if last.output_type == "stream" and last.get("name") == "stderr" and last.text.startswith("[… "):
-                last.text = mark
-            else:
-                self.outputs.append(new_output("stream", name="stderr", text=mark))
+            if self.mark is None:
+                self.mark = new_output("stream", name="stderr")
+                self.outputs.append(self.mark)
+            self.mark.text = f"[… {self.dropped:,} more outputs left out …]\n"
 
     def fitted(self, output: NotebookNode) -> NotebookNode:
         """The output, or a mark in its place when it is larger than the limits."""
@@ -222,43 +222,33 @@ class CellOutputs:
         content = value if isinstance(value, str) else json.dumps(value)
         binary = kind.startswith("image/") and kind != "image/svg+xml"
         raw = base64.b64decode(content) if binary else content.encode("utf-8", "replace")
-        self.logged += len(raw)
-        place = self.folder / "logs" / f"{self.cell.id}-{len(self.outputs)}.{SUFFIXES.get(kind, 'txt')}"
-        self.write(place, raw)
-        return f"logs/{place.name}"
+        return self.log(f"{self.cell.id}-{len(self.outputs)}.{SUFFIXES.get(kind, 'txt')}", raw)
 
-    @staticmethod
-    def write(place: Path, raw: bytes | memoryview) -> None:
-        """Add bytes to a file beside the notebook."""
-        place.parent.mkdir(mode=0o700, exist_ok=True)
-        with open(place, "ab", opener=private_opener) as file:
+    def log(self, name: str, raw: bytes | memoryview) -> str:
+        """Add bytes to a file in ``logs/``; its path inside the run's folder."""
+        path = self.folder / "logs" / name
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        with open(path, "ab", opener=private_opener) as file:
             file.write(raw)
+        self.logged += len(raw)
+        return f"logs/{name}"
 
     def leave_out(self, raw: bytes) -> None:
-        """Put a mark in the place of an output too large to be read; its content goes to a file, up to the log's cap.
+        """Put a mark in the place of an output too large to be read; its JSON goes to a file, up to the log's cap.
 
-        Parameters
-        ----------
-        raw
-            The content as JSON; empty when it may hold secrets nobody has looked for.
+        The JSON is empty when it may hold secrets nobody has looked for.
         """
-        place = self.folder / "logs" / f"{self.cell.id}-{len(self.outputs)}.json"
-        kept = "not kept, because it may hold a secret"
-        if raw and self.logged < self.limits.log_mb * 1024 * 1024:
-            self.write(place, memoryview(raw)[: self.limits.log_mb * 1024 * 1024])
-            self.logged += len(raw)
-            kept = f"logs/{place.name}"
-        elif raw:
-            kept = "not kept"
+        most = self.limits.log_mb * 1024 * 1024
+        kept = "not kept" if raw else "not kept, because it may hold a secret"
+        if raw and self.logged < most:
+            kept = self.log(f"{self.cell.id}-{len(self.outputs)}.json", memoryview(raw)[:most])
         self.add(new_output("display_data", data={"text/plain": f"[… left out because of its size: {kept} …]"}))
 
     def spill(self, text: str) -> str:
         """Add text to the cell's log file, up to its cap; the file's path inside the run's folder."""
-        place = self.folder / "logs" / f"{self.cell.id}.log"
+        name = f"{self.cell.id}.log"
         raw = text.encode("utf-8", "replace")
         left = self.limits.log_mb * 1024 * 1024 - self.logged
         if left > 0:
-            end = b"\n[the log ends here: its limit is reached]\n" if len(raw) > left else b""
-            self.write(place, raw[:left] + end)
-            self.logged += len(raw)
-        return f"logs/{place.name}"
+            self.log(name, raw if len(raw) <= left else raw[:left] + b"\n[the log ends here: its limit is reached]\n")
+        return f"logs/{name}"

@@ -11,6 +11,7 @@ from nbformat.v4 import new_output
 from nbprod.domain.execution import Limits
 from nbprod.domain.run import CellStatus
 from nbprod.notebook.document import read_notebook
+from nbprod.notebook.execution_metadata import label
 from nbprod.notebook.journal import fold, read_events
 from nbprod.notebook.outputs import Printed
 from nbprod.notebook.saving import Saver
@@ -43,13 +44,7 @@ def recover_notebook(folder: Path) -> None:
                     new_output("error", ename="Lost", evalue=result.error or "", traceback=[result.error or ""])
                 )
     nb.metadata.setdefault("papermill", NotebookNode())["exception"] = True
-    nb.metadata.setdefault("nbprod", NotebookNode()).update(
-        status=result.status.value,
-        partial=True,
-        cause=result.cause.value if result.cause else None,
-        failed_cell=result.failed_cell,
-        error=result.error,
-    )
+    label(nb, result)
     Saver(path).save(nb)
 
 

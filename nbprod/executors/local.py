@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -11,24 +12,25 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbprod.disk import private_opener
 from nbprod.domain.execution import ExecutionResult
 from nbprod.domain.markers import Secret
-from nbprod.domain.request import RunRequest
+from nbprod.domain.request import REQUEST, RunRequest
 from nbprod.domain.run import EndCause
-from nbprod.executors.retention import keep_kernel_in_background
 from nbprod.kernels.warm import servers
 from nbprod.threads import waiting_politely
 
 if TYPE_CHECKING:
     from nbprod.notebook.retained_kernel import RetainedKernel  # nbformat takes a while
 
-__all__ = ["Detached", "Local", "execute"]
+__all__ = ["Detached", "Local", "execute", "finish", "is_keeping_kernel", "keep_kernel"]
 
 NATIVE = "python3"  # the kernel of this interpreter
+HOLD_THREAD = "nbprod-hold-"
 
 
 def execute(
@@ -98,11 +100,6 @@ def warm_up(request: RunRequest) -> None:
     threading.Thread(target=server.prepare, args=(request.preload,), name="nbprod-warm-up", daemon=True).start()
 
 
-def execute_in_kernel(request: RunRequest, held: RetainedKernel) -> RetainedKernel | None:
-    """Execute a request in the kernel that is held for an earlier run; what is held after it."""
-    return execute(request, resumes=held).held
-
-
 def may_pass(result: ExecutionResult, passing: tuple[str, ...]) -> bool:
     """Whether another attempt may end otherwise: never after an error of the notebook's own, unless it is named."""
     if result.cause in {EndCause.START, EndCause.KILLED}:
@@ -132,7 +129,7 @@ class Local:
         """Execute now."""
         done = execute(request, progress=progress)
         if done.held:
-            keep_kernel_in_background(done.held, execute_in_kernel)
+            keep_kernel_in_background(done.held)
         return done
 
     def __repr__(self) -> str:
@@ -183,3 +180,37 @@ class Detached:
 
     def __repr__(self) -> str:
         return "<Detached executor>"
+
+
+def finish(request: RunRequest) -> None:
+    """Call what the request names for the end of a run."""
+    if request.finish:
+        module, _, name = request.finish.partition(":")
+        getattr(import_module(module), name)(Path(request.folder))
+
+
+def keep_kernel(held: RetainedKernel | None) -> None:
+    """Wait until the kernel is let go; runs that go on in it are executed, and may be held in turn."""
+    while held is not None and (another := held.wait()) is not None:
+        request = RunRequest.from_json((another / REQUEST).read_bytes())
+        try:
+            held = execute(request, resumes=held).held
+        finally:
+            finish(request)
+
+
+def keep_kernel_in_background(held: RetainedKernel) -> None:
+    """Do so in a thread; the kernel is let go when this process ends."""
+    thread = threading.Thread(target=keep_kernel, args=(held,), name=f"{HOLD_THREAD}{held.run}", daemon=True)
+
+    def end() -> None:
+        held.is_wanted = False
+        thread.join(5)
+
+    thread.start()
+    atexit.register(end)
+
+
+def is_keeping_kernel() -> bool:
+    """Whether a thread of this process holds a kernel, or executes a run in one that it held."""
+    return any(thread.name.startswith(HOLD_THREAD) for thread in threading.enumerate())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import contextlib
 import json
 import os
@@ -9,11 +11,12 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
@@ -24,14 +27,61 @@ from nbprod.disk import private_opener
 from nbprod.domain.markers import HANDED_OVER
 from nbprod.domain.names import nearest
 from nbprod.errors import EnvironmentProblem
-from nbprod.kernels.event_loop import complete
 from nbprod.kernels.provisioner import GuardedProvisioner, WarmProvisioner
 from nbprod.threads import waiting_politely
 
 OVERSIZED = 32 * 1024 * 1024  # bytes
 QUEUE = 100  # messages
 
+T = TypeVar("T")
+
 __all__ = ["KernelGone", "LiveKernel", "check_kernel"]
+
+
+class EventLoopThread:
+    """One event loop in one thread of this process, for the asynchronous half of Jupyter's kernel management.
+
+    So kernels can be started from any thread, below a running event loop or not. The thread starts when first used,
+    and once more in a process that was forked.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.owner = 0
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.thread: threading.Thread | None = None
+
+    def get(self) -> asyncio.AbstractEventLoop:
+        """The running loop."""
+        with self.lock:
+            if self.loop is None or self.owner != os.getpid():
+                self.loop, self.owner = asyncio.new_event_loop(), os.getpid()
+                self.thread = threading.Thread(target=self.loop.run_forever, name="nbprod-kernels", daemon=True)
+                self.thread.start()
+            return self.loop
+
+    def stop(self) -> None:
+        """End the thread and close the loop."""
+        with self.lock:
+            if self.loop is not None and self.thread is not None and self.owner == os.getpid():
+                self.loop.call_soon_threadsafe(self.loop.stop)
+                self.thread.join(2)
+                if not self.thread.is_alive():
+                    self.loop.close()
+            self.loop = None
+
+
+looping = EventLoopThread()
+atexit.register(looping.stop)
+
+
+def complete(work: Awaitable[T]) -> T:
+    """Wait here for work that is done in that loop."""
+
+    async def done() -> T:
+        return await work
+
+    return asyncio.run_coroutine_threadsafe(done(), looping.get()).result()
 
 
 class KernelGone(Exception):  # noqa: N818 — a fact, caught by the engine

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from nbprod.clock import now
 from nbprod.domain.check import CheckOutcome
+from nbprod.domain.names import nearest
 from nbprod.domain.pipeline import Pipeline, PipelineRun, Step, StepResult, StepStatus
-from nbprod.domain.reference import filled
+from nbprod.domain.reference import Reference, filled
 from nbprod.domain.run import Run, RunStatus
-from nbprod.errors import NbprodError
+from nbprod.errors import NbprodError, NotFoundError
 from nbprod.notebook.lease import Lease
 from nbprod.notebook.stopping import SignalCatcher, asked_to_stop
 from nbprod.packages import Packages
 from nbprod.pipelines.changes import compare
 from nbprod.pipelines.checking import place
-from nbprod.pipelines.results import look_up
 from nbprod.runs import Runs
 from nbprod.runs.finalizing import ingredients
 from nbprod.runs.keys import run_key
-from nbprod.runs.sweeping import THREADS
+from nbprod.runs.sweeping import share_processors
 
 __all__ = ["Register", "Told", "execute"]
 
@@ -89,8 +88,7 @@ def execute(
     KeyboardInterrupt, SystemExit
         As the signal that stopped it asked; everything is recorded by then.
     """
-    at_once = max(1, min(jobs or os.cpu_count() or 1, len(pipeline.steps)))
-    share = str(max(1, (os.cpu_count() or 1) // at_once))
+    at_once, env = share_processors(len(pipeline.steps), jobs)
     work = Work(
         pipeline=pipeline,
         inputs=run.inputs,
@@ -98,7 +96,7 @@ def execute(
         runs=runs,
         packages=packages,
         register=register,
-        env={name: share for name in THREADS if name not in os.environ} if at_once > 1 else {},
+        env=env,
     )
 
     def put(result: StepResult) -> None:
@@ -172,7 +170,7 @@ def _one(step: Step, run: PipelineRun, work: Work) -> StepResult:
 
 def _done(step: Step, run: PipelineRun, work: Work) -> StepResult:
     result, cause = run[step.name], f"{run.id}/{step.name}"
-    values = filled(step.parameters, lambda one: look_up(one, run, work.inputs, work.runs))
+    values = filled(step.parameters, lambda one: resolve_reference(one, run, work.inputs, work.runs))
     if step.register:
         version = work.register(**values, model=step.register, caused_by=cause)
         return replace(result, status=StepStatus.SUCCEEDED, version=version, package=values["package"])
@@ -210,3 +208,39 @@ def _done(step: Step, run: PipelineRun, work: Work) -> StepResult:
 
 def _ended(status: StepStatus) -> str:
     return {StepStatus.FAILED: "failed", StepStatus.REFUSED: "was refused", StepStatus.SKIPPED: "was skipped"}[status]
+
+
+def resolve_reference(reference: Reference, run: PipelineRun, inputs: Mapping[str, Any], runs: Runs) -> Any:
+    """The value of a reference.
+
+    Raises
+    ------
+    NotFoundError
+        The step recorded no such number, or left no such file.
+    """
+    if not reference.step:
+        return inputs[reference.part]
+    result = run[reference.step]
+    if reference.part in {"run", "package", "version"}:
+        return {"run": result.run_id, "package": result.package, "version": result.version}[reference.part]
+    assert result.run_id
+    member = runs.get(result.run_id)
+    if reference.part == "metrics":
+        if reference.name not in member.metrics:
+            raise NotFoundError(
+                f"{reference.step} recorded no number {reference.name!r}",
+                hint=nearest(reference.name, member.metrics),
+            )
+        return member.metrics[reference.name]
+    return _file(Path(member.folder) / "files", reference)
+
+
+def _file(folder: Path, reference: Reference) -> str:
+    parts = PurePosixPath(reference.name).parts
+    path = folder.joinpath(*parts)
+    if ".." in parts or not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+        there = [one.relative_to(folder).as_posix() for one in folder.rglob("*") if one.is_file()]
+        raise NotFoundError(
+            f"{reference.step} left no file {reference.name!r}", hint=nearest(reference.name, there[:200])
+        )
+    return str(path)

@@ -12,21 +12,21 @@ from typing import Any
 from nbprod.clock import now, time_id
 from nbprod.disk import locked, make_folder, write_file
 from nbprod.domain.names import nearest
-from nbprod.domain.pipeline import Pipeline, PipelineRun, StepResult, StepStatus
+from nbprod.domain.pipeline import Pipeline, PipelineRun, Step, StepResult, StepStatus
+from nbprod.domain.reference import references
 from nbprod.domain.run import Run, RunStatus
 from nbprod.errors import ConflictError, NbprodError, NotFoundError, StaleMoveError, StoreError
-from nbprod.gates import Gates
+from nbprod.gates import Gates, policy_parameters
 from nbprod.notebook.lease import Lease, is_held
 from nbprod.notebook.stopping import CANCEL
 from nbprod.packages import Packages
 from nbprod.pipelines.checking import bind_inputs, check
 from nbprod.pipelines.executing import Register, Told, execute
-from nbprod.pipelines.gating import gated
 from nbprod.runs import Runs
 from nbprod.settings import Settings
 from nbprod.store import Store
 
-__all__ = ["Pipelines"]
+__all__ = ["Pipelines", "with_gate_parameters"]
 
 
 class Pipelines:
@@ -86,7 +86,7 @@ class Pipelines:
             raise NotFoundError(
                 f"There is no pipeline {name!r}", hint=f"Add [pipelines.{name}.steps.…]. {nearest(name, tables)}"
             )
-        return gated(Pipeline.parse(name, tables[name]), Gates(self._settings.tables["gates"]))
+        return with_gate_parameters(Pipeline.parse(name, tables[name]), Gates(self._settings.tables["gates"]))
 
     def check(self, name: str, inputs: Mapping[str, Any] | None = None, *, from_text: bool = False) -> Pipeline:
         """Check everything that can be checked before a pipeline runs, and start nothing; raises as ``run`` does."""
@@ -294,3 +294,26 @@ def _waiting(pipeline: Pipeline) -> tuple[StepResult, ...]:
     return tuple(
         StepResult(name=step.name, needs=step.needs, what=step.notebook or step.register) for step in pipeline.steps
     )
+
+
+def with_gate_parameters(pipeline: Pipeline, gates: Gates) -> Pipeline:
+    """The pipeline, whose evaluations for a registration have the parameters its model's gates ask for.
+
+    An evaluation by other numbers than the gates' would be no evidence when the version is to be promoted.
+
+    Raises
+    ------
+    SettingsError
+        A step's own parameter contradicts the gates.
+    """
+    judged: dict[str, str] = {}  # model by step
+    for step in pipeline.steps:
+        if step.register:
+            judged |= {one.step: step.register for one in references(step.parameters.get("verdict", "")) if one.step}
+
+    def with_gates(step: Step) -> Step:
+        if step.notebook != "evaluate" or step.name not in judged:
+            return step
+        return replace(step, parameters=policy_parameters(gates.policy(judged[step.name]), step.parameters))
+
+    return replace(pipeline, steps=tuple(map(with_gates, pipeline.steps)))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,24 +13,63 @@ from typing import Any
 from nbprod.domain.record import Figure
 from nbprod.domain.request import REQUEST, RunRequest
 from nbprod.domain.run import Run, RunStatus
+from nbprod.domain.sweep import Sweep
 from nbprod.errors import ConflictError, NbprodError
-from nbprod.notebook.document import read_notebook
+from nbprod.notebook.document import has_tag, read_notebook
 from nbprod.notebook.kernel_retention import request_resume
 from nbprod.notebook.parameters import read_parameters
 from nbprod.pages.run_comparison import run_comparison
 from nbprod.runs.comparison import RunComparison, compare
+from nbprod.runs.finalizing import modules_of
 from nbprod.runs.finding import wait
 from nbprod.runs.preparing import Plan, Source, make_plan, sources
 from nbprod.runs.reproducing import Reproduction, as_written, differences, obstacles
-from nbprod.runs.resuming import going_on_at
 from nbprod.runs.run_store import folder_of
 from nbprod.runs.starting import RunLauncher
+from nbprod.runs.sweeping import combinations, sweep
 
-__all__ = ["Runs"]
+__all__ = ["Runs", "first_cell_to_execute"]
 
 
 class Runs(RunLauncher):
     """Runs of a workspace, as ``ws.runs``."""
+
+    def sweep(
+        self,
+        template: str,
+        grid: Mapping[str, Sequence[Any]],
+        /,
+        *,
+        random: int | None = None,
+        seed: int = 0,
+        jobs: int | None = None,
+        again: bool = False,
+        timeout_s: float | None = None,
+        **how: Any,
+    ) -> Sweep:
+        """Execute a notebook for combinations of parameters, several at a time; see ``sweeping.sweep`` for more.
+
+        Parameters
+        ----------
+        template
+            The name of a template, or the path of any notebook.
+        grid
+            The values of each parameter.
+        random
+            Draw so many combinations instead of taking all.
+        seed
+            Of the draw.
+        jobs
+            How many at a time; by default one for each processor.
+        again
+            Execute also what an unchanged run has done before.
+        timeout_s
+            Limit of each run.
+        **how
+            ``caused_by``, ``told``, ``from_text``.
+        """
+        members = combinations(grid, random=random, seed=seed)
+        return sweep(self, template, members, jobs=jobs, again=again, timeout_s=timeout_s, **how)
 
     def resume(
         self,
@@ -73,7 +113,7 @@ class Runs(RunLauncher):
         if hold and from_top:
             self.release(first)
             hold = None
-        cell = going_on_at(first, plan) if hold else ""
+        cell = first_cell_to_execute(first, plan) if hold else ""
         made: dict[str, Any] = {
             "caused_by": first.id,
             "limits": self.limits,
@@ -199,3 +239,38 @@ class Runs(RunLauncher):
             return self.results(run).figures
         except NbprodError:  # a record that is damaged is no reason to say nothing of the rest
             return {}
+
+
+def first_cell_to_execute(first: Run, plan: Plan) -> str:
+    """The cell of the mended notebook from which a run can go on.
+
+    The kernel has executed the cells before the failed one, with the data and the local modules of then.
+
+    Raises
+    ------
+    ConflictError
+        Something the kernel has used was changed, and what.
+    """
+    before = sources(Path(first.folder))
+    executed = list(itertools.takewhile(lambda cell: cell[0] != first.failed_cell, before.items()))
+    mended = [
+        (cell.id, cell.source)
+        for cell in plan.source.notebook.cells
+        if cell.cell_type == "code" and not has_tag(cell, "injected-parameters")
+    ]
+    changed = [
+        f"cell {id_}"
+        for number, (id_, source) in enumerate(executed)
+        if number >= len(mended) or mended[number][1].rstrip() != source.rstrip()
+    ]
+    for part, old, new in (("data", first.data, plan.data), ("module", modules_of(first), plan.modules)):
+        changed += [f"{part} {name}" for name in sorted(old) if old[name] != new.get(name)]
+    hint = f"Start it from the top with nbprod runs resume {first.id} --from-top."
+    if changed:
+        raise ConflictError(
+            f"Run {first.id} cannot go on in its kernel, which has used what was changed since: {', '.join(changed)}",
+            hint=hint,
+        )
+    if len(mended) == len(executed):
+        raise ConflictError(f"The notebook has no cell behind the ones that run {first.id} has executed", hint=hint)
+    return mended[len(executed)][0]

@@ -1,9 +1,9 @@
-"""Starts runs, one or many: checked first, then executed here or in a process of their own."""
+"""Starts runs: checked first, then executed here or in a process of their own."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,14 +13,12 @@ from nbprod.domain.execution import Limits
 from nbprod.domain.package import ModelPackage
 from nbprod.domain.request import RunRequest
 from nbprod.domain.run import Run, RunStatus
-from nbprod.domain.sweep import Sweep
 from nbprod.errors import RunFailedError, StoreError
 from nbprod.executors import Executor
 from nbprod.executors.local import Detached, Local
 from nbprod.kernels.preloading import preloadable
 from nbprod.runs.preparing import Plan, Resolve, Source, make_plan, prepare, read_source
 from nbprod.runs.run_store import Render, RunStore
-from nbprod.runs.sweeping import combinations, sweep
 from nbprod.settings import Settings
 
 if TYPE_CHECKING:
@@ -280,43 +278,6 @@ class RunLauncher(RunStore):
         finally:
             run = self.finalize(run)
         return run
-
-    def sweep(
-        self,
-        template: str,
-        grid: Mapping[str, Sequence[Any]],
-        /,
-        *,
-        random: int | None = None,
-        seed: int = 0,
-        jobs: int | None = None,
-        again: bool = False,
-        timeout_s: float | None = None,
-        **how: Any,
-    ) -> Sweep:
-        """Execute a notebook for combinations of parameters, several at a time; see ``sweeping.sweep`` for more.
-
-        Parameters
-        ----------
-        template
-            The name of a template, or the path of any notebook.
-        grid
-            The values of each parameter.
-        random
-            Draw so many combinations instead of taking all.
-        seed
-            Of the draw.
-        jobs
-            How many at a time; by default one for each processor.
-        again
-            Execute also what an unchanged run has done before.
-        timeout_s
-            Limit of each run.
-        **how
-            ``caused_by``, ``told``, ``from_text``.
-        """
-        members = combinations(grid, random=random, seed=seed)
-        return sweep(self, template, members, jobs=jobs, again=again, timeout_s=timeout_s, **how)
 
     def source(self, template: str | Path) -> Source:
         """Read a template by name, or any notebook by path."""

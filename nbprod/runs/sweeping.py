@@ -8,51 +8,19 @@ import random as randomness
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from nbprod.domain.run import Run, RunStatus
 from nbprod.domain.sweep import Member, Sweep
 from nbprod.errors import NbprodError, ParameterError
 from nbprod.runs.finalizing import ingredients
 from nbprod.runs.keys import changed, run_key
-from nbprod.runs.preparing import Plan
+from nbprod.runs.starting import RunLauncher
 
-__all__ = ["combinations", "sweep", "values_of"]
+__all__ = ["combinations", "share_processors", "sweep", "values_of"]
 
 MOST_MEMBERS = 10_000
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-
-class RunStarter(Protocol):
-    """What a sweep needs of the service of runs."""
-
-    store: Any
-
-    def plan(self, template: str, values: Mapping[str, Any], *, from_text: bool = False) -> Plan:
-        """Check a member."""
-        ...
-
-    def execute(
-        self,
-        plan: Plan,
-        *,
-        caused_by: str | None = None,
-        env: Mapping[str, str] | None = None,
-        timeout_s: float | None = None,
-        hold_s: float | None = None,
-    ) -> Run:
-        """Execute a member."""
-        ...
-
-    def list(
-        self, template: str | None = None, status: RunStatus | None = None, *, limit: int | None = 50
-    ) -> list[Run]:
-        """Earlier runs."""
-        ...
-
-    def ask_to_stop(self, run: Run) -> None:
-        """Stop a member."""
-        ...
 
 
 def values_of(text: str) -> list[str]:
@@ -107,8 +75,19 @@ def combinations(
     return found
 
 
+def share_processors(count: int, jobs: int | None) -> tuple[int, dict[str, str]]:
+    """How many of some kernels work at once, and the environment in which they share the processors.
+
+    Without a limit each would start as many threads as there are processors.
+    """
+    processors = os.cpu_count() or 1
+    at_once = max(1, min(jobs or processors, count or 1))
+    share = str(max(1, processors // at_once))
+    return at_once, {name: share for name in THREADS if name not in os.environ} if at_once > 1 else {}
+
+
 def sweep(
-    runs: RunStarter,
+    runs: RunLauncher,
     template: str,
     members: Sequence[Mapping[str, Any]],
     *,
@@ -135,10 +114,7 @@ def sweep(
     ParameterError
         A member's parameters are refused; nothing was started.
     """
-    at_once = max(1, min(jobs or os.cpu_count() or 1, len(members) or 1))
-    # several kernels share the processors: without a limit each would start as many threads as there are
-    share = str(max(1, (os.cpu_count() or 1) // at_once))
-    env = {name: share for name in THREADS if name not in os.environ} if at_once > 1 else {}
+    at_once, env = share_processors(len(members), jobs)
     planned = [runs.plan(template, values, from_text=from_text) for values in members]
     known = {} if again else earlier(runs, planned[0].source.name if planned else template)
     done: list[Member] = [Member(values=dict(values)) for values in members]
@@ -179,7 +155,7 @@ def sweep(
     return Sweep(template=template, members=tuple(done))
 
 
-def earlier(runs: RunStarter, template: str) -> dict[str, Run]:
+def earlier(runs: RunLauncher, template: str) -> dict[str, Run]:
     """The succeeded runs of a template by key; the newest of each."""
     found: dict[str, Run] = {}
     for run in runs.list(template=template, status=RunStatus.SUCCEEDED, limit=5000):

@@ -14,7 +14,7 @@ from nbprod.errors import ConflictError
 from nbprod.runs.finalizing import RUN, ingredients, run_json
 from nbprod.runs.preparing import Plan, Source
 from nbprod.runs.reproducing import obstacles
-from nbprod.runs.resuming import going_on_at
+from nbprod.runs.service import first_cell_to_execute
 
 NOTEBOOK = new_notebook(cells=[new_code_cell("import local", id="load"), new_code_cell("local.x", id="fit")])
 
@@ -37,11 +37,11 @@ def test_a_local_module_that_changed_is_said_also_of_a_run_that_itself_went_on_i
     (tmp_path / "first").mkdir()
     nbformat.write(NOTEBOOK, tmp_path / "first" / "notebook.ipynb")
     (tmp_path / "first" / RUN).write_text(run_json(first, modules=plan.modules, **told))
-    assert going_on_at(first, plan) == "fit"
+    assert first_cell_to_execute(first, plan) == "fit"
     assert (ingredients(first)["modules"] is None) is bool(told)  # a run in parts is never taken for a new one
 
     (tmp_path / "local.py").write_text("one = 2")
     now = replace(plan)  # its modules are looked at once
     with pytest.raises(ConflictError, match="module local"):
-        going_on_at(first, now)
+        first_cell_to_execute(first, now)
     assert "the local module local changed since" in obstacles(first, now)

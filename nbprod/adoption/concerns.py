@@ -39,14 +39,8 @@ def concerns(
 ) -> Iterator[NotebookFault]:
     """Every concern, in the order of the cells for each kind.
 
-    Parameters
-    ----------
-    counts
-        The execution counts of the code cells, before they were tidied away.
-    metadata
-        Of the notebook, as it was.
-    secrets
-        Found before; their values are not said.
+    The counts of the code cells and the notebook's metadata are those from before it was tidied. Values of secrets
+    are not said.
     """
 
     def fault(cell: str, rule: str, sentence: str) -> NotebookFault:

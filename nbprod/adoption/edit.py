@@ -25,6 +25,10 @@ class Replacement:
     end: int
     text: str
 
+    def overlaps(self, other: Replacement) -> bool:
+        """Whether both change the same text."""
+        return self.start < other.end and other.start < self.end
+
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:

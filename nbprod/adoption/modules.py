@@ -29,13 +29,7 @@ class _Cell:
 
 
 def module_edits(reading: Reading, module: str) -> tuple[list[Edit], list[NotebookFault]]:
-    """For each cell, what moves into the module; a warning for what needs values of the notebook.
-
-    Parameters
-    ----------
-    module
-        The module's name.
-    """
+    """For each cell, what moves into the module; a warning for what needs values of the notebook."""
     found = _Moves(reading)
     for name in found.wanted():
         found.move(name)
@@ -211,10 +205,7 @@ def _lines(cell: Code, statement: Statement) -> tuple[int, int]:
     lines = cell.source.split("\n")
     while first > 1 and lines[first - 2].startswith("#"):
         first -= 1
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line) + 1)
-    return starts[first - 1], min(starts[node.end_lineno or first], len(cell.source))
+    return cell.lines(first, node.end_lineno)
 
 
 def _import(reading: Reading, name: str) -> str:

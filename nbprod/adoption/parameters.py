@@ -45,10 +45,7 @@ def first_place(reading: Reading) -> int:
 def parameter_edits(reading: Reading, secrets: frozenset[str]) -> tuple[list[Edit], list[NotebookFault]]:
     """Every literal that can become a parameter, and why some that look like one cannot.
 
-    Parameters
-    ----------
-    secrets
-        Texts that must not come into a parameter, which is recorded with every run.
+    No text of a secret comes into a parameter, which is recorded with every run.
     """
     place = first_place(reading)
     edits: list[Edit] = []
@@ -58,9 +55,19 @@ def parameter_edits(reading: Reading, secrets: frozenset[str]) -> tuple[list[Edi
         told = f"{cell.text(statement.node)} {_comment_behind(cell, statement.node)}"
         if SECRET_NAME.fullmatch(name) or any(secret in told for secret in secrets):
             continue  # a parameter is recorded with every run, and its comment is shown wherever it is
+        if _is_counter(reading, name):
+            continue
         if why := _why_not(reading, name, number, place, cell, statement):
-            if why != "-":
-                kept.append(_fault(cell.id, f"{name} looks like a parameter and stays where it is: {why}"))
+            kept.append(
+                NotebookFault(
+                    file="",
+                    cell=cell.id,
+                    rule="parameter",
+                    sentence=f"{name} looks like a parameter and stays where it is: {why}",
+                )
+            )
+            continue
+        if _is_changed(reading, name):
             continue
         assert value is not None
         declaration = Declaration(
@@ -91,11 +98,7 @@ def _apart(edits: list[Edit]) -> list[Edit]:
     result = []
     for edit in edits:
         before = used.setdefault(edit.cell, [])
-        free = tuple(
-            one
-            for one in edit.replacements
-            if not any(one.start < other.end and other.start < one.end for other in before)
-        )
+        free = tuple(one for one in edit.replacements if not any(one.overlaps(other) for other in before))
         before.extend(free)
         if free:
             result.append(replace(edit, replacements=free))
@@ -130,15 +133,13 @@ def _assignment(node: ast.stmt) -> tuple[str, ast.expr | None, str]:
 
 
 def _why_not(reading: Reading, name: str, number: int, place: int, cell: Code, statement: Statement) -> str:
-    """Why a name cannot be moved to the top; ``-`` where nobody needs to hear it."""
+    """Why a name cannot be moved to the top; empty where it can."""
     bound = reading.bindings(name)
     if len(bound) > 1:
         places = ", ".join(dict.fromkeys(where.id for where, _ in bound))
-        is_counter = any(isinstance(one.node, ast.AugAssign | ast.For) for _, one in bound)
-        return "-" if is_counter else f"it is assigned more than once ({places})"
+        return f"it is assigned more than once ({places})"
     node = statement.node
-    lines = cell.source.split("\n")
-    behind = lines[(node.end_lineno or 1) - 1].encode()[node.end_col_offset :].decode().strip()
+    behind = cell.behind(node)
     if node.col_offset or (behind and not behind.startswith("#")):
         return "it shares a line with other code"
     known = {word for above in reading.cells[:place] for one in above.statements for word in one.binds} | GIVEN
@@ -159,9 +160,13 @@ def _why_not(reading: Reading, name: str, number: int, place: int, cell: Code, s
         if any(one.is_open for one in between.statements):
             return f"{between.id} may bind or clear names"
     unreadable = [one.id for one in reading.cells if one.problem and re.search(rf"\b{name}\b", one.source)]
-    if unreadable:
-        return f"{unreadable[0]} cannot be read"
-    return "-" if _is_changed(reading, name) else ""
+    return f"{unreadable[0]} cannot be read" if unreadable else ""
+
+
+def _is_counter(reading: Reading, name: str) -> bool:
+    """Whether a name is counted up or goes through a loop: nobody takes it for a setting."""
+    bound = [statement.node for _, statement in reading.bindings(name)]
+    return len(bound) > 1 and any(isinstance(node, ast.AugAssign | ast.For) for node in bound)
 
 
 def _is_changed(reading: Reading, name: str) -> bool:
@@ -184,17 +189,13 @@ def _is_name(node: ast.AST, name: str) -> bool:
 
 
 def _comment_behind(cell: Code, node: ast.stmt) -> str:
-    line = cell.source.split("\n")[(node.end_lineno or 1) - 1]
-    behind = line.encode()[node.end_col_offset :].decode().strip()
-    return re.sub(r"^#+:?\s*", "", behind).strip()
+    return re.sub(r"^#+:?\s*", "", cell.behind(node)).strip()
 
 
 def _without(cell: Code, node: ast.stmt) -> Replacement:
     """Take out the lines of a statement, its comment with them."""
-    lines = cell.source.split("\n")
-    start = sum(len(line) + 1 for line in lines[: node.lineno - 1])
-    end = sum(len(line) + 1 for line in lines[: node.end_lineno])
-    return Replacement(start=start, end=min(end, len(cell.source)), text="")
+    start, end = cell.lines(node.lineno, node.end_lineno)
+    return Replacement(start=start, end=end, text="")
 
 
 def _in_place(reading: Reading, edits: list[Edit], place: int) -> list[Edit]:
@@ -232,10 +233,6 @@ def _purpose(reading: Reading, name: str, value: Any, home: Code) -> str:
             return f"given to {function}"
     users = [cell.id for cell, one in reading.statements() if name in one.reads | one.later]
     return f"used in {users[0]}" if users else f"set in {home.id}, not used"
-
-
-def _fault(cell: str, sentence: str) -> NotebookFault:
-    return NotebookFault(file="", cell=cell, rule="parameter", sentence=sentence)
 
 
 def typed_edits(cell: Code) -> list[Edit]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -223,9 +224,8 @@ def _module(path: Path) -> str:
 
 def _overlap(edit: Edit, moved: Edit) -> bool:
     """Whether an edit changes text that moves away."""
-    return edit.cell == moved.cell and any(
-        one.start < other.end and other.start < one.end for one in edit.replacements for other in moved.replacements
-    )
+    pairs = itertools.product(edit.replacements, moved.replacements)
+    return edit.cell == moved.cell and any(one.overlaps(other) for one, other in pairs)
 
 
 def _refuse(notebook: NotebookNode, path: Path) -> None:

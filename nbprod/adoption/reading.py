@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import itertools
 import re
 import symtable
 from collections.abc import Iterator
@@ -65,14 +66,21 @@ class Code:
         start, end = span(self.source, node)
         return self.source[start:end]
 
+    def lines(self, first: int, last: int | None) -> tuple[int, int]:
+        """Where some lines, counted from 1, begin and end in the text."""
+        starts = line_starts(self.source)
+        return starts[first - 1], min(starts[last or first], len(self.source))
+
+    def behind(self, node: ast.stmt) -> str:
+        """What stands behind a statement on its last line."""
+        line = self.source.split("\n")[(node.end_lineno or 1) - 1]
+        return line.encode()[node.end_col_offset :].decode().strip()
+
 
 class Reading:
     """A whole notebook.
 
-    Parameters
-    ----------
-    notebook
-        In the form ``tidy`` gives it.
+    The notebook is in the form ``tidy`` gives it.
     """
 
     def __init__(self, notebook: Any) -> None:
@@ -201,12 +209,14 @@ def called(node: ast.AST) -> str:
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
+def line_starts(source: str) -> list[int]:
+    """Where each line begins in the text, and where one more would."""
+    return [0, *itertools.accumulate(len(line) + 1 for line in source.split("\n"))]
+
+
 def span(source: str, node: Any) -> tuple[int, int]:
     """Where a part of the code begins and ends in the text (Python counts columns in bytes)."""
-    lines = source.split("\n")
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line) + 1)
+    lines, starts = source.split("\n"), line_starts(source)
 
     def place(line: int, column: int) -> int:
         return starts[line - 1] + len(lines[line - 1].encode()[:column].decode())

@@ -40,14 +40,7 @@ def execute(
 
     Works in any thread and below a running event loop; the working directory of this process is never changed.
 
-    Parameters
-    ----------
-    request
-        What to execute.
-    progress
-        Called when a cell starts and ends.
-    resumes
-        The held kernel to go on in.
+    Goes on in the kernel of ``resumes``, if there is one.
 
     Raises
     ------

@@ -32,10 +32,7 @@ def imports_in_order(source: str, *, package: str = "") -> Iterator[str]:
     ``from a import b`` gives ``a`` and ``a.b``, because ``b`` may be a module. ``UNKNOWN`` stands where the code sets
     the environment, replaces modules or installs something: libraries read these when they are imported.
 
-    Parameters
-    ----------
-    package
-        The package the code belongs to, for its relative imports.
+    The package the code belongs to is needed for its relative imports.
 
     Examples
     --------

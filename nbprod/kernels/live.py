@@ -111,14 +111,10 @@ def check_kernel(name: str) -> str:
 class LiveKernel:
     """A kernel that is up, with its channels open.
 
+    The environment is the kernel's whole one; this process never changes its own working directory.
+
     Parameters
     ----------
-    name
-        The Jupyter kernel to start.
-    cwd
-        Working directory of the kernel; this process never changes its own.
-    env
-        The kernel's whole environment.
     memory_mb
         Allocations beyond this fail inside the kernel; 0 for no limit.
     preload
@@ -128,8 +124,6 @@ class LiveKernel:
         File for what the kernel's process itself prints (its last words, when it dies).
     secrets
         Values by reference, handed to the kernel in a private file that is gone when the kernel is.
-    start_timeout_s
-        How long to wait for the first answer.
     keep_waiting
         Asked while waiting; when it says no, the start is given up.
 

@@ -39,12 +39,10 @@ def preloadable(
     modules it imports do; a local module itself is never among them. What stands behind a change of the environment
     or of what is installed is left to the kernel, because libraries read that when they are imported.
 
+    The sources are the code cells in order. Modules in the folder where the kernel works hide installed ones.
+
     Parameters
     ----------
-    sources
-        The code cells, in order.
-    folder
-        Where the kernel works: modules there hide installed ones of the same name.
     also
         First names of modules that may be imported wherever they are.
     never

@@ -45,12 +45,8 @@ class RefusedFork(Exception):  # noqa: N818 — the reason for a cold kernel
 class Forked:
     """A process that was forked elsewhere, with the part of ``subprocess.Popen`` that provisioners use.
 
-    Parameters
-    ----------
-    pid
-        The guard's process id, also of its process group.
-    life
-        Socket to the guard: it tells the wait status of the kernel; closing it ends everything.
+    ``pid`` is the guard's, also of its process group. The socket to the guard tells the wait status of the kernel;
+    closing it ends everything.
     """
 
     stdin = stdout = stderr = None
@@ -97,13 +93,7 @@ class Forked:
 
 
 class Warm:
-    """A fork server and the talk with it; safe to share between threads.
-
-    Parameters
-    ----------
-    env
-        The part of the environment that it must be started with.
-    """
+    """A fork server and the talk with it; safe to share between threads."""
 
     def __init__(self, env: Mapping[str, str] | None = None) -> None:
         self.env = binding(os.environ if env is None else env)
@@ -145,16 +135,8 @@ class Warm:
     ) -> Forked:
         """Fork a kernel that has imported what it needs.
 
-        Parameters
-        ----------
-        arguments
-            Of the kernel's launcher.
-        preload
-            Modules to import first, if they are not yet.
-        out, err
-            File descriptors of the kernel's own standard output and error.
-        wait_s
-            How long to wait for imports that do not compute; one that computes is waited for ten times as long.
+        An import that does not compute is waited for ``wait_s`` seconds, one that computes ten times as long. ``out``
+        and ``err`` are file descriptors of the kernel's own standard output and error.
 
         Raises
         ------

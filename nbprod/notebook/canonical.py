@@ -71,14 +71,7 @@ def tidy_file(path: Path) -> bool:
 def faults(notebook: NotebookNode, *, file: str = "notebook", is_template: bool = False) -> Iterator[NotebookFault]:
     """Where a notebook departs from the form nbprod keeps in git.
 
-    Parameters
-    ----------
-    notebook
-        As read.
-    file
-        The name faults are reported under.
-    is_template
-        A template must have parameters, and each of them an annotation, a literal default and a comment.
+    A template must have parameters, each with an annotation, a literal default and a comment.
     """
 
     def fault(cell: str, rule: str, sentence: str, *, mended: bool = False) -> NotebookFault:

@@ -47,23 +47,16 @@ class Progress:
 class Execution:
     """One execution of one notebook in one fresh kernel.
 
+    Outputs and execution metadata are written into the notebook, the record into ``folder``: ``events.jsonl``,
+    ``notebook.ipynb``, ``logs/``.
+
     Parameters
     ----------
-    nb
-        The notebook, parameters already in it; outputs and execution metadata are written into it.
-    folder
-        The record: ``events.jsonl``, ``notebook.ipynb``, ``logs/``.
-    kernel_name, cwd, env
-        Which kernel, where, with which whole environment.
-    limits
-        Deadlines, memory and sizes.
     preload
         Modules that a kernel forked from a warm process finds imported; ``None`` for a kernel started in the usual
         way.
     secrets
         Values by reference; they are handed to the kernel, and taken out of all that is written.
-    progress
-        Called when a cell starts and ends.
     hold_s
         How long to keep the kernel alive when a cell raised; it is then in ``held``.
     resumes, resume_at

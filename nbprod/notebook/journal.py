@@ -29,10 +29,7 @@ SYNC_EVERY_S = 1.0
 class Journal:
     """Writes events to ``events.jsonl`` in a run's folder.
 
-    Parameters
-    ----------
-    folder
-        The run's folder; an existing journal is gone on with.
+    An existing journal is gone on with.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,14 +43,8 @@ class Journal:
     def append(self, kind: str, /, *, durable: bool = False, **data: Any) -> None:
         """Add one event.
 
-        Parameters
-        ----------
-        kind
-            ``run.started``, ``cell.ended``, …
-        durable
-            The event is on the disk when this returns; the others follow within a second of the next one.
-        **data
-            What JSON can hold; ``None`` is left out.
+        A durable event is on the disk when this returns; the others follow within a second of the next one. Data of
+        ``None`` are left out.
         """
         event = {"at": clock.format_utc(clock.now()), "kind": kind}
         event |= {name: value for name, value in data.items() if value is not None}

@@ -38,12 +38,7 @@ def folded(text: str) -> str:
 class Printed:
     """Text printed to one stream: its beginning and its end, with a count of what lies between.
 
-    Parameters
-    ----------
-    most
-        Characters kept.
-    spill
-        Called with every whole part once the text outgrows what is kept; tells where it went.
+    ``spill`` is called with every whole part once the text outgrows ``most`` characters; it tells where that went.
     """
 
     def __init__(self, most: int, spill: Callable[[str], str]) -> None:
@@ -102,14 +97,10 @@ class Printed:
 class CellOutputs:
     """Puts what a cell shows into its ``outputs``, within the limits, and tells a listener each change.
 
+    The outputs of the cell are replaced. What outgrows the notebook goes to ``logs/`` in the folder.
+
     Parameters
     ----------
-    cell
-        The code cell; its outputs are replaced.
-    folder
-        The run's folder: what outgrows the notebook goes to ``logs/`` there.
-    limits
-        Sizes.
     room
         Called with the size of an output in bytes, says whether the notebook still has room for it.
     tell
@@ -179,10 +170,7 @@ class CellOutputs:
     def settle(self, *, over: bool = False) -> None:
         """Write the printed text into the outputs, so that the notebook can be saved.
 
-        Parameters
-        ----------
-        over
-            The cell has ended.
+        When the cell is over, nothing more comes to a last line.
         """
         for index, printed in self.printed.items():
             if over:

@@ -20,11 +20,6 @@ class Redactor:
 
     Printed text may arrive cut in the middle of a secret, so the end of a text that could be the beginning of one is
     held back until more comes.
-
-    Parameters
-    ----------
-    values
-        The secrets.
     """
 
     def __init__(self, values: Iterable[str] = ()) -> None:

@@ -26,16 +26,8 @@ BUSY_S = 60.0  # how long a run that goes on waits for somebody's console to fin
 class RetainedKernel:
     """A kernel that this process keeps although its run is over.
 
-    Parameters
-    ----------
-    kernel
-        It is closed when it is let go.
-    folder, notebook, cell
-        Of the run that failed: its folder, its notebook as executed, where it failed.
-    hold_s
-        How long.
-    tidy
-        Called when the kernel is gone: what its process printed meanwhile may hold secrets.
+    Folder, notebook and cell are those of the run that failed. ``tidy`` is called when the kernel is gone: what its
+    process printed meanwhile may hold secrets.
     """
 
     def __init__(

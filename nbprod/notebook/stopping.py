@@ -21,20 +21,8 @@ STAGES = ("interrupt", "terminate", "kill")
 class Stop:
     """One decision to stop a run, carried out stage by stage until the cell ends or the kernel is gone.
 
-    Parameters
-    ----------
-    kernel
-        What to stop.
-    cause
-        Why.
-    message
-        The same in words.
-    grace_s
-        Between two stages.
-    tell
-        Called with each stage's name, for the journal.
-    at_once
-        Kill without asking first.
+    There are ``grace_s`` seconds between two stages. ``tell`` is called with each stage's name, for the journal; at
+    once means to kill without asking first.
     """
 
     def __init__(

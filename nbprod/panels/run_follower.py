@@ -39,14 +39,8 @@ class Standing:
 class Follower:
     """Reads on in the journal each time it is asked.
 
-    Parameters
-    ----------
-    folder
-        The record: a run's folder, or the one that plain papermill with our engine leaves.
-    title
-        What the run is called.
-    created_at
-        When the run was asked for; one that does not start within a minute of it is lost.
+    The folder is a run's, or the one that plain papermill with our engine leaves. A run that does not start within a
+    minute of its creation is lost.
     """
 
     def __init__(self, folder: Path, *, title: str, created_at: datetime) -> None:

@@ -29,14 +29,7 @@ def compare(
     Runs, packages and files have a new name whenever they are made; that alone is no change, so one counts where the
     step it came from changed, and a file where its content did. Numbers count when they differ.
 
-    Parameters
-    ----------
-    step
-        As the pipeline has it now.
-    before, after
-        Ingredients as of ``nbprod.runs.keys``.
-    changed_steps
-        Earlier steps that changed themselves or were reached by a change.
+    Ingredients are those of ``nbprod.runs.keys``; changed steps are those that changed or were reached by a change.
     """
     own_before, own_after = _copied(before), _copied(after)
     came: dict[str, list[str]] = {}  # step by the parameters that brought its change

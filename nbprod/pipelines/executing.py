@@ -72,14 +72,10 @@ def execute(
 
     Parameters
     ----------
-    run
-        With what is known of each step.
     lease
         Of its folder; renewed while it works, and given back at the end.
     save
         Puts the second state where the first one was, and gives what is there then.
-    jobs
-        How many steps at a time; by default one for each processor.
     told
         Called with a step's result whenever it changes.
 

@@ -116,14 +116,7 @@ def inspect_execution(folder: Path, *, created_at: Any = None) -> ExecutionResul
 def finalized(run: Run, result: ExecutionResult, metrics: Callable[[], dict[str, float]]) -> Run:
     """The run with what its execution came to.
 
-    Parameters
-    ----------
-    run
-        As it was.
-    result
-        What the journal says.
-    metrics
-        Reads the recorded numbers; asked only when there is an end.
+    The recorded numbers are asked for only when there is an end.
     """
     return replace(
         run,

@@ -21,11 +21,8 @@ PARTS = ("code", "parameters", "data", "modules", "environment")
 def run_key(ingredients: Mapping[str, Any]) -> str:
     """SHA-256 over everything a run's results depend on.
 
-    Parameters
-    ----------
-    ingredients
-        ``code`` (digest of the cells), ``parameters`` (seeds among them), ``data`` (fingerprints), ``modules``
-        (digests of imported local modules) and ``environment`` (digest of the distributions).
+    These are ``code`` (digest of the cells), ``parameters`` (seeds among them), ``data`` (fingerprints), ``modules``
+    (digests of imported local modules) and ``environment`` (digest of the distributions).
     """
     told = json.dumps([ingredients.get(part) for part in PARTS], sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(told.encode()).hexdigest()

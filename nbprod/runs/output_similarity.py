@@ -54,10 +54,7 @@ def outputs(a: Run, b: Run, *, tolerance: float) -> Iterator[Output]:
 
     What was recorded and every file; where nothing was recorded, what the cells showed.
 
-    Parameters
-    ----------
-    tolerance
-        Relative and absolute difference of numbers that still counts as the same.
+    The tolerance is relative and absolute.
     """
     from nbprod.recording import read_records  # knows pandas
 

@@ -103,12 +103,8 @@ def make_plan(
 ) -> Plan:
     """Check everything that can be checked before a run, and write nothing.
 
-    Parameters
-    ----------
-    kernel
-        Name of the kernel for every notebook; empty for the one a notebook names.
-    root
-        Where templates work; other notebooks work in their own folder.
+    Without the name of a kernel it is the one that the notebook names. Templates work in the root, other notebooks
+    in their own folder.
 
     Raises
     ------
@@ -151,12 +147,6 @@ def prepare(
 
     Parameters
     ----------
-    plan
-        What is to be run.
-    request
-        For the executor; its run and folder are filled in here.
-    status
-        ``running`` when it is executed at once.
     private
         Columns that the notebook must not record.
     trusted

@@ -49,16 +49,7 @@ class PruneResult:
 def prune(store: Store, place: Path, *, keep: timedelta, dry_run: bool = False) -> PruneResult:
     """Remove the folders of finished runs older than ``keep`` that nothing refers to.
 
-    Parameters
-    ----------
-    store
-        The ledger.
-    place
-        Where the run folders are; nothing outside is touched.
-    keep
-        Runs that ended within this time stay.
-    dry_run
-        Only look.
+    Nothing outside of ``place``, where the run folders are, is touched; a dry run only looks.
     """
     before = clock.now() - keep
     if dry_run:

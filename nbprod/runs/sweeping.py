@@ -100,14 +100,7 @@ def sweep(
 ) -> Sweep:
     """Execute a notebook for each member; one that fails does not stop the others.
 
-    Parameters
-    ----------
-    jobs
-        How many at a time; by default one for each processor.
-    again
-        Execute also what an unchanged run has done before.
-    told
-        Called with a member's number whenever something is known of it.
+    ``told`` is called with a member's number whenever something is known of it.
 
     Raises
     ------

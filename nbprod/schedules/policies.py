@@ -26,16 +26,10 @@ def decide(
 
     Parameters
     ----------
-    schedule
-        With its policies.
     moments
         Due since the last look, oldest first, at most ``MOST``.
     more
         Whether there were still older ones.
-    now
-        The moment of the look.
-    open_dues
-        Moments of the schedule that wait or are worked on.
     on_time
         Why a moment is started that is not late, in words.
     """

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 __all__ = [
+    "ADDED_TAGS",
     "code_digest",
     "dump",
     "has_tag",

@@ -21,7 +21,7 @@ from nbprod.notebook.lease import Lease
 from nbprod.notebook.stopping import SignalCatcher, asked_to_stop
 from nbprod.packages import Packages
 from nbprod.pipelines.changes import compare
-from nbprod.pipelines.checking import place
+from nbprod.pipelines.checking import notebook_path
 from nbprod.runs import Runs
 from nbprod.runs.finalizing import ingredients
 from nbprod.runs.keys import run_key
@@ -170,7 +170,7 @@ def _done(step: Step, run: PipelineRun, work: Work) -> StepResult:
     if step.register:
         version = work.register(**values, model=step.register, caused_by=cause)
         return replace(result, status=StepStatus.SUCCEEDED, version=version, package=values["package"])
-    plan = work.runs.plan(place(step, work.runs), values)
+    plan = work.runs.plan(notebook_path(step.notebook, work.runs), values)
     key = run_key(plan.ingredients)
     result = replace(result, key=key, changes="", reached_by=(), error=None)
     if earlier := work.before.get(step.name):

@@ -23,6 +23,7 @@ from nbprod.packages import Packages
 from nbprod.pipelines.checking import bind_inputs, check
 from nbprod.pipelines.executing import Register, Told, execute
 from nbprod.runs import Runs
+from nbprod.runs.finding import find
 from nbprod.settings import Settings
 from nbprod.store import Store
 
@@ -215,17 +216,9 @@ class Pipelines:
         """
         wanted = run.id if isinstance(run, PipelineRun) else run
         with self._store.read() as session:
-            found = session.find(PipelineRun, wanted)
-            near = session.list(PipelineRun, {"pipeline": wanted}, limit=1) if found is None else [found]
-            if not near:
-                recent = session.list(PipelineRun, limit=1000)
-                near = [one for one in recent if wanted and (one.id.startswith(wanted) or one.id.endswith(wanted))]
-        if len(near) != 1:
-            raise NotFoundError(
-                f"{len(near)} pipeline runs are called like {wanted!r}" if near else f"No pipeline run is {wanted!r}",
-                hint=nearest(wanted, [one.id for one in near or recent[:20]]),
-            )
-        return self._refreshed(near[0])
+            newest = session.list(PipelineRun, {"pipeline": wanted}, limit=1)
+            found = newest[0] if newest else find(session, PipelineRun, wanted, called="pipeline run")
+        return self._refreshed(found)
 
     def list(self, pipeline: str | None = None, *, limit: int | None = 50) -> builtins.list[PipelineRun]:
         """Executions, newest first."""

@@ -92,13 +92,8 @@ def save_model(
         task = "classification" if hasattr(model, "classes_") else "regression"
     if task not in {"classification", "regression"}:
         raise DataError(f"{task!r} is no task", hint="It is classification or regression.")
-    if reference is None:
-        rows, given = frame, predictions
-        answers = truth
-    else:
-        rows, answers = parts_of(reference, frame, str(truth.name))
-        given = predictions
-    made = _outputs(model, rows, given, is_classifier=task == "classification", like=inputs)
+    rows, answers = (frame, truth) if reference is None else parts_of(reference, frame, str(truth.name))
+    made = _outputs(model, rows, predictions, is_classifier=task == "classification", like=inputs)
     from nbprod import formats  # delayed: imports the library of the format
 
     kept = blank(rows, private)
@@ -110,13 +105,14 @@ def save_model(
     from nbprod.datasets.schema import infer_schema  # delayed: pandas
 
     classes = list(getattr(model, "classes_", ()))
+    time_column = None if moments is None or str(moments.name) not in kept else str(moments.name)
     schema = infer_schema(
         as_one(frame, rows),  # all of them: what is kept is a sample
         target=str(truth.name),
         task=task,
         classes=classes,
         probabilistic=task == "classification" and bool(classes) and hasattr(model, "predict_proba"),
-        time=None if moments is None or str(moments.name) not in kept else str(moments.name),
+        time=time_column,
         private=private,
     )
     info = {
@@ -130,7 +126,7 @@ def save_model(
         "schema": schema.to_json(),
         "estimator": f"{type(model).__module__}.{type(model).__qualname__}",
         "outputs": list(made),
-        "asked": given is None,  # of this very model, so that a package can hold it to them
+        "asked": predictions is None,  # of this very model, so that a package can hold it to them
         "rows": len(kept),
         "private": sorted(private & set(rows.columns)),
         "metrics": {key: float(value) for key, value in (metrics or {}).items()},

@@ -55,7 +55,7 @@ class RunStore:
             There is none, or several begin or end so.
         """
         with self.store.read() as session:
-            found = find(session, run.id if isinstance(run, Run) else run)
+            found = find(session, Run, run.id if isinstance(run, Run) else run, called="run")
         return self._refreshed(found)
 
     def list(

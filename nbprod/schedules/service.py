@@ -24,7 +24,7 @@ from nbprod.errors import NbprodError, NotFoundError, SettingsError, StaleMoveEr
 from nbprod.notebook.stopping import SignalCatcher
 from nbprod.schedules.due_times import between, next_after
 from nbprod.schedules.exports import KINDS, Entry, Place
-from nbprod.schedules.policies import MOST, decide
+from nbprod.schedules.policies import MOST, decide, new_due
 from nbprod.schedules.starting import Job, Jobs
 from nbprod.settings import Settings
 from nbprod.store import Session, Store
@@ -212,15 +212,8 @@ class Schedules:
         last = session.list(Due, {"schedule": schedule.name}, limit=1)
         open_dues = session.list(Due, {"schedule": schedule.name, "status": OPEN}, limit=None, newest_first=False)
         if not last:
-            words = "seen for the first time; it starts with the next moment it is due"
-            noted = Due(
-                id=Due.id_of(schedule.name, at),
-                schedule=schedule.name,
-                due_at=at,
-                status=DueStatus.NOTED,
-                reason=words,
-            )
-            return [noted], open_dues
+            reason = "seen for the first time; it starts with the next moment it is due"
+            return [new_due(schedule, at, DueStatus.NOTED, reason)], open_dues
         moments, more = between(schedule, last[0].due_at, at, most=MOST)
         return decide(schedule, moments, more=more, now=at, open_dues=open_dues), open_dues
 
@@ -301,7 +294,7 @@ class Schedules:
                     self._stop(working)
                 for future in ended:
                     due = working.pop(future)
-                    after = _after(due, future.result())
+                    after = _ended(due, future.result())
                     done.append(self._put(due, after) or after)
                     if not caught.signum and (taken := self._next_in_queue(due.schedule, clock.now())):
                         waiting.append(taken)
@@ -344,11 +337,11 @@ class Schedules:
         return f"<Schedules {', '.join(self.names())}>"
 
 
-def _after(due: Due, result: Job | NbprodError) -> Due:
-    return _failed(due, result) if isinstance(result, NbprodError) else _ended(due, result)
-
-
-def _ended(due: Due, job: Job) -> Due:
+def _ended(due: Due, job: Job | NbprodError) -> Due:
+    """The due moment with the end of its work, or with the error that kept it from starting."""
+    if isinstance(job, NbprodError):
+        reason = job.message.replace("\n", " ")
+        return replace(due, status=DueStatus.FAILED, lease_until=None, ended_at=clock.now(), reason=reason)
     known = {RunStatus.SUCCEEDED: DueStatus.SUCCEEDED, RunStatus.LOST: DueStatus.LOST}
     return replace(
         due,
@@ -357,10 +350,4 @@ def _ended(due: Due, job: Job) -> Due:
         lease_until=None,
         ended_at=clock.now(),
         reason=f"{job.status}: {job.words}" if job.words else due.reason,
-    )
-
-
-def _failed(due: Due, error: NbprodError) -> Due:
-    return replace(
-        due, status=DueStatus.FAILED, lease_until=None, ended_at=clock.now(), reason=error.message.replace("\n", " ")
     )

@@ -41,7 +41,7 @@ def examine(folder: Path | str | None = None) -> list[Finding]:
     folder
         A workspace; by default the one around the current folder, if there is one.
     """
-    looks: tuple[Callable[[], Iterator[Finding]], ...] = (
+    checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         _python,
         _versions,
         _evidently,
@@ -49,7 +49,7 @@ def examine(folder: Path | str | None = None) -> list[Finding]:
         _sqlite,
         lambda: _workspace(folder),
     )
-    return [finding for look in looks for finding in look()]
+    return [finding for check in checks for finding in check()]
 
 
 def _finding(name: str, sentence: str, *, is_fine: bool, mend: str = "") -> Finding:

@@ -43,9 +43,9 @@ def record_edits(reading: Reading) -> tuple[list[Edit], list[NotebookFault]]:
         for name in (keyword.arg, getattr(keyword.value, "id", None))
         if name
     }
-    taken = Counter(recorded)
+    used = Counter(recorded)
     for cell in reading.cells:
-        if any(line.startswith("%%capture") for line in cell.own_lines):
+        if any(line.startswith("%%capture") for line in cell.ipython_lines):
             continue  # what is recorded is an output, which such a cell throws away
         found: list[tuple[str, Statement]] = []
         shown: list[str] = []
@@ -58,7 +58,7 @@ def record_edits(reading: Reading) -> tuple[list[Edit], list[NotebookFault]]:
                 shown += [called(one) for one in ast.walk(node) if _is_metric_call(reading, one)]
         wanted = {name: statement for name, statement in found if name not in recorded}
         if wanted:
-            edits.append(_record(cell, wanted, taken))
+            edits.append(_record(cell, wanted, used))
         is_recording = any(called(node) == "record" for node in cell.nodes)
         if shown and not is_recording:
             names = ", ".join(dict.fromkeys(shown))
@@ -67,12 +67,12 @@ def record_edits(reading: Reading) -> tuple[list[Edit], list[NotebookFault]]:
     return edits, faults
 
 
-def _record(cell: Code, wanted: dict[str, Statement], taken: Counter[str]) -> Edit:
+def _record(cell: Code, wanted: dict[str, Statement], used: Counter[str]) -> Edit:
     """One call for all metrics of a cell, behind the last of them."""
     pairs = []
     for name in wanted:
-        taken[name] += 1
-        pairs.append(f"{name}={name}" if taken[name] == 1 else f"{name}_{taken[name]}={name}")
+        used[name] += 1
+        pairs.append(f"{name}={name}" if used[name] == 1 else f"{name}_{used[name]}={name}")
     last = max((statement.node for statement in wanted.values()), key=lambda node: node.end_lineno or 0)
     _, end = cell.lines(last.lineno, last.end_lineno)
     text = f"nbprod.record({', '.join(pairs)})"

@@ -19,7 +19,7 @@ def main(folder: Path) -> int:
         done = execute(request)
     finally:
         finish(request)
-    keep_kernel(done.held)
+    keep_kernel(done.retained)
     return 0 if done.result.status is RunStatus.SUCCEEDED else 1
 
 

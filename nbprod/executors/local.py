@@ -77,19 +77,19 @@ def execute(
         how = {"engine_name": "nbprod", "kernel_name": request.kernel, "progress_bar": False}
         with suppress(PapermillExecutionError):  # it looked at the outputs; our result says the same, and more
             execute_notebook(execution.nb, None, execution=execution, **how)
-        execution.caught.pass_on()
+        execution.signals.pass_on()
         if not attempts_left or not may_pass(execution.result, request.retry_on):
             break
-        if execution.held:
-            execution.held.let_go("another attempt follows")
+        if execution.retained:
+            execution.retained.close("another attempt follows")
         for left in (folder / "files").glob("*"):  # results come from the attempt that succeeded, and no other
             shutil.rmtree(left) if left.is_dir() else left.unlink()
-    return FinishedHandle(execution.result, execution.held)
+    return FinishedHandle(execution.result, execution.retained)
 
 
 def warm_up(request: RunRequest) -> None:
     """Let the imports of the kernel begin, while this process makes its own."""
-    server = servers.of(waiting_politely({**os.environ, **request.env}))
+    server = servers.get(waiting_politely({**os.environ, **request.env}))
     threading.Thread(target=server.prepare, args=(request.preload,), name="nbprod-warm-up", daemon=True).start()
 
 
@@ -105,7 +105,7 @@ class FinishedHandle:
     """A handle to what is over, and to the kernel that is held for it."""
 
     result: ExecutionResult
-    held: RetainedKernel | None = None
+    retained: RetainedKernel | None = None
 
     def wait(self, timeout_s: float | None = None) -> ExecutionResult:  # noqa: ARG002 — the seam's signature
         """The result."""
@@ -121,8 +121,8 @@ class Local:
     def submit(self, request: RunRequest, *, progress: Callable[[Any], None] | None = None) -> FinishedHandle:
         """Execute now."""
         done = execute(request, progress=progress)
-        if done.held:
-            keep_kernel_in_background(done.held)
+        if done.retained:
+            keep_kernel_in_background(done.retained)
         return done
 
     def __repr__(self) -> str:
@@ -159,12 +159,12 @@ class Detached:
     def submit(self, request: RunRequest, *, progress: Callable[[Any], None] | None = None) -> ProcessHandle:  # noqa: ARG002
         """Start a process for the run; its progress is in the journal."""
         folder = Path(request.folder)
-        with open(folder / "job.log", "ab", opener=private_opener) as words:
+        with open(folder / "job.log", "ab", opener=private_opener) as log:
             process = subprocess.Popen(  # noqa: S603 — our own module and a folder of ours
                 [sys.executable, "-m", "nbprod.executors.job", str(folder)],
                 stdin=subprocess.DEVNULL,
-                stdout=words,
-                stderr=words,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,
                 cwd=folder,
             )
@@ -182,22 +182,22 @@ def finish(request: RunRequest) -> None:
         getattr(import_module(module), name)(Path(request.folder))
 
 
-def keep_kernel(held: RetainedKernel | None) -> None:
+def keep_kernel(retained: RetainedKernel | None) -> None:
     """Wait until the kernel is let go; runs that go on in it are executed, and may be held in turn."""
-    while held is not None and (another := held.wait()) is not None:
+    while retained is not None and (another := retained.wait()) is not None:
         request = RunRequest.from_json((another / REQUEST).read_bytes())
         try:
-            held = execute(request, resumes=held).held
+            retained = execute(request, resumes=retained).retained
         finally:
             finish(request)
 
 
-def keep_kernel_in_background(held: RetainedKernel) -> None:
+def keep_kernel_in_background(retained: RetainedKernel) -> None:
     """Do so in a thread; the kernel is let go when this process ends."""
-    thread = threading.Thread(target=keep_kernel, args=(held,), name=f"{HOLD_THREAD}{held.run}", daemon=True)
+    thread = threading.Thread(target=keep_kernel, args=(retained,), name=f"{HOLD_THREAD}{retained.run}", daemon=True)
 
     def end() -> None:
-        held.is_wanted = False
+        retained.is_wanted = False
         thread.join(5)
 
     thread.start()

@@ -71,8 +71,8 @@ class EventLoopThread:
             self.loop = None
 
 
-looping = EventLoopThread()
-atexit.register(looping.stop)
+event_loop = EventLoopThread()
+atexit.register(event_loop.stop)
 
 
 def complete(work: Awaitable[T]) -> T:
@@ -81,7 +81,7 @@ def complete(work: Awaitable[T]) -> T:
     async def done() -> T:
         return await work
 
-    return asyncio.run_coroutine_threadsafe(done(), looping.get()).result()
+    return asyncio.run_coroutine_threadsafe(done(), event_loop.get()).result()
 
 
 class KernelGone(Exception):  # noqa: N818 — a fact, caught by the engine
@@ -149,13 +149,13 @@ class LiveKernel:
         self.name = name
         self.context = zmq.Context()
         self.folder = Path(tempfile.mkdtemp(prefix="nbp-"))  # short: a socket's path has at most 107 bytes
-        place: dict[str, Any] = {"connection_file": str(self.folder / "kernel.json")}
+        connection: dict[str, Any] = {"connection_file": str(self.folder / "kernel.json")}
         if sys.platform != "win32":
-            place |= {"transport": "ipc", "ip": str(self.folder / "k")}
-        self.manager = AsyncKernelManager(kernel_name=name, **place)
+            connection |= {"transport": "ipc", "ip": str(self.folder / "k")}
+        self.manager = AsyncKernelManager(kernel_name=name, **connection)
         self.client: Any = None
         if secrets:
-            env = hand_over(self.folder / "secrets.json", secrets, env)
+            env = write_secrets(self.folder / "secrets.json", secrets, env)
         try:
             spec = self.manager.kernel_spec
             if spec is not None and "kernel_provisioner" not in spec.metadata:  # one of its own knows better
@@ -164,14 +164,14 @@ class LiveKernel:
                 self.manager.provisioner = chosen(
                     kernel_id=self.manager.kernel_id, kernel_spec=spec, parent=self.manager
                 )
-            with open(log, "ab", opener=private_opener) as words:
+            with open(log, "ab", opener=private_opener) as log_file:
                 start = self.manager.start_kernel(
                     cwd=str(cwd),
                     env=waiting_politely({name: value for name, value in env.items() if not name.startswith("JPY_")}),
                     memory_mb=memory_mb,
                     preload=list(preload or ()),
-                    stdout=words,
-                    stderr=words,
+                    stdout=log_file,
+                    stderr=log_file,
                     extra_arguments=["--HistoryManager.hist_file=:memory:"] if self.manager.ipykernel else [],
                 )
                 complete(start)
@@ -179,10 +179,10 @@ class LiveKernel:
             # unless everything is taken at once (0 is "no limit").
             patient = getattr(self.provisioner, "is_patient", False)
             self.context.setsockopt(zmq.RCVHWM, QUEUE if patient else 0)
-            told = self.manager.get_connection_info(session=True)
-            self.client = BlockingKernelClient(context=self.context, **told)
+            connection_info = self.manager.get_connection_info(session=True)
+            self.client = BlockingKernelClient(context=self.context, **connection_info)
             self.client.start_channels(hb=False, stdin=False)
-            self.info = self.greet(time.monotonic() + start_timeout_s, keep_waiting)
+            self.info = self.wait_until_ready(time.monotonic() + start_timeout_s, keep_waiting)
         except NoSuchKernel:
             self.close()
             raise KernelGone(f"No Jupyter kernel is named {name!r}") from None
@@ -191,31 +191,31 @@ class LiveKernel:
             raise KernelGone(f"The kernel could not be started: {error}") from error
         except KernelGone as error:
             self.close()
-            words_left = log.read_text(errors="replace").strip().splitlines()[-1:]
-            raise KernelGone(": ".join((str(error), *words_left))) from error
+            last_line = log.read_text(errors="replace").strip().splitlines()[-1:]
+            raise KernelGone(": ".join((str(error), *last_line))) from error
         except BaseException:
             self.close()
             raise
 
-    def greet(self, deadline: float, keep_waiting: Callable[[], bool]) -> dict[str, Any]:
+    def wait_until_ready(self, deadline: float, keep_waiting: Callable[[], bool]) -> dict[str, Any]:
         """Wait for an answer and its echo on the output channel: nothing is missed from there on."""
-        asked: set[str] = set()
+        requests: set[str] = set()
         info: dict[str, Any] | None = None
-        heard = False
+        is_heard = False
         resend_at = 0.0
-        while not (info and heard):
+        while not (info and is_heard):
             if time.monotonic() >= resend_at:
-                asked.add(self.client.kernel_info())
+                requests.add(self.client.kernel_info())
                 resend_at = time.monotonic() + (0.05 if info else 1.0)
             for channel, message in self.receive(0.02 if info else 0.1):
-                if message["parent_header"].get("msg_id") in asked:
+                if message["parent_header"].get("msg_id") in requests:
                     if channel == "shell":
                         info = message["content"]
                         resend_at = (
                             time.monotonic() + 0.02
                         )  # not heard yet: the output channel was connected too late
                     else:
-                        heard = True
+                        is_heard = True
             if (code := self.exit_code) is not None:
                 raise KernelGone(f"The kernel ended with {describe_exit(code)} before it answered")
             if not keep_waiting():
@@ -253,7 +253,7 @@ class LiveKernel:
                 else:
                     yield channel, session.deserialize(parts)
 
-    def do(self, code: str, *, within_s: float) -> None:
+    def execute_silently(self, code: str, *, within_s: float) -> None:
         """Run a line of our own, unseen, and drop what else arrives meanwhile.
 
         Raises
@@ -326,7 +326,7 @@ class LiveKernel:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def hand_over(path: Path, secrets: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
+def write_secrets(path: Path, secrets: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
     """Write secrets where only the kernel looks; the environment for it, which names the file and no secret."""
     with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
         json.dump(dict(secrets), file)

@@ -65,7 +65,7 @@ class Sampler:
                 return times.user + times.system + times.children_user + times.children_system
         return 0.0
 
-    def look(self) -> float:
+    def sample(self) -> float:
         """Take a sample; the memory of the whole tree in MB now."""
         if self.process is None:
             return 0.0

@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 from nbprod.domain.execution import ExecutionResult
 from nbprod.domain.run import CellStatus, RunStatus
 
-__all__ = ["forget", "give_ids", "keep", "label"]
+__all__ = ["clear_execution", "copy_outputs", "give_ids", "label"]
 
 
 def give_ids(nb: NotebookNode) -> None:
@@ -23,7 +23,7 @@ def give_ids(nb: NotebookNode) -> None:
         seen.add(cell.id)
 
 
-def forget(nb: NotebookNode, began_at: datetime) -> None:
+def clear_execution(nb: NotebookNode, began_at: datetime) -> None:
     """Forget earlier executions and say that nothing has run yet."""
     nb.metadata.setdefault("papermill", NotebookNode()).update(
         start_time=began_at.isoformat(), end_time=None, duration=None, exception=None
@@ -38,13 +38,13 @@ def forget(nb: NotebookNode, began_at: datetime) -> None:
             cell.outputs = []
 
 
-def keep(nb: NotebookNode, first: NotebookNode, *, until: str, run: str) -> list[str]:
+def copy_outputs(nb: NotebookNode, first: NotebookNode, *, until: str, run: str) -> list[str]:
     """Take over what an earlier run showed in the code cells before one; the ids of these cells.
 
     The code cells of both are the same up to there. Each that is taken over is marked with the earlier run's id.
     """
     executed = (cell for cell in first.cells if cell.cell_type == "code")
-    kept = []
+    copied = []
     for cell in nb.cells:
         if cell.id == until:
             break
@@ -54,8 +54,8 @@ def keep(nb: NotebookNode, first: NotebookNode, *, until: str, run: str) -> list
             cell.metadata["papermill"] = before.metadata.get("papermill", NotebookNode())
             cell.metadata["nbprod"] = NotebookNode(before.metadata.get("nbprod", {}))
             cell.metadata["nbprod"].setdefault("kept_from", run)  # it may have been kept from one still earlier
-            kept.append(cell.id)
-    return kept
+            copied.append(cell.id)
+    return copied
 
 
 def label(nb: NotebookNode, result: ExecutionResult) -> None:

@@ -58,13 +58,13 @@ def replayed(events: list[dict[str, Any]]) -> dict[str, list[NotebookNode]]:
             found[event["cell"]] = {}
         if event["kind"] != "cell.output":
             continue
-        places = found.setdefault(event["cell"], {})
+        outputs = found.setdefault(event["cell"], {})
         if event.get("clear"):
-            places.clear()
+            outputs.clear()
         elif "output" in event:
-            places[event["index"]] = from_dict(event["output"])
+            outputs[event["index"]] = from_dict(event["output"])
         else:
-            _, printed = places.setdefault(
+            _, printed = outputs.setdefault(
                 event["index"], (event["name"], Printed(Limits().cell_text_kb * 1024, lambda _: "logs/"))
             )
             if event.get("left_out"):
@@ -72,8 +72,8 @@ def replayed(events: list[dict[str, Any]]) -> dict[str, list[NotebookNode]]:
             printed.add(event["text"])
     return {
         id_: [
-            new_output("stream", name=place[0], text=str(place[1])) if isinstance(place, tuple) else place
-            for _, place in sorted(places.items())
+            new_output("stream", name=output[0], text=str(output[1])) if isinstance(output, tuple) else output
+            for _, output in sorted(outputs.items())
         ]
-        for id_, places in found.items()
+        for id_, outputs in found.items()
     }

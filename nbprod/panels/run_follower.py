@@ -49,7 +49,7 @@ class Follower:
         self.events: list[dict[str, Any]] = []  # those of the latest attempt, without outputs
         self.tail, self.tail_of, self.stopping = "", "", ""
 
-    def look(self) -> Standing:
+    def poll(self) -> Standing:
         """Take in what is new; a run whose process is gone is marked lost here, as every reader does."""
         self._read()
         result = fold(self.events)
@@ -71,7 +71,7 @@ class Follower:
             self.offset = offset
             match event["kind"]:
                 case "cell.output":
-                    self._hear(event)
+                    self._take_output(event)
                     continue
                 case "run.started":
                     self.events.clear()
@@ -80,7 +80,7 @@ class Follower:
                     self.stopping = event["stage"]
             self.events.append(event)
 
-    def _hear(self, event: dict[str, Any]) -> None:
+    def _take_output(self, event: dict[str, Any]) -> None:
         text = event.get("text")
         if not isinstance(text, str):
             return

@@ -18,7 +18,7 @@ from nbprod.domain.reference import Reference, filled
 from nbprod.domain.run import Run, RunStatus
 from nbprod.errors import NbprodError, NotFoundError
 from nbprod.notebook.lease import Lease
-from nbprod.notebook.stopping import SignalCatcher, asked_to_stop
+from nbprod.notebook.stopping import SignalCatcher, is_stop_requested
 from nbprod.packages import Packages
 from nbprod.pipelines.changes import compare
 from nbprod.pipelines.checking import notebook_path
@@ -27,9 +27,9 @@ from nbprod.runs.finalizing import ingredients
 from nbprod.runs.keys import run_key
 from nbprod.runs.sweeping import share_processors
 
-__all__ = ["Register", "Told", "execute"]
+__all__ = ["Register", "StepCallback", "execute"]
 
-Told = Callable[[StepResult], None]
+StepCallback = Callable[[StepResult], None]
 LOOK_S = 0.5  # how often it is seen that somebody wants it to stop
 STOPS = {StepStatus.FAILED, StepStatus.REFUSED, StepStatus.SKIPPED}
 
@@ -66,7 +66,7 @@ def execute(
     register: Register,
     save: Callable[[PipelineRun, PipelineRun], PipelineRun],
     jobs: int | None = None,
-    told: Told | None = None,
+    on_step: StepCallback | None = None,
 ) -> PipelineRun:
     """Execute every step that is waiting.
 
@@ -76,7 +76,7 @@ def execute(
         Of its folder; renewed while it works, and given back at the end.
     save
         Puts the second state where the first one was, and gives what is there then.
-    told
+    on_step
         Called with a step's result whenever it changes.
 
     Raises
@@ -99,18 +99,18 @@ def execute(
         nonlocal run
         steps = tuple(result if one.name == result.name else one for one in run.steps)
         run = save(run, replace(run, steps=steps))
-        if told:
-            told(result)
+        if on_step:
+            on_step(result)
 
     futures: dict[Future[StepResult], str] = {}
     is_stopping = False
     with (
-        given_back(lease),
-        SignalCatcher() as caught,
+        released(lease),
+        SignalCatcher() as signals,
         ThreadPoolExecutor(at_once, thread_name_prefix="nbprod-pipeline") as pool,
     ):
         while True:
-            is_stopping = is_stopping or bool(caught.signum) or asked_to_stop(Path(run.folder))
+            is_stopping = is_stopping or bool(signals.signum) or is_stop_requested(Path(run.folder))
             if is_stopping:
                 _stop_members(run, runs)
             for step in () if is_stopping else pipeline.steps:
@@ -122,7 +122,7 @@ def execute(
                     put(replace(run[step.name], status=StepStatus.SKIPPED, reason=f"it needs {told_why}"))
                 elif all(one.status is StepStatus.SUCCEEDED for one in needed) and len(futures) < at_once:
                     put(replace(run[step.name], status=StepStatus.RUNNING))
-                    futures[pool.submit(_one, step, run, work)] = step.name
+                    futures[pool.submit(_run_step, step, run, work)] = step.name
             if not futures:
                 break
             for done in wait(futures, timeout=LOOK_S, return_when=FIRST_COMPLETED).done:
@@ -133,12 +133,12 @@ def execute(
         if all(step.status is StepStatus.SUCCEEDED for step in run.steps):
             status = RunStatus.SUCCEEDED
         run = save(run, replace(run, status=status, ended_at=now()))
-    caught.pass_on()
+    signals.pass_on()
     return run
 
 
 @contextmanager
-def given_back(lease: Lease) -> Iterator[None]:
+def released(lease: Lease) -> Iterator[None]:
     """Give a lease back after everything is recorded: a reader takes what nobody holds for lost."""
     try:
         yield
@@ -148,15 +148,15 @@ def given_back(lease: Lease) -> Iterator[None]:
 
 def _stop_members(run: PipelineRun, runs: Runs) -> None:
     for member in runs.list(status=RunStatus.RUNNING, limit=None):
-        if (member.caused_by or "").startswith(f"{run.id}/") and not asked_to_stop(Path(member.folder)):
+        if (member.caused_by or "").startswith(f"{run.id}/") and not is_stop_requested(Path(member.folder)):
             runs.ask_to_stop(member)
 
 
-def _one(step: Step, run: PipelineRun, work: Work) -> StepResult:
+def _run_step(step: Step, run: PipelineRun, work: Work) -> StepResult:
     """Execute one step, in a thread of its own; whatever goes wrong is its result."""
     began, result = time.monotonic(), run[step.name]
     try:
-        result = _done(step, run, work)
+        result = _execute_step(step, run, work)
     except NbprodError as error:
         result = replace(result, status=StepStatus.FAILED, error=error.message.splitlines()[0])
     except Exception as error:  # noqa: BLE001 — the other branches go on, and the ledger says what happened
@@ -164,7 +164,7 @@ def _one(step: Step, run: PipelineRun, work: Work) -> StepResult:
     return replace(result, seconds=time.monotonic() - began)
 
 
-def _done(step: Step, run: PipelineRun, work: Work) -> StepResult:
+def _execute_step(step: Step, run: PipelineRun, work: Work) -> StepResult:
     result, cause = run[step.name], f"{run.id}/{step.name}"
     values = filled(step.parameters, lambda one: resolve_reference(one, run, work.inputs, work.runs))
     if step.register:
@@ -173,10 +173,10 @@ def _done(step: Step, run: PipelineRun, work: Work) -> StepResult:
     plan = work.runs.plan(notebook_path(step.notebook, work.runs), values)
     key = run_key(plan.ingredients)
     result = replace(result, key=key, changes="", reached_by=(), error=None)
-    if earlier := work.before.get(step.name):
+    if previous := work.before.get(step.name):
         upstream = {one.name for one in run.steps if one.changes}
-        found = compare(step, ingredients(earlier), plan.ingredients, upstream)
-        result = replace(result, changes=found.words, reached_by=found.reached_by)
+        found = compare(step, ingredients(previous), plan.ingredients, upstream)
+        result = replace(result, changes=found.description, reached_by=found.reached_by)
     with work.runs.store.read() as session:
         attempts = session.list(Run, {"caused_by": cause})
     attempts = [work.runs.get(attempt) for attempt in attempts]

@@ -21,7 +21,7 @@ from nbprod.notebook.lease import Lease, is_held
 from nbprod.notebook.stopping import CANCEL
 from nbprod.packages import Packages
 from nbprod.pipelines.checking import bind_inputs, check
-from nbprod.pipelines.executing import Register, Told, execute
+from nbprod.pipelines.executing import Register, StepCallback, execute
 from nbprod.runs import Runs
 from nbprod.runs.finding import find
 from nbprod.settings import Settings
@@ -104,7 +104,7 @@ class Pipelines:
         jobs: int | None = None,
         caused_by: str | None = None,
         from_text: bool = False,
-        told: Told | None = None,
+        on_step: StepCallback | None = None,
         **more: Any,
     ) -> PipelineRun:
         """Execute a pipeline.
@@ -121,7 +121,7 @@ class Pipelines:
             The alert or schedule behind it.
         from_text
             The inputs are texts from a command line.
-        told
+        on_step
             Called with a step's result whenever it changes.
         **more
             Inputs by name.
@@ -158,14 +158,14 @@ class Pipelines:
         except StoreError:
             shutil.rmtree(run.folder, ignore_errors=True)
             raise
-        return self._execute(run, pipeline, lease, jobs=jobs, told=told)
+        return self._execute(run, pipeline, lease, jobs=jobs, on_step=on_step)
 
     def resume(
         self,
         run: PipelineRun | str,
         *,
         jobs: int | None = None,
-        told: Told | None = None,
+        on_step: StepCallback | None = None,
     ) -> PipelineRun:
         """Go on with an execution that did not succeed, with the pipeline and notebooks as they are now.
 
@@ -200,7 +200,7 @@ class Pipelines:
             except NbprodError:
                 lease.end()
                 raise
-        return self._execute(again, pipeline, lease, jobs=jobs, told=told)
+        return self._execute(again, pipeline, lease, jobs=jobs, on_step=on_step)
 
     def ask_to_stop(self, run: PipelineRun) -> None:
         """Leave the wish for the process that works on it: it stops what runs and starts nothing more."""
@@ -227,7 +227,7 @@ class Pipelines:
         return [self._refreshed(run) for run in found]
 
     def _execute(
-        self, run: PipelineRun, pipeline: Pipeline, lease: Lease, *, jobs: int | None, told: Told | None
+        self, run: PipelineRun, pipeline: Pipeline, lease: Lease, *, jobs: int | None, on_step: StepCallback | None
     ) -> PipelineRun:
         return execute(
             run,
@@ -239,7 +239,7 @@ class Pipelines:
             register=self._register,
             save=self._save,
             jobs=jobs,
-            told=told,
+            on_step=on_step,
         )
 
     def _before(self, run: PipelineRun) -> dict[str, Run]:

@@ -137,15 +137,15 @@ def read_records(notebook: Mapping[str, Any], folder: str | Path | None = None) 
     nodes: dict[str, Any] = {}
     figures: dict[str, Figure] = {}
     for data in _bundles(notebook):
-        told = data[RECORD_TYPE]
-        if not isinstance(told, Mapping) or not isinstance(told.get("records"), list):
+        content = data[RECORD_TYPE]
+        if not isinstance(content, Mapping) or not isinstance(content.get("records"), list):
             raise NotebookError("A record in the notebook is damaged", hint=RUN_AGAIN)
-        if not isinstance(told.get("format"), int) or told["format"] > FORMAT:
+        if not isinstance(content.get("format"), int) or content["format"] > FORMAT:
             raise NotebookError(
-                f"A record has format {told.get('format')!r}; this nbprod reads up to {FORMAT}",
+                f"A record has format {content.get('format')!r}; this nbprod reads up to {FORMAT}",
                 hint="Use a newer nbprod.",
             )
-        for one in told["records"]:
+        for one in content["records"]:
             if not isinstance(one, Mapping) or not isinstance(one.get("name"), str) or "value" not in one:
                 raise NotebookError("A record in the notebook is damaged", hint=RUN_AGAIN)
             name, node = one["name"], one["value"]

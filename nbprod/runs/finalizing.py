@@ -24,13 +24,13 @@ START_WITHIN = timedelta(seconds=60)  # between the folder and the lease of a ru
 
 def run_json(run: Run, **more: Any) -> str:
     """The part of a run that is known before it starts, as kept in its folder."""
-    kept = {
+    content = {
         name: getattr(run, name)
         for name in (
             "id template source template_digest parameters caused_by actor data git environment".split()  # noqa: SIM905
         )
     }
-    return json.dumps({**kept, "created_at": clock.format_utc(run.created_at), **more}, indent=1, allow_nan=False)
+    return json.dumps({**content, "created_at": clock.format_utc(run.created_at), **more}, indent=1, allow_nan=False)
 
 
 def read_run(folder: Path) -> Run:
@@ -62,9 +62,9 @@ def modules_of(run: Run) -> dict[str, str]:
 
 def ingredients(run: Run) -> dict[str, Any]:
     """What the results of a run depend on; local modules are in its folder alone."""
-    told = _read_run_json(run)
+    content = _read_run_json(run)
     # None is unlike any other: a run in parts, or one whose folder is gone, is never taken for a new one
-    modules = modules_of(run) if told and "resumes" not in told else None
+    modules = modules_of(run) if content and "resumes" not in content else None
     return {
         "code": run.template_digest,
         "parameters": dict(run.parameters),

@@ -58,10 +58,10 @@ def follow(folder: Path, *, created_at: datetime, poll_s: float) -> Iterator[dic
         pause.wait(poll_s)
 
 
-def wait(ask: Callable[[], Run], wait_s: float) -> Run | None:
+def wait(get_run: Callable[[], Run], wait_s: float) -> Run | None:
     """The run once it has ended; ``None`` when it has not in time."""
     deadline, pause = time.monotonic() + wait_s, threading.Event()
-    while not (run := ask()).is_finished:
+    while not (run := get_run()).is_finished:
         if time.monotonic() > deadline:
             return None
         pause.wait(0.2)

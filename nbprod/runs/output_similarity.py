@@ -62,8 +62,8 @@ def outputs(a: Run, b: Run, *, tolerance: float) -> Iterator[Output]:
     from nbprod.recording import read_records  # knows pandas
 
     same = (a.status, a.failed_cell) == (b.status, b.failed_cell)
-    told = f"{a.status} and {b.status}" if not same else str(b.status)
-    yield Output(kind="run", name="status", likeness=IDENTICAL if same else DIFFERENT, note=told)
+    note = f"{a.status} and {b.status}" if not same else str(b.status)
+    yield Output(kind="run", name="status", likeness=IDENTICAL if same else DIFFERENT, note=note)
     folders = Path(a.folder), Path(b.folder)
     notebooks = [read_notebook(folder / "notebook.ipynb") for folder in folders]
     first, second = (read_records(nb, folder) for nb, folder in zip(notebooks, folders, strict=True))
@@ -139,26 +139,26 @@ def unpacked(path: Path) -> dict[str, Any]:
         return parts
     seen_at: dict[int, int] = {}
 
-    def told(node: dict[str, Any]) -> dict[str, Any]:
+    def without_address(node: dict[str, Any]) -> dict[str, Any]:
         if "__id__" in node:
             node["__id__"] = seen_at.setdefault(node["__id__"], len(seen_at))
         if node.get("file") in parts:
             node["file"] = parts[node["file"]]
         return node
 
-    return {"schema.json": json.loads(parts["schema.json"], object_hook=told)}
+    return {"schema.json": json.loads(parts["schema.json"], object_hook=without_address)}
 
 
 def cells(a: Any, b: Any, *, tolerance: float) -> Iterator[Output]:
     """What each code cell showed, by cell id."""
-    shown = [{cell.id: seen(cell) for cell in nb.cells if cell.cell_type == "code"} for nb in (a, b)]
-    for id_ in dict.fromkeys([*shown[0], *shown[1]]):
-        one, other = shown[0].get(id_, []), shown[1].get(id_, [])
+    by_id = [{cell.id: visible_outputs(cell) for cell in nb.cells if cell.cell_type == "code"} for nb in (a, b)]
+    for id_ in dict.fromkeys([*by_id[0], *by_id[1]]):
+        one, other = by_id[0].get(id_, []), by_id[1].get(id_, [])
         if one or other:
             yield Output(kind="cell", name=id_, likeness=compare_values(one, other, tolerance))
 
 
-def seen(cell: Any) -> list[Any]:
+def visible_outputs(cell: Any) -> list[Any]:
     """The outputs of a cell without their counts and metadata."""
     found: list[Any] = []
     for output in cell.get("outputs", []):

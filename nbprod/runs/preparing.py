@@ -132,7 +132,7 @@ def make_plan(
 
 
 def prepare(
-    place: Path,
+    runs_folder: Path,
     plan: Plan,
     request: RunRequest,
     *,
@@ -140,10 +140,10 @@ def prepare(
     trusted: tuple[str, ...] = (),
     status: RunStatus = RunStatus.QUEUED,
     root: Path,
-    told: Mapping[str, Any] | None = None,
+    details: Mapping[str, Any] | None = None,
     **known: Any,
 ) -> tuple[Run, RunRequest]:
-    """Make the run's folder below ``place``; the run it belongs to, and the request with both filled in.
+    """Make the run's folder below ``runs_folder``; the run it belongs to, and the request with both filled in.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def prepare(
         Types of models, and digests of packages whose code may run.
     root
         Where to look for a git tree if the notebook is in none.
-    told
+    details
         Further facts for ``run.json``.
     **known
         Further fields of the run.
@@ -164,9 +164,9 @@ def prepare(
         The disk refuses; no folder is left.
     """
     source, environment, created_at = plan.source, capture_environment(), clock.now()
-    make_folder(place)
-    run_id = new_id(place, source.name)
-    folder = place / run_id
+    make_folder(runs_folder)
+    run_id = new_id(runs_folder, source.name)
+    folder = runs_folder / run_id
     run = Run(
         id=run_id,
         template=source.name,
@@ -184,12 +184,12 @@ def prepare(
     )
     request = replace(request, run_id=run_id, folder=str(folder))
     notebook = inject(source.notebook, plan.resolved) if plan.resolved else source.notebook
-    staging = place / f".{run_id}"
+    staging = runs_folder / f".{run_id}"
     try:
         content = {
             "notebook.ipynb": dump(notebook),
             RUN: run_json(
-                run, private=list(private), trusted=list(trusted), modules=plan.modules, **(told or {})
+                run, private=list(private), trusted=list(trusted), modules=plan.modules, **(details or {})
             ).encode(),
             REQUEST: request.to_json().encode(),
             "environment.json": json.dumps(environment, indent=1).encode(),
@@ -206,13 +206,13 @@ def prepare(
     return run, request
 
 
-def new_id(place: Path, name: str) -> str:
+def new_id(runs_folder: Path, name: str) -> str:
     """An id nobody has; its staging folder is made, and so it stays ours."""
     while True:
         run_id = clock.time_id(name.replace("_", "-"))
-        with reporting_os_errors(f"making a run folder in {place}"), suppress(FileExistsError):
-            (place / f".{run_id}").mkdir(mode=0o700)
-            if not (place / run_id).exists():
+        with reporting_os_errors(f"making a run folder in {runs_folder}"), suppress(FileExistsError):
+            (runs_folder / f".{run_id}").mkdir(mode=0o700)
+            if not (runs_folder / run_id).exists():
                 return run_id
 
 

@@ -36,10 +36,10 @@ class Reproduction:
     notes: tuple[str, ...] = ()  #: what else is not as it was
 
     @classmethod
-    def of(cls, first: Run, again: Run, *, tolerance: float, **told: Any) -> Reproduction:
+    def of(cls, first: Run, again: Run, *, tolerance: float, **details: Any) -> Reproduction:
         """Hold a run against the one it is to be the same as."""
         found = tuple(outputs(first, again, tolerance=tolerance))
-        return cls(run=first.id, again=again.id, outputs=found, **told)
+        return cls(run=first.id, again=again.id, outputs=found, **details)
 
     @property
     def verdict(self) -> str:

@@ -66,7 +66,7 @@ class Runs(RunLauncher):
         timeout_s
             Limit of each run.
         **how
-            ``caused_by``, ``told``, ``from_text``.
+            ``caused_by``, ``on_update``, ``from_text``.
         """
         members = combinations(grid, random=random, seed=seed)
         return sweep(self, template, members, jobs=jobs, again=again, timeout_s=timeout_s, **how)
@@ -77,7 +77,7 @@ class Runs(RunLauncher):
         *,
         from_top: bool = False,
         progress: Callable[[Any], None] | None = None,
-        told: Callable[[str], None] | None = None,
+        notify: Callable[[str], None] | None = None,
     ) -> Run:
         """Go on with a failed run after a mend: a new run, caused by the failed one, with the same parameters.
 
@@ -93,7 +93,7 @@ class Runs(RunLauncher):
             Start from the top in any case; a held kernel is let go.
         progress
             Called when a cell starts and ends, where the run is executed here.
-        told
+        notify
             Called with a sentence that says from where the run goes on.
 
         Raises
@@ -106,34 +106,34 @@ class Runs(RunLauncher):
         first = self.get(run)
         if first.succeeded or not first.is_finished:
             raise ConflictError(f"Run {first.id} is {first.status}: there is nothing to resume")
-        told = told or (lambda _: None)
+        notify = notify or (lambda _: None)
         folder = folder_of(first)
         plan = self._planned(first, replace(self.source(Path(first.source)), name=first.template))
-        hold = self.retained_kernel(first)
-        if hold and from_top:
+        retained = self.retained_kernel(first)
+        if retained and from_top:
             self.release(first)
-            hold = None
-        cell = first_cell_to_execute(first, plan) if hold else ""
+            retained = None
+        cell = first_cell_to_execute(first, plan) if retained else ""
         made: dict[str, Any] = {
             "caused_by": first.id,
             "limits": self.limits,
             "hold_s": RunRequest.from_json((folder / REQUEST).read_bytes()).hold_s,
-            "status": RunStatus.QUEUED if hold else RunStatus.RUNNING,
+            "status": RunStatus.QUEUED if retained else RunStatus.RUNNING,
         }
-        if hold:
-            new, request = self._prepare(plan, **made, resume_at=cell, told={"resumes": first.id})
+        if retained:
+            new, request = self._prepare(plan, **made, resume_at=cell, details={"resumes": first.id})
             shutil.copytree(folder / "files", Path(new.folder) / "files", dirs_exist_ok=True)
             if request_resume(folder, Path(new.folder)):
                 with self.store.write() as session:
                     session.event("run.resumed", new.id, data={"of": first.id, "cell": cell})
-                told(f"Run {new.id} goes on in the kernel of {first.id}, from cell {cell}")
+                notify(f"Run {new.id} goes on in the kernel of {first.id}, from cell {cell}")
                 return self._awaited(new)
             shutil.rmtree(Path(new.folder) / "files", ignore_errors=True)
             (Path(new.folder) / "files").mkdir(mode=0o700)
             request = replace(request, resume_at="")
         else:
             new, request = self._prepare(plan, **made)
-        told(f"The kernel of run {first.id} is not held: run {new.id} starts from the top")
+        notify(f"The kernel of run {first.id} is not held: run {new.id} starts from the top")
         return self._carry_out(new, request, progress=progress)
 
     def _awaited(self, run: Run) -> Run:

@@ -220,7 +220,7 @@ class RunLauncher(RunStore):
         *,
         caused_by: str | None,
         status: RunStatus,
-        told: Mapping[str, Any] | None = None,
+        details: Mapping[str, Any] | None = None,
         **how: Any,
     ) -> tuple[Run, RunRequest]:
         """Make the run's folder and its row."""
@@ -242,7 +242,7 @@ class RunLauncher(RunStore):
             private=self.settings.private_columns,
             trusted=(*self.settings["packages.trusted"], *self._built_here(plan.data.values())),
             root=self.root,
-            told=told,
+            details=details,
             caused_by=caused_by,
             actor=self.store.actor,
         )

@@ -96,11 +96,11 @@ def sweep(
     caused_by: str | None = None,
     from_text: bool = False,
     timeout_s: float | None = None,
-    told: Callable[[int, Member], None] | None = None,
+    on_update: Callable[[int, Member], None] | None = None,
 ) -> Sweep:
     """Execute a notebook for each member; one that fails does not stop the others.
 
-    ``told`` is called with a member's number whenever something is known of it.
+    ``on_update`` is called with a member's number whenever something is known of it.
 
     Raises
     ------
@@ -109,15 +109,15 @@ def sweep(
     """
     at_once, env = share_processors(len(members), jobs)
     planned = [runs.plan(template, values, from_text=from_text) for values in members]
-    known = {} if again else earlier(runs, planned[0].source.name if planned else template)
+    known = {} if again else succeeded_runs(runs, planned[0].source.name if planned else template)
     done: list[Member] = [Member(values=dict(values)) for values in members]
 
-    def tell(number: int, member: Member) -> None:
+    def update(number: int, member: Member) -> None:
         done[number] = member
-        if told:
-            told(number, member)
+        if on_update:
+            on_update(number, member)
 
-    def one(number: int) -> Member:
+    def execute_member(number: int) -> Member:
         member = done[number]
         try:
             # a failed member holds no kernel: nobody looks into dozens of them
@@ -130,15 +130,15 @@ def sweep(
     for number, plan in enumerate(planned):
         same = known.get(run_key(plan.ingredients))
         if same:
-            tell(number, replace(done[number], run=same, is_reused=True, reason=f"unchanged since {same.id}"))
+            update(number, replace(done[number], run=same, is_reused=True, reason=f"unchanged since {same.id}"))
         else:
-            tell(number, replace(done[number], reason=why(plan.ingredients, known.values())))
+            update(number, replace(done[number], reason=reason_to_execute(plan.ingredients, known.values())))
             waiting.append(number)
     with ThreadPoolExecutor(at_once, thread_name_prefix="nbprod-sweep") as pool:
-        futures = {pool.submit(one, number): number for number in waiting}
+        futures = {pool.submit(execute_member, number): number for number in waiting}
         try:
             for future in as_completed(futures):
-                tell(futures[future], future.result())
+                update(futures[future], future.result())
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             for run in runs.list(status=RunStatus.RUNNING):
@@ -148,7 +148,7 @@ def sweep(
     return Sweep(template=template, members=tuple(done))
 
 
-def earlier(runs: RunLauncher, template: str) -> dict[str, Run]:
+def succeeded_runs(runs: RunLauncher, template: str) -> dict[str, Run]:
     """The succeeded runs of a template by key; the newest of each."""
     found: dict[str, Run] = {}
     for run in runs.list(template=template, status=RunStatus.SUCCEEDED, limit=5000):
@@ -156,7 +156,7 @@ def earlier(runs: RunLauncher, template: str) -> dict[str, Run]:
     return found
 
 
-def why(new: Mapping[str, Any], known: Any) -> str:
+def reason_to_execute(new: Mapping[str, Any], known: Any) -> str:
     """Why a member has to be executed: what changed since the run that is most like it."""
     same_values = [run for run in known if run.parameters == new["parameters"]]
     if not same_values:

@@ -46,18 +46,18 @@ def decide(
     if left_out or more:
         count = plural(len(left_out), "moment") + (" or more" if more else "")
         covered = f"; the start of {newest:%Y-%m-%d %H:%M} UTC stands for them" if chosen == [newest] else ""
-        words = f"missed {count}, the policy is {schedule.missed}{covered}"
+        reason = f"missed {count}, the policy is {schedule.missed}{covered}"
         if left_out:
-            rows.append(new_due(schedule, left_out[-1], DueStatus.SKIPPED, words))
+            rows.append(new_due(schedule, left_out[-1], DueStatus.SKIPPED, reason))
         elif schedule.missed is Missed.ALL:
-            words = f"only the newest {MOST} of the missed moments are started"
-            rows.append(new_due(schedule, chosen.pop(0), DueStatus.SKIPPED, words))
+            reason = f"only the newest {MOST} of the missed moments are started"
+            rows.append(new_due(schedule, chosen.pop(0), DueStatus.SKIPPED, reason))
     waiting = sum(due.status is DueStatus.QUEUED for due in open_dues)
     is_working = bool(open_dues)
     for moment in chosen:
         if not is_working or schedule.overlap is Overlap.ALLOW:
-            words = on_time if moment == newest and not is_late else "late"
-            rows.append(new_due(schedule, moment, DueStatus.CLAIMED, words))
+            reason = on_time if moment == newest and not is_late else "late"
+            rows.append(new_due(schedule, moment, DueStatus.CLAIMED, reason))
             is_working = True
         elif schedule.overlap is Overlap.SKIP and open_dues:
             rows.append(new_due(schedule, moment, DueStatus.SKIPPED, f"{open_dues[0].id} still works"))

@@ -28,7 +28,7 @@ class Job:
 
     id: str
     status: RunStatus
-    words: str = ""  #: how it ended, where that is not plain
+    summary: str = ""  #: how it ended, where that is not plain
 
 
 class Jobs:
@@ -66,7 +66,7 @@ class Jobs:
         if schedule.starts is JobKind.PIPELINE:
             return _of_pipeline(self._pipelines.run(schedule.target, schedule.parameters, caused_by=cause))
         report = self._monitors.run(schedule.target, caused_by=cause, **self._monitor_parameters(schedule))
-        return Job(id=report.run_id, status=RunStatus.SUCCEEDED, words=f"{report.verdict}: {report.sentence}")
+        return Job(id=report.run_id, status=RunStatus.SUCCEEDED, summary=f"{report.verdict}: {report.sentence}")
 
     def find(self, cause: str) -> Job | None:
         """What was started for a due moment, as it stands now."""
@@ -99,10 +99,12 @@ class Jobs:
 
 def _of_run(run: Run) -> Job:
     at = f" in cell {run.failed_at}" if run.failed_at else ""
-    return Job(id=run.id, status=run.status, words="" if run.succeeded or not run.is_finished else f"{run.error}{at}")
+    return Job(
+        id=run.id, status=run.status, summary="" if run.succeeded or not run.is_finished else f"{run.error}{at}"
+    )
 
 
 def _of_pipeline(run: PipelineRun) -> Job:
-    go_on = f"; go on with nbprod pipeline run {run.pipeline} --resume {run.id}"
-    words = "" if run.succeeded or not run.is_finished else run.sentence + go_on
-    return Job(id=run.id, status=run.status, words=words)
+    hint = f"; go on with nbprod pipeline run {run.pipeline} --resume {run.id}"
+    summary = "" if run.succeeded or not run.is_finished else run.sentence + hint
+    return Job(id=run.id, status=run.status, summary=summary)

@@ -138,14 +138,11 @@ class ProcessHandle:
 
     def wait(self, timeout_s: float | None = None) -> ExecutionResult | None:
         """Look at the journal until the run has ended."""
-        from nbprod.notebook.journal import (  # nbformat takes a while
-            fold,
-            read_events,
-        )
+        from nbprod.notebook.journal import read_result  # nbformat takes a while
 
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
-            result = fold(event for _, event in read_events(self.folder))
+            result = read_result(self.folder)
             if result.ended_at:
                 return result
             if deadline is not None and time.monotonic() > deadline:

@@ -19,7 +19,7 @@ from nbprod.kernels.live import KernelGone, LiveKernel
 from nbprod.kernels.resource_usage import Sampler, oom_kills
 from nbprod.notebook.cell_failure import CellFailure, of_kernel, of_reply
 from nbprod.notebook.execution_metadata import clear_execution, copy_outputs, give_ids, label
-from nbprod.notebook.journal import JOURNAL, Journal, fold, read_events
+from nbprod.notebook.journal import JOURNAL, Journal, read_result
 from nbprod.notebook.lease import Lease
 from nbprod.notebook.messages import Messages
 from nbprod.notebook.naming import display_names
@@ -231,8 +231,7 @@ class Execution:
         if cell.source.strip():
             self.sampler.start()
             end = self.await_reply(cell)
-            usage = self.sampler.end()
-            cpu_s, peak_mb = usage.cpu_s, usage.peak_memory_mb
+            cpu_s, peak_mb = self.sampler.end()
         is_failed = end is not None and not end.is_wanted
         status = CellStatus.FAILED if is_failed else CellStatus.COMPLETED
         ended_at = clock.now()
@@ -387,5 +386,5 @@ class Execution:
             error=error,
             error_type=(end.raised or None) if end else None,
         )
-        self.result = fold(event for _, event in read_events(self.folder))
+        self.result = read_result(self.folder)
         return self.result

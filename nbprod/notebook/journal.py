@@ -20,7 +20,7 @@ from nbprod import clock
 from nbprod.domain.execution import ExecutionResult
 from nbprod.domain.run import CellResult, CellStatus, EndCause, RunStatus
 
-__all__ = ["JOURNAL", "Journal", "fold", "read_events"]
+__all__ = ["JOURNAL", "Journal", "fold", "read_events", "read_result"]
 
 JOURNAL = "events.jsonl"
 SYNC_EVERY_S = 1.0
@@ -92,6 +92,11 @@ def read_events(folder: Path, *, offset: int = 0) -> Iterator[tuple[int, dict[st
                 continue
             if isinstance(event, dict):
                 yield offset, event
+
+
+def read_result(folder: Path) -> ExecutionResult:
+    """The state of an execution as the journal in its folder says it."""
+    return fold(event for _, event in read_events(folder))
 
 
 def fold(events: Iterable[Mapping[str, Any]]) -> ExecutionResult:

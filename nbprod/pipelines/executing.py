@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -27,7 +27,7 @@ from nbprod.runs.finalizing import ingredients
 from nbprod.runs.keys import run_key
 from nbprod.runs.sweeping import share_processors
 
-__all__ = ["Register", "StepCallback", "execute"]
+__all__ = ["Register", "StepCallback", "StepContext", "execute"]
 
 StepCallback = Callable[[StepResult], None]
 LOOK_S = 0.5  # how often it is seen that somebody wants it to stop
@@ -43,27 +43,22 @@ class Register(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class StepContext:
     """What the steps are executed with."""
 
     pipeline: Pipeline
-    inputs: Mapping[str, Any]
     before: Mapping[str, Run]  #: by step: its run in the execution of this pipeline before this one
     runs: Runs
     packages: Packages
     register: Register
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 def execute(
     run: PipelineRun,
-    pipeline: Pipeline,
+    context: StepContext,
     lease: Lease,
     *,
-    before: Mapping[str, Run],
-    runs: Runs,
-    packages: Packages,
-    register: Register,
     save: Callable[[PipelineRun, PipelineRun], PipelineRun],
     jobs: int | None = None,
     on_step: StepCallback | None = None,
@@ -84,16 +79,9 @@ def execute(
     KeyboardInterrupt, SystemExit
         As the signal that stopped it asked; everything is recorded by then.
     """
+    pipeline, runs = context.pipeline, context.runs
     at_once, env = share_processors(len(pipeline.steps), jobs)
-    work = Work(
-        pipeline=pipeline,
-        inputs=run.inputs,
-        before=before,
-        runs=runs,
-        packages=packages,
-        register=register,
-        env=env,
-    )
+    context = replace(context, env=env)
 
     def put(result: StepResult) -> None:
         nonlocal run
@@ -118,11 +106,11 @@ def execute(
                 if run[step.name].status is not StepStatus.WAITING:
                     continue
                 if stopped := [one for one in needed if one.status in STOPS]:
-                    told_why = " and ".join(f"{one.name}, which {_ended(one.status)}" for one in stopped)
-                    put(replace(run[step.name], status=StepStatus.SKIPPED, reason=f"it needs {told_why}"))
+                    reason = " and ".join(f"{one.name}, which {_ended(one.status)}" for one in stopped)
+                    put(replace(run[step.name], status=StepStatus.SKIPPED, reason=f"it needs {reason}"))
                 elif all(one.status is StepStatus.SUCCEEDED for one in needed) and len(futures) < at_once:
                     put(replace(run[step.name], status=StepStatus.RUNNING))
-                    futures[pool.submit(_run_step, step, run, work)] = step.name
+                    futures[pool.submit(_run_step, step, run, context)] = step.name
             if not futures:
                 break
             for done in wait(futures, timeout=LOOK_S, return_when=FIRST_COMPLETED).done:
@@ -152,11 +140,11 @@ def _stop_members(run: PipelineRun, runs: Runs) -> None:
             runs.ask_to_stop(member)
 
 
-def _run_step(step: Step, run: PipelineRun, work: Work) -> StepResult:
+def _run_step(step: Step, run: PipelineRun, context: StepContext) -> StepResult:
     """Execute one step, in a thread of its own; whatever goes wrong is its result."""
     began, result = time.monotonic(), run[step.name]
     try:
-        result = _execute_step(step, run, work)
+        result = _execute_step(step, run, context)
     except NbprodError as error:
         result = replace(result, status=StepStatus.FAILED, error=error.message.splitlines()[0])
     except Exception as error:  # noqa: BLE001 — the other branches go on, and the ledger says what happened
@@ -164,41 +152,41 @@ def _run_step(step: Step, run: PipelineRun, work: Work) -> StepResult:
     return replace(result, seconds=time.monotonic() - began)
 
 
-def _execute_step(step: Step, run: PipelineRun, work: Work) -> StepResult:
+def _execute_step(step: Step, run: PipelineRun, context: StepContext) -> StepResult:
     result, cause = run[step.name], f"{run.id}/{step.name}"
-    values = filled(step.parameters, lambda one: resolve_reference(one, run, work.inputs, work.runs))
+    values = filled(step.parameters, lambda one: resolve_reference(one, run, run.inputs, context.runs))
     if step.register:
-        version = work.register(**values, model=step.register, caused_by=cause)
+        version = context.register(**values, model=step.register, caused_by=cause)
         return replace(result, status=StepStatus.SUCCEEDED, version=version, package=values["package"])
-    plan = work.runs.plan(notebook_path(step.notebook, work.runs), values)
+    plan = context.runs.plan(notebook_path(step.notebook, context.runs), values)
     key = run_key(plan.ingredients)
     result = replace(result, key=key, changes="", reached_by=(), error=None)
-    if previous := work.before.get(step.name):
+    if previous := context.before.get(step.name):
         upstream = {one.name for one in run.steps if one.changes}
         found = compare(step, ingredients(previous), plan.ingredients, upstream)
         result = replace(result, changes=found.description, reached_by=found.reached_by)
-    with work.runs.store.read() as session:
+    with context.runs.store.read() as session:
         attempts = session.list(Run, {"caused_by": cause})
-    attempts = [work.runs.get(attempt) for attempt in attempts]
+    attempts = [context.runs.get(attempt) for attempt in attempts]
     same = next((one for one in attempts if one.succeeded and run_key(ingredients(one)) == key), None)
     if same:
         member, reason = same, "unchanged since it succeeded"
     else:
         reason = "executed again" if attempts else "executed"
-        member = work.runs.execute(
-            plan, caused_by=cause, env=work.env, timeout_s=step.timeout_s, retries=step.retries
+        member = context.runs.execute(
+            plan, caused_by=cause, env=context.env, timeout_s=step.timeout_s, retries=step.retries
         )
     result = replace(result, run_id=member.id, reason=reason)
     if not member.succeeded:
         at = f" in cell {member.failed_at}" if member.failed_at else ""
         return replace(result, status=StepStatus.FAILED, error=f"{member.status}{at}: {member.error}")
-    no = [one.sentence for one in work.runs.results(member).checks if one.outcome is CheckOutcome.FAILED]
+    no = [one.sentence for one in context.runs.results(member).checks if one.outcome is CheckOutcome.FAILED]
     if no and step.is_stopped_by_checks:
         return replace(result, status=StepStatus.REFUSED, error=no[0])
     if any(
-        (one.step, one.part) == (step.name, "package") for other in work.pipeline.steps for one in other.references
+        (one.step, one.part) == (step.name, "package") for other in context.pipeline.steps for one in other.references
     ):
-        result = replace(result, package=work.packages.build(member).digest)
+        result = replace(result, package=context.packages.build(member).digest)
     return replace(result, status=StepStatus.SUCCEEDED, error=f"ignored: {no[0]}" if no else None)
 
 

@@ -21,7 +21,7 @@ from nbprod.notebook.lease import Lease, is_held
 from nbprod.notebook.stopping import CANCEL
 from nbprod.packages import Packages
 from nbprod.pipelines.checking import bind_inputs, check
-from nbprod.pipelines.executing import Register, StepCallback, execute
+from nbprod.pipelines.executing import Register, StepCallback, StepContext, execute
 from nbprod.runs import Runs
 from nbprod.runs.finding import find
 from nbprod.settings import Settings
@@ -35,14 +35,6 @@ class Pipelines:
 
     Parameters
     ----------
-    store
-        Where each execution and each move of its steps is recorded.
-    settings
-        Holds the tables.
-    folder
-        Where the pages of executions are.
-    runs, packages
-        Execute a step; seal the model of one that a later step refers to.
     register
         Makes a package the next version of a model.
     render
@@ -229,18 +221,14 @@ class Pipelines:
     def _execute(
         self, run: PipelineRun, pipeline: Pipeline, lease: Lease, *, jobs: int | None, on_step: StepCallback | None
     ) -> PipelineRun:
-        return execute(
-            run,
-            pipeline,
-            lease,
+        context = StepContext(
+            pipeline=pipeline,
             before=self._before(run),
             runs=self._runs,
             packages=self._packages,
             register=self._register,
-            save=self._save,
-            jobs=jobs,
-            on_step=on_step,
         )
+        return execute(run, context, lease, save=self._save, jobs=jobs, on_step=on_step)
 
     def _before(self, run: PipelineRun) -> dict[str, Run]:
         """By step, its newest run that succeeded in an earlier execution of the pipeline."""

@@ -13,7 +13,7 @@ from nbprod import clock
 from nbprod.domain.execution import ExecutionResult
 from nbprod.domain.run import CellStatus, EndCause, Run, RunStatus
 from nbprod.errors import NotFoundError
-from nbprod.notebook.journal import Journal, fold, read_events
+from nbprod.notebook.journal import Journal, read_result
 from nbprod.notebook.lease import is_held
 
 __all__ = ["RUN", "finalized", "ingredients", "inspect_execution", "modules_of", "read_run", "run_json"]
@@ -84,10 +84,10 @@ def _read_run_json(run: Run) -> dict[str, Any]:
 
 def inspect_execution(folder: Path, *, created_at: Any = None) -> ExecutionResult:
     """Where an execution stands; one whose process vanished is marked ``lost`` here, in journal and notebook."""
-    result = fold(event for _, event in read_events(folder))
+    result = read_result(folder)
     if result.ended_at or is_held(folder):
         return result
-    result = fold(event for _, event in read_events(folder))  # it may have ended between the two looks
+    result = read_result(folder)  # it may have ended between the two looks
     if result.ended_at:
         return result
     if result.status is RunStatus.QUEUED and created_at and clock.now() - created_at < START_WITHIN:
@@ -110,7 +110,7 @@ def inspect_execution(folder: Path, *, created_at: Any = None) -> ExecutionResul
     )
 
     recover_notebook(folder)
-    return fold(event for _, event in read_events(folder))
+    return read_result(folder)
 
 
 def finalized(run: Run, result: ExecutionResult, metrics: Callable[[], dict[str, float]]) -> Run:

@@ -75,11 +75,8 @@ def locate(name: str, folders: list[Path]) -> Path | None:
     root, *inner = name.split(".")
     if root in sys.stdlib_module_names or root == "nbprod":  # the environment's digest stands for nbprod
         return None
-    for folder in folders:
-        below = folder.joinpath(root, *inner)
-        for path in (below.with_suffix(".py"), below / "__init__.py"):
-            if path.is_file():
-                return path
+    if found := module_file(root, inner, folders):
+        return found
     try:
         spec = find_spec(root)
     except (ImportError, ValueError):
@@ -89,7 +86,14 @@ def locate(name: str, folders: list[Path]) -> Path | None:
     if spec.origin.startswith(tuple(sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib"))):
         return None
     origin = Path(spec.origin)
-    if not inner:
-        return origin
-    below = origin.parent.joinpath(*inner)
-    return next((path for path in (below.with_suffix(".py"), below / "__init__.py") if path.is_file()), None)
+    return module_file(root, inner, [origin.parents[1] if origin.name == "__init__.py" else origin.parent])
+
+
+def module_file(root: str, inner: list[str], folders: list[Path]) -> Path | None:
+    """The file of a module, or of a package, below the first folder that has it."""
+    for folder in folders:
+        below = folder.joinpath(root, *inner)
+        for path in (below.with_suffix(".py"), below / "__init__.py"):
+            if path.is_file():
+                return path
+    return None

@@ -113,7 +113,9 @@ def make_plan(
     """
     given = bind(source.parameters, values, text=from_text)
     kernel = kernel or source.notebook.metadata.get("kernelspec", {}).get("name") or "python3"
-    kernel = check_installed(kernel)
+    from nbprod.kernels.live import check_kernel  # delayed: zmq
+
+    kernel = check_kernel(kernel)
     secrets = references(list(given.values()))
     for reference in secrets:
         Secret(reference).reveal()  # one that cannot be read is a fault before anything starts
@@ -246,10 +248,3 @@ def references(value: Any) -> tuple[str, ...]:
     if isinstance(value, list | tuple):
         return tuple(dict.fromkeys(reference for one in value for reference in references(one)))
     return ()
-
-
-def check_installed(kernel: str) -> str:
-    """The name a kernel is installed under; a notebook whose kernel is not here is refused."""
-    from nbprod.kernels.live import check_kernel  # pulls in zmq
-
-    return check_kernel(kernel)

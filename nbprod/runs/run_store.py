@@ -33,14 +33,7 @@ Render = Callable[[Run, Path], str]
 class RunStore:
     """What can be asked of runs that were started, and said to them.
 
-    Parameters
-    ----------
-    store
-        The ledger.
-    folder
-        Where the run folders are.
-    render
-        Makes the page of a finished run.
+    ``render`` makes the page of a finished run.
     """
 
     def __init__(self, store: Store, folder: Path, *, render: Render | None = None) -> None:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from nbprod.domain.duration import parse_duration
 from nbprod.domain.execution import Limits
@@ -20,6 +20,7 @@ from nbprod.kernels.preloading import preloadable
 from nbprod.runs.preparing import Plan, Resolve, Source, make_plan, prepare, read_source
 from nbprod.runs.run_store import Render, RunStore
 from nbprod.settings import Settings
+from nbprod.templates import Templates
 
 if TYPE_CHECKING:
     from nbprod.store import Store
@@ -27,35 +28,19 @@ if TYPE_CHECKING:
 __all__ = ["RunLauncher"]
 
 
-class TemplateSource(Protocol):
-    """Finds a template by name."""
-
-    def get(self, name: str) -> Any:
-        """The template, with its ``path``."""
-        ...
-
-
 class RunLauncher(RunStore):
     """Starts notebooks and keeps what came of them.
 
+    Templates work in the root, the workspace's folder, whose git state is recorded.
+
     Parameters
     ----------
-    store
-        The ledger.
-    templates
-        Finds a template by name.
-    folder
-        Where the run folders are.
-    root
-        Where templates work: the workspace's folder, whose git state is recorded.
     settings
         Deadlines and memory (``runs.*``), the kernel (``kernels.*``), the private columns, which are handed to the
         kernel in ``run.json``.
     resolve
         Called with a parameter and its value; gives the value the notebook gets and the fingerprint of the data
         behind it, if there are any.
-    render
-        Makes the page of a finished run.
     executor
         Where runs happen; by default in the calling thread.
     finish
@@ -66,7 +51,7 @@ class RunLauncher(RunStore):
     def __init__(
         self,
         store: Store,
-        templates: TemplateSource,
+        templates: Templates,
         folder: Path,
         *,
         root: Path | None = None,

@@ -51,17 +51,7 @@ class StartedJob:
 
 
 class Schedules:
-    """Starts the ``[schedules.NAME]`` of a workspace when they are due.
-
-    Parameters
-    ----------
-    store
-        Holds a row for each due moment.
-    settings
-        Holds the tables.
-    jobs
-        Starts runs, pipelines and monitors.
-    """
+    """Starts the ``[schedules.NAME]`` of a workspace when they are due."""
 
     def __init__(self, store: Store, settings: Settings, jobs: Jobs) -> None:
         self._store = store

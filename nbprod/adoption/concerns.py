@@ -42,10 +42,6 @@ def concerns(
     The counts of the code cells and the notebook's metadata are those from before it was tidied. Values of secrets
     are not said.
     """
-
-    def fault(cell: str, rule: str, sentence: str) -> NotebookFault:
-        return NotebookFault(file="", cell=cell, rule=rule, sentence=sentence)
-
     kernel = metadata.get("kernelspec", {}).get("name", "")
     if not kernel:
         yield fault("-", "kernel", "it names no kernel; python3 is written into it")
@@ -74,6 +70,11 @@ def concerns(
         for name in dict.fromkeys(called(node) for node in cell.nodes):
             if name in ASKS:
                 yield fault(cell.id, "interactive", f"{name}() waits for a person; in a job nobody answers")
+
+
+def fault(cell: str, rule: str, sentence: str) -> NotebookFault:
+    """A concern about a cell of the notebook that is read; its file is named later."""
+    return NotebookFault(file="", cell=cell, rule=rule, sentence=sentence)
 
 
 def _calls(cell: Code) -> Iterator[ast.Call]:

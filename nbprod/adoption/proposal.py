@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import difflib
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -191,7 +190,7 @@ def adopt(path: Path) -> Adoption:
     edits = [
         edit
         for edit in edits
-        if not any(_overlap(edit, one) for one in moved)
+        if not any(edit.overlaps(one) for one in moved)
         and not (edit.declaration is not None and edit.declaration.name in fixed)
     ]
     edits += moved
@@ -220,12 +219,6 @@ def _module(path: Path) -> str:
     while path.with_name(f"{name}.py").exists():
         name, number = f"{MODULE}_{number}", number + 1
     return name
-
-
-def _overlap(edit: Edit, moved: Edit) -> bool:
-    """Whether an edit changes text that moves away."""
-    pairs = itertools.product(edit.replacements, moved.replacements)
-    return edit.cell == moved.cell and any(one.overlaps(other) for one, other in pairs)
 
 
 def _refuse(notebook: NotebookNode, path: Path) -> None:

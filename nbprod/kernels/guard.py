@@ -139,13 +139,6 @@ def watch(start: Callable[[], int], life: int, *, report_to: int | None = None) 
     end_like(status)
 
 
-def limit_memory(limit_mb: int) -> None:
-    """Let allocations beyond the limit fail in this process and its children, instead of taking the machine."""
-    if limit_mb and hasattr(resource, "RLIMIT_DATA"):
-        size = limit_mb * 1024 * 1024
-        resource.setrlimit(resource.RLIMIT_DATA, (size, size))
-
-
 def become_kernel(parent: int, life: int, memory_mb: int) -> None:
     """In the forked child: forget what belongs to the guard."""
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # should the guard itself be killed
@@ -155,7 +148,9 @@ def become_kernel(parent: int, life: int, memory_mb: int) -> None:
         signal.signal(signum, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)
     os.close(life)
-    limit_memory(memory_mb)
+    if memory_mb and hasattr(resource, "RLIMIT_DATA"):  # allocations beyond it fail, instead of taking the machine
+        size = memory_mb * 1024 * 1024
+        resource.setrlimit(resource.RLIMIT_DATA, (size, size))
 
 
 def main(arguments: list[str]) -> NoReturn:

@@ -42,7 +42,8 @@ class GuardedProvisioner(LocalProvisioner):
         if sys.platform == "win32":
             return await super().launch_kernel(cmd, **kwargs)
         if (at := cmd.index("-m") if "-m" in cmd else 0) and cmd[at + 1 : at + 2] == ["ipykernel_launcher"]:
-            cmd = [*cmd[:at], launcher_path(), *cmd[at + 2 :]]
+            launcher = Path(__file__).with_name("launcher.py")  # starts ipykernel without losing output
+            cmd = [*cmd[:at], str(launcher), *cmd[at + 2 :]]
             self.is_patient = True
         watched, self.life = os.pipe()
         try:
@@ -82,11 +83,6 @@ class GuardedProvisioner(LocalProvisioner):
         if self.life is not None:
             os.close(self.life)
             self.life = None
-
-
-def launcher_path() -> str:
-    """The script that starts ipykernel without losing output; it is not imported here."""
-    return str(Path(__file__).with_name("launcher.py"))
 
 
 class WarmProvisioner(GuardedProvisioner):

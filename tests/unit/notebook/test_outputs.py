@@ -120,3 +120,15 @@ def test_the_log_file_has_a_limit_and_says_so(outputs, tmp_path):
     log = (tmp_path / "logs" / "c.log").read_bytes()
     assert len(log) < 1024 * 1024 + 100
     assert log.endswith(b"its limit is reached]\n")
+
+
+def test_text_printed_after_outputs_were_left_out_and_the_notebook_was_saved_is_counted_with_them(outputs):
+    """The mark is an output of its own, to which nothing is printed."""
+    made, _ = outputs()
+    for number in range(2001):
+        made.add(new_output("display_data", data={"text/plain": str(number)}))
+    made.settle()
+    made.stream("stderr", "late\n")
+    made.settle()
+
+    assert [len(made.outputs), made.outputs[-1].text] == [2001, "[… 2 more outputs left out …]\n"]

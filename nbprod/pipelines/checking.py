@@ -16,7 +16,7 @@ from nbprod.notebook.annotations import rule_of_default
 from nbprod.runs import Runs
 from nbprod.runs.preparing import make_plan
 
-__all__ = ["bind_inputs", "check", "place"]
+__all__ = ["bind_inputs", "check", "notebook_path"]
 
 # What a parameter may be for a result to fit; what is in a list or table is held against its type when it is known.
 FITS = {
@@ -71,13 +71,13 @@ def check(pipeline: Pipeline, inputs: Mapping[str, Any], runs: Runs) -> None:
             raise
 
 
-def place(step: Step, runs: Runs) -> str:
+def notebook_path(notebook: str, runs: Runs) -> str:
     """A template's name, or the path of a notebook, which is below the workspace unless it is absolute."""
-    return str(runs.root / step.notebook) if step.notebook.endswith(".ipynb") else step.notebook
+    return str(runs.root / notebook) if notebook.endswith(".ipynb") else notebook
 
 
 def _check_step(step: Step, inputs: Mapping[str, Any], runs: Runs) -> None:
-    source = runs.source(place(step, runs))
+    source = runs.source(notebook_path(step.notebook, runs))
     declared = {parameter.name: parameter for parameter in source.parameters}
     later = {name: value for name, value in step.parameters.items() if any(one.step for one in references(value))}
     for name, value in later.items():

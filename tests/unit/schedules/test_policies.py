@@ -21,7 +21,7 @@ def hours_ago(*hours):
     return [NOW - timedelta(hours=one) for one in hours]
 
 
-def told(rows):
+def summarized(rows):
     return [(int((NOW - row.due_at).total_seconds() // 3600), row.status.value) for row in rows]
 
 
@@ -39,7 +39,8 @@ def working(at, status=DueStatus.CLAIMED):
 )
 def test_after_three_missed_nights(missed, expected):
     assert (
-        told(decide(a_schedule(missed=missed), hours_ago(55, 31, 7), more=False, now=NOW, open_dues=[])) == expected
+        summarized(decide(a_schedule(missed=missed), hours_ago(55, 31, 7), more=False, now=NOW, open_dues=[]))
+        == expected
     )
 
 

@@ -274,7 +274,9 @@ def _line_statistics(
         names.append(str(name))
         p_values.append(2 * special.ndtr(-np.abs(column)))
     below = np.cumsum(share)[:-1]
-    steps = (np.cumsum(counts, axis=1)[:, :-1] - rows * below) * (total / (rows * rest))  # G - F
+    steps = np.cumsum(counts[:, :-1], axis=1)
+    steps -= rows * below
+    steps *= total / (rows * rest)  # G - F
     effective = rows * rest / total
     apart = np.abs(steps)
     names.append("kolmogorov")
@@ -282,8 +284,8 @@ def _line_statistics(
     between = (share[:-1] + share[1:]) / 2
     anderson = effective * (steps**2) @ (between / np.maximum(below * (1 - below), 1e-300)) * scale**2
     names.append("anderson")
-    # the tail of a sum of chi-squares weighted 1/(j(j+1)): that of the first, times the root of 3
-    p_values.append(np.minimum(np.sqrt(3) * special.chdtrc(1, 2 * anderson), 1.0))
+    # the tail of a sum of chi-squares weighted 1/(j(j+1)): that of the first (a squared normal), times the root of 3
+    p_values.append(np.minimum(np.sqrt(3) * 2 * special.ndtr(-np.sqrt(2 * anderson)), 1.0))
     inside = (below > _MIDDLE) & (below < 1 - _MIDDLE)
     gaps = np.diff(place) * (inside if inside.any() else 1.0)
     distance = apart @ gaps
@@ -303,11 +305,13 @@ def _of_cells(counts: Floats, pooled: Floats, rows: int, design: float) -> tuple
     """Pearson's chi-square, and the most unlike cell, for draws of current counts; the last row was observed."""
     total = pooled.sum()
     rest = total - rows
-    off = (counts - pooled * (rows / total)) ** 2
-    squares = (off / pooled).sum(axis=1) * (total * total / (rows * rest))
+    off = counts - pooled * (rows / total)
+    off *= off
+    squares = off @ (1 / pooled) * (total * total / (rows * rest))
     variance = pooled * (1 - pooled / total) * (rows * rest / (total * max(total - 1, 1)))
     # one row more in the variance: of a cell where next to none is expected, a few rows are no wonder
-    z = np.sqrt((off / (variance + 1)).max(axis=1))
+    off /= variance + 1
+    z = np.sqrt(off.max(axis=1))
     squares[-1] /= design
     z[-1] /= np.sqrt(design)
     one = 2 * special.ndtr(-z)
@@ -342,8 +346,11 @@ def normal_counts(pooled: Floats, rows: int, noise: Floats) -> Floats:
     total = pooled.sum()
     share = pooled / total
     root = np.sqrt(share)
-    spread = np.sqrt(rows * (total - rows) / max(total - 1, 1))
-    return rows * share + spread * (root * noise - share * (noise @ root)[:, None])
+    deviation = np.sqrt(rows * (total - rows) / max(total - 1, 1))
+    counts: Floats = noise * (deviation * root)
+    counts -= np.outer(noise @ root, deviation * share)
+    counts += rows * share
+    return counts
 
 
 def _beyond(reference: Counts, current: Counts) -> int:

@@ -99,7 +99,7 @@ def compare(
     """
     if not 0 < alpha < 1:
         raise SettingsError(f"alpha={alpha} is no probability", hint="Give a number such as 0.05.")
-    first, second, sources = _profiles(reference, current, time, block)
+    first, second, sources, current_names = _profiles(reference, current, time, block)
     by_blocks = first.blocks is not None and second.blocks is not None if blocks is None else blocks
     if by_blocks and (first.blocks is None or second.blocks is None):
         raise SettingsError("there are no blocks of time", hint="Give time=, or Profile.of(data, time=...) for both.")
@@ -136,7 +136,7 @@ def compare(
         current_rows=second.rows,
         alpha=alpha,
         seed=seed,
-        added=tuple(name for name in _names(current, second) if name not in first.columns),
+        added=tuple(name for name in current_names if name not in first.columns),
         blocks=first.blocks.block if by_blocks and first.blocks is not None else None,
         caution="" if by_blocks or second.order is None else second.order.sentence,
     ).judged(alpha)
@@ -150,13 +150,14 @@ def _design(name: str, first: Profile, second: Profile) -> float:
 
 def _profiles(
     reference: Any, current: Any, time: str | None, block: str
-) -> tuple[Profile, Profile, tuple[Dataset, Dataset] | None]:
-    if isinstance(reference, Profile) and isinstance(current, Profile):
-        return reference, current, None
+) -> tuple[Profile, Profile, tuple[Dataset, Dataset] | None, Sequence[str]]:
+    """Both profiles, both frames where values are in memory, and the names of the current columns."""
     if isinstance(current, Profile):
-        source = open_dataset(reference, allow_empty=True)
-        names = [name for name in current.columns if name in source.schema.names]
-        return Profile.of(source, grid=current, columns=names, time=time, block=block), current, None
+        if not isinstance(reference, Profile):
+            source = open_dataset(reference, allow_empty=True)
+            names = [name for name in current.columns if name in source.schema.names]
+            reference = Profile.of(source, grid=current, columns=names, time=time, block=block)
+        return reference, current, None, list(current.columns)
     later = open_dataset(current, allow_empty=True)
     earlier = None
     if not isinstance(reference, Profile):
@@ -165,13 +166,8 @@ def _profiles(
     names = [name for name in reference.columns if name in later.schema.names]
     profile = Profile.of(later, grid=reference, columns=names, time=time, block=block)
     in_memory = earlier is not None and earlier.kind == later.kind == "frame"
-    return reference, profile, (earlier, later) if in_memory and earlier is not None else None
-
-
-def _names(source: Any, profile: Profile) -> list[str]:
-    if isinstance(source, Profile):
-        return list(profile.columns)
-    return list(open_dataset(source, allow_empty=True).schema.names)
+    frames = (earlier, later) if in_memory and earlier is not None else None
+    return reference, profile, frames, later.schema.names
 
 
 def _values(
@@ -183,7 +179,7 @@ def _values(
     read = text_lengths if first.kind is ColumnType.TEXT else numbers
     found = []
     for source in sources:
-        values = read(source.table([name]).column(0).combine_chunks())
+        values = read(source.table([name]).column(0))
         found.append(values[np.isfinite(values)])
     return found[0], found[1]
 

@@ -363,5 +363,5 @@ def test_blocks_of_time_silence_slow_change_that_rows_alone_would_report():
 
 def test_comparison_shows_itself_escaped():
     found = compare(pd.DataFrame({"<b>": normal()}), pd.DataFrame({"<b>": normal(1)}))
-    assert repr(found) == "<Comparison 1 columns, 1 changed: <b>>"
+    assert repr(found) == "<DriftComparison 1 columns, 1 changed: <b>>"
     assert "<b>" not in found._repr_html_()

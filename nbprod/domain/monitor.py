@@ -11,8 +11,8 @@ from nbprod.domain.advice import Verdict, next_step
 from nbprod.domain.check import CheckResult
 from nbprod.domain.duration import parse_duration
 from nbprod.domain.markup import card
-from nbprod.domain.names import nearest
 from nbprod.domain.numbers import number
+from nbprod.domain.settings_table import SettingsTable
 from nbprod.errors import SettingsError
 
 __all__ = [
@@ -61,24 +61,7 @@ class MonitorPolicy:
         SettingsError
             A key is unknown or a value cannot be used.
         """
-        defaults = cls()
-        chosen: dict[str, Any] = {}
-        for key, value in content.items():
-            if key not in defaults.__dataclass_fields__:
-                raise SettingsError(
-                    f"[monitors.{name}] has an unknown setting {key}",
-                    hint=nearest(key, defaults.__dataclass_fields__),
-                )
-            wanted = type(getattr(defaults, key))
-            if wanted is tuple and isinstance(value, list) and all(isinstance(item, str) for item in value):
-                chosen[key] = tuple(value)
-            elif isinstance(value, bool) or not isinstance(value, (int, float) if wanted is float else wanted):
-                raise SettingsError(
-                    f"[monitors.{name}] {key} = {value!r} cannot be used", hint=f"A {wanted.__name__}."
-                )
-            else:
-                chosen[key] = wanted(value)
-        policy = cls(**chosen)
+        policy = cls(**SettingsTable(f"[monitors.{name}]", content).by_defaults(cls()))
         if policy.max_drop < 0 or policy.min_rows < 1 or not 0 < policy.alpha < 1:
             raise SettingsError(
                 f"[monitors.{name}] is out of range", hint="max_drop >= 0, min_rows >= 1, alpha between 0 and 1."

@@ -28,7 +28,7 @@ __all__ = [
     "contradicted_metrics",
     "contradiction_sentence",
     "parse_duration",
-    "side_words",
+    "side_label",
 ]
 
 #: What the names of metrics begin with.
@@ -113,7 +113,7 @@ class Window:
 def contradicted_metrics(checks: Iterable[CheckResult]) -> tuple[str, ...]:
     """The metrics whose outcomes contradict the estimate: the interval of the difference does not hold 0.
 
-    This is the one place that decides it, and `side_words` the one that says it beside a number.
+    This is the one place that decides it, and `side_label` the one that says it beside a number.
     """
     return tuple(
         check.subject
@@ -131,7 +131,7 @@ def contradiction_sentence(metrics: Sequence[str]) -> str:
     return f"Outcomes contradict the estimate of {listed}."
 
 
-def side_words(side: str, *, contradicted: bool, share: str = "") -> str:
+def side_label(side: str, *, contradicted: bool, share: str = "") -> str:
     """What stands beside a number of one of `SIDES`; an estimate says when outcomes contradict it.
 
     Parameters
@@ -217,7 +217,7 @@ class MonitorReport:
                 ("changed", ", ".join(self.changed[:6])),
                 *(
                     (
-                        f"{name}, {side_words(side, contradicted=name in self.contradicted)}",
+                        f"{name}, {side_label(side, contradicted=name in self.contradicted)}",
                         number(value),
                     )
                     for name, sides in list(self.by_metric.items())[:2]

@@ -75,7 +75,7 @@ def _stretches(window: MonitoredWindow, policy: MonitorPolicy) -> Iterator[Metri
             end=end,
             rows=len(here),
             outcomes=here.outcomes,
-            realised=_realised(here.matured(window.as_of, policy.matures_after), name, classes),
+            realised=_realised_metric(here.matured(window.as_of, policy.matures_after), name, classes),
             estimated=expected.get(name),
         )
 
@@ -85,7 +85,7 @@ def _between(scored: ScoredRows, start: datetime, end: datetime) -> ScoredRows:
     return scored.rows(((times >= start) & (times < end)).to_numpy())
 
 
-def _realised(scored: ScoredRows, name: str, classes: list[Any] | None) -> float | None:
+def _realised_metric(scored: ScoredRows, name: str, classes: list[Any] | None) -> float | None:
     known = scored.rows(scored.frame["outcome"].notna().to_numpy()).frame
-    said = metric_inputs(name, known, classes) if len(known) >= FEWEST_OUTCOMES else None
-    return None if said is None else metric(name)(known["outcome"], said, classes=classes)
+    predictions = metric_inputs(name, known, classes) if len(known) >= FEWEST_OUTCOMES else None
+    return None if predictions is None else metric(name)(known["outcome"], predictions, classes=classes)

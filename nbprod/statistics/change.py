@@ -105,7 +105,7 @@ def line_change(reference: NumericProfile, current: NumericProfile, test: Column
     if repeated is not None:
         effects.append(repeated)
     effects.append(outside_effect(outside_rows(reference, current), current.n, reference.n, design))
-    return _whole(reference, current, test, evidence, effects)
+    return _with_missing_values(reference, current, test, evidence, effects)
 
 
 def category_change(reference: CategoryProfile, current: CategoryProfile, test: ColumnTest) -> Change:
@@ -137,14 +137,14 @@ def category_change(reference: CategoryProfile, current: CategoryProfile, test: 
     new = unseen_categories(reference, current)
     if new.rows:
         effects.append(unseen_effect(new, current.n, reference.n, design))
-    return _whole(reference, current, test, evidence, effects)
+    return _with_missing_values(reference, current, test, evidence, effects)
 
 
 def empty_change(
     reference: NumericProfile | CategoryProfile, current: NumericProfile | CategoryProfile, test: ColumnTest
 ) -> Change:
     """Of a column that has no values on one side at least: only that they are missing can have changed."""
-    return _whole(reference, current, test, None, [])
+    return _with_missing_values(reference, current, test, None, [])
 
 
 def outside_rows(reference: NumericProfile, current: NumericProfile) -> int:
@@ -188,7 +188,7 @@ def _shares(first: Counts, second: Counts) -> Floats:
     return total / max(float(total.sum()), 1.0)
 
 
-def _whole(
+def _with_missing_values(
     reference: NumericProfile | CategoryProfile,
     current: NumericProfile | CategoryProfile,
     test: ColumnTest,

@@ -124,7 +124,7 @@ class ColumnComparison:
         return first.resolution * reach
 
     @property
-    def could_be_seen(self) -> str:
+    def detectable_sentence(self) -> str:
         """What would not have been seen, and how many rows would show it; empty if everything material would."""
         if self.rows_needed is None:
             return ""
@@ -240,7 +240,7 @@ class DriftComparison:
             doubt = f"{len(open_)} of {len(self.columns)} columns cannot be judged from {rows}{enough}"
             return f"No material change is certain; {doubt}. {worst.sentence}{watched}{noted}"
         blind = max(self.columns.values(), key=lambda column: column.rows_needed or 0)
-        unseen = f": {blind.could_be_seen}" if blind.could_be_seen else ""
+        unseen = f": {blind.detectable_sentence}" if blind.detectable_sentence else ""
         return f"None of {len(self.columns)} columns changed materially in {rows}{unseen}.{watched}{noted}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -288,9 +288,9 @@ class DriftComparison:
         return f"<p><strong>{escape(self.sentence)}</strong></p><table><tr>{head}</tr>{rows}</table>{more}"
 
 
-def _listed(words: str, names: tuple[str, ...]) -> str:
+def _listed(label: str, names: tuple[str, ...]) -> str:
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return f"{words}: {', '.join(names[:5])}{more}."
+    return f"{label}: {', '.join(names[:5])}{more}."
 
 
 def _plain(value: Any) -> Any:

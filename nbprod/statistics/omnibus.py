@@ -268,9 +268,9 @@ def _line_statistics(
     scores = np.column_stack([*means.values()])
     scores -= share @ scores
     deviation = np.sqrt(factor * (share @ scores**2))
-    kept = deviation > 1e-9 * np.sqrt(factor)
-    z = (counts @ scores[:, kept]) / deviation[kept] * scale[:, None]
-    for name, column in zip(np.array([*means])[kept].tolist(), z.T, strict=True):
+    varying = deviation > 1e-9 * np.sqrt(factor)
+    z = (counts @ scores[:, varying]) / deviation[varying] * scale[:, None]
+    for name, column in zip(np.array([*means])[varying].tolist(), z.T, strict=True):
         names.append(str(name))
         p_values.append(2 * special.ndtr(-np.abs(column)))
     below = np.cumsum(share)[:-1]
@@ -295,9 +295,9 @@ def _line_statistics(
     p_values.append(np.r_[(order + 1) / (len(order) + 1), null.p_value])
     if len(pooled) > 2:
         more, values = _of_cells(counts, pooled, rows, design)
-        kept_ = slice(None) if few else slice(1, None)  # of many cells, the sum of squares sees little
-        names += more[kept_]
-        p_values += values[kept_]
+        chosen = slice(None) if few else slice(1, None)  # of many cells, the sum of squares sees little
+        names += more[chosen]
+        p_values += values[chosen]
     return names, p_values, null
 
 
@@ -365,9 +365,9 @@ def _far(reference: Counts, current: Counts, positions: Floats, design: float) -
     A tail at least as light as that of a power law with exponent 1/2 has, at c times the reach, at most one row where
     it has the root of c at the reach. Corrected for the distances that are tried.
     """
-    held = np.flatnonzero(reference)
-    reach = float(np.abs(positions[[held[0], held[-1]]]).max())
-    beyond = np.r_[np.arange(held[0]), np.arange(held[-1] + 1, len(current))]
+    filled = np.flatnonzero(reference)
+    reach = float(np.abs(positions[[filled[0], filled[-1]]]).max())
+    beyond = np.r_[np.arange(filled[0]), np.arange(filled[-1] + 1, len(current))]
     beyond = beyond[current[beyond] > 0]
     if not len(beyond) or reach <= 0:
         return 1.0

@@ -68,13 +68,13 @@ def ranking_sentence(ranked: list[Impact], metric: str = "", estimate: Interval 
     """The first columns and, if there is one, the estimate, in words."""
     moved = [one for one in ranked if one.impact > 0]
     if not moved:
-        words = "No column that the model uses changed."
+        sentence = "No column that the model uses changed."
     else:
         whole = sum(one.impact for one in moved)
         first = ", ".join(f"{one.name} ({one.impact / whole:.0%})" for one in moved[:3])
         more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
-        words = f"What changed and the model relies on: {first}{more}."
+        sentence = f"What changed and the model relies on: {first}{more}."
     if estimate is not None and metric:
         value, low, high = (number(one, 3) for one in (estimate.value, estimate.low, estimate.high))
-        words += f" {metric} is estimated at {value} ({low} to {high})."
-    return words
+        sentence += f" {metric} is estimated at {value} ({low} to {high})."
+    return sentence

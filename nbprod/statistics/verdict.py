@@ -184,7 +184,7 @@ def _values(
     return found[0], found[1]
 
 
-def _schema(name: str, reference: ColumnProfile, rows: int, words: str) -> ColumnComparison:
+def _schema(name: str, reference: ColumnProfile, rows: int, change: str) -> ColumnComparison:
     return ColumnComparison(
         name=name,
         kind=reference.kind,
@@ -202,7 +202,7 @@ def _schema(name: str, reference: ColumnProfile, rows: int, words: str) -> Colum
         reference_missing=_missing(reference),
         current_missing=1.0 if rows else 0.0,
         missing_p_value=nan,
-        sentence=f"{name} {words}.",
+        sentence=f"{name} {change}.",
     )
 
 

@@ -86,8 +86,8 @@ class Files:
     @contextmanager
     def staging(self) -> Iterator[Path]:
         """A private folder beside the files, to be filled and published; what is left of it is removed."""
-        beside = make_folder((Path(self.root) if self.is_local else self._cached()) / LEFTOVERS)
-        folder = beside / secrets.token_hex(8)
+        leftovers = make_folder((Path(self.root) if self.is_local else self._cached()) / LEFTOVERS)
+        folder = leftovers / secrets.token_hex(8)
         with reporting_os_errors(f"making the folder {folder}"):
             folder.mkdir(mode=0o700)
         try:

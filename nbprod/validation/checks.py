@@ -9,7 +9,7 @@ import pandas as pd
 
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.plain import listed
-from nbprod.validation.tables import looked_at
+from nbprod.validation.tables import sampled_rows
 
 __all__ = [
     "check_balance",
@@ -50,7 +50,7 @@ def check_missing(frame: pd.DataFrame, *, most: float = 0.5) -> CheckResult:
 
 def check_duplicates(frame: pd.DataFrame, *, most: float = 0.01) -> CheckResult:
     """Rows equal to an earlier row, all columns, are at most this share."""
-    seen = looked_at(frame)
+    seen = sampled_rows(frame)
     repeated = int(row_keys(seen).duplicated().sum())
     share = repeated / max(1, len(seen))
     of = "" if len(seen) == len(frame) else f" of {len(seen):,} looked at"
@@ -111,7 +111,7 @@ def check_balance(target: pd.Series[Any], *, fewest: float = 0.01) -> CheckResul
 
 def check_contradictions(frame: pd.DataFrame, target: str, *, most: float = 0.01) -> CheckResult:
     """Rows with equal features and another label are at most this share of the rows."""
-    seen = looked_at(frame[frame[target].notna()])
+    seen = sampled_rows(frame[frame[target].notna()])
     features = seen.drop(columns=target)
     keys = row_keys(features).to_numpy() if features.shape[1] else np.arange(len(seen))
     counts = pd.Series(pd.factorize(seen[target])[0]).groupby(keys).value_counts()

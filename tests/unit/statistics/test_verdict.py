@@ -79,7 +79,7 @@ def test_quiet_window_is_the_same_and_says_what_it_could_not_have_seen():
     seen = last.columns["x"]
     assert 0.12 < seen.detectable < 0.25
     assert 900 < seen.rows_needed < 3000
-    assert "would not have been seen" in seen.could_be_seen
+    assert "would not have been seen" in seen.detectable_sentence
     assert "would not have been seen" in last.sentence
 
 

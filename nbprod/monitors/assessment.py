@@ -25,7 +25,7 @@ from nbprod.domain.names import nearest
 from nbprod.domain.plain import listed
 from nbprod.errors import SettingsError
 from nbprod.monitors.budget import LARGEST, budget_check, share_of_level
-from nbprod.monitors.diagnosis import agreements, concept, estimates, of_same_version, since, worst_segment
+from nbprod.monitors.diagnosis import agreements, change_onset, concept, estimates, of_same_version, worst_segment
 from nbprod.monitors.judging import (
     agreement_check,
     agreement_sentence,
@@ -348,7 +348,7 @@ def _earlier(window: MonitoredWindow) -> Iterator[tuple[pd.DataFrame, pd.Series[
 
 def _column_onset(comparison: DriftComparison, column: str, usual: Profile, seen: list[Profile]) -> datetime | None:
     """When a column became different, within the windows that were taken together for its verdict."""
-    return since(column, usual, reduce(Profile.merge, seen[-comparison.columns[column].windows :]))
+    return change_onset(column, usual, reduce(Profile.merge, seen[-comparison.columns[column].windows :]))
 
 
 def _drop(

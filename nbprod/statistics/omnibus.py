@@ -19,6 +19,7 @@ __all__ = [
     "line_evidence",
     "lone_evidence",
     "normal_counts",
+    "rows_outside",
     "score_means",
 ]
 
@@ -155,7 +156,7 @@ def line_evidence(
     approximation of their permutation distribution. Rows beyond the reference's range hardly depend on the rest
     where nothing has changed; their number is negative binomial.
     """
-    outside = _beyond(reference, current) / design
+    outside = rows_outside(reference, current) / design
     far = _far(reference, current, positions, design)
     used = (reference + current) > 0
     reference, current, positions = reference[used], current[used], positions[used]
@@ -353,10 +354,10 @@ def normal_counts(pooled: Floats, rows: int, noise: Floats) -> Floats:
     return counts
 
 
-def _beyond(reference: Counts, current: Counts) -> int:
+def rows_outside(reference: Counts, current: Counts) -> int:
     """Current rows in cells below all or above all of the reference's rows."""
-    held = np.flatnonzero(reference)
-    return int(current[: held[0]].sum() + current[held[-1] + 1 :].sum())
+    filled = np.flatnonzero(reference)
+    return int(current[: filled[0]].sum() + current[filled[-1] + 1 :].sum())
 
 
 def _far(reference: Counts, current: Counts, positions: Floats, design: float) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import nan
 from typing import Any
 
@@ -15,11 +14,12 @@ from nbprod.datasets import Dataset, open_dataset
 from nbprod.domain.names import nearest
 from nbprod.errors import DataError, SettingsError
 from nbprod.statistics.category import CategoryProfile
-from nbprod.statistics.change import Change, ColumnTest, category_change, empty_change, line_change, outside_rows
+from nbprod.statistics.change import Change, ColumnTest, category_change, empty_change, line_change
 from nbprod.statistics.columns import ColumnType, numbers, text_lengths
 from nbprod.statistics.comparison import ColumnComparison, ColumnVerdict, DriftComparison
 from nbprod.statistics.effects import USUAL_LINE
 from nbprod.statistics.numeric import NumericProfile
+from nbprod.statistics.omnibus import rows_outside
 from nbprod.statistics.profile import ColumnProfile, Profile
 from nbprod.statistics.scores import (
     METHODS,
@@ -36,21 +36,6 @@ __all__ = ["compare"]
 
 Floats = NDArray[np.float64]
 _UNSEEN_SHOWN = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Pair:
-    """A column of both tables, and its values where they are in memory."""
-
-    name: str
-    reference: ColumnProfile
-    current: ColumnProfile
-    values: tuple[Floats, Floats] | None
-    blocks: tuple[NDArray[np.int64], NDArray[np.int64]] | None
-    method: str | None
-    threshold: float
-    seed: int
-    design: float
 
 
 def compare(
@@ -118,18 +103,16 @@ def compare(
             assert first.blocks is not None
             assert second.blocks is not None
             counted = first.blocks.counts[name], second.blocks.counts[name]
-        pair = _Pair(
-            name=name,
-            reference=first.columns[name],
-            current=second.columns[name],
-            values=_values(name, first.columns[name], second.columns[name], sources),
+        test = ColumnTest(
+            line=(thresholds or {}).get(name) or USUAL_LINE,
             blocks=counted,
-            method=(methods or {}).get(name),
-            threshold=(thresholds or {}).get(name) or USUAL_LINE,
-            seed=seed,
             design=1.0 if by_blocks else _design(name, first, second),
+            seed=seed,
+            random=np.random.default_rng([seed, zlib.crc32(name.encode(errors="surrogatepass"))]),
         )
-        results.append(_column(pair))
+        pair = first.columns[name], second.columns[name]
+        values = _values(name, *pair, sources)
+        results.append(_column(name, *pair, test, values, (methods or {}).get(name)))
     return DriftComparison(
         columns={column.name: column for column in results},
         reference_rows=first.rows,
@@ -190,18 +173,9 @@ def _schema(name: str, reference: ColumnProfile, rows: int, change: str) -> Colu
         kind=reference.kind,
         verdict=ColumnVerdict.CHANGED,
         method="schema",
-        score=nan,
-        p_value=nan,
-        p_adjusted=nan,
-        effect=nan,
-        effect_unit="",
-        low=nan,
-        high=nan,
         threshold=0.1,
-        distance=nan,
         reference_missing=_missing(reference),
         current_missing=1.0 if rows else 0.0,
-        missing_p_value=nan,
         sentence=f"{name} {change}.",
     )
 
@@ -210,40 +184,37 @@ def _missing(column: ColumnProfile) -> float:
     return column.missing / column.rows if column.rows else 0.0
 
 
-def _column(pair: _Pair) -> ColumnComparison:
+def _column(
+    name: str,
+    reference: ColumnProfile,
+    current: ColumnProfile,
+    test: ColumnTest,
+    values: tuple[Floats, Floats] | None,
+    method: str | None,
+) -> ColumnComparison:
     """Everything but what depends on the other columns."""
-    reference, current = pair.reference, pair.current
     empty = ColumnType.EMPTY in {reference.kind, current.kind} or not (reference.n and current.n)
     if not empty and reference.kind is not current.kind:
         return _schema(
-            pair.name, reference, current.rows, f"holds {current.dtype}, where the reference has {reference.dtype}"
+            name, reference, current.rows, f"holds {current.dtype}, where the reference has {reference.dtype}"
         )
     if not empty and reference.grid is not current.grid and reference.grid != current.grid:
         raise DataError(
-            f"column {pair.name!r} was profiled on two grids, which cannot be compared",
+            f"column {name!r} was profiled on two grids, which cannot be compared",
             hint="Make the second with Profile.of(data, grid=first).",
         )
-    test = ColumnTest(
-        line=pair.threshold,
-        blocks=pair.blocks,
-        design=pair.design,
-        seed=pair.seed,
-        random=np.random.default_rng([pair.seed, zlib.crc32(pair.name.encode(errors="surrogatepass"))]),
-    )
-    method = pair.method or default_method(reference, current)
+    method = method or default_method(reference, current)
     if method not in METHODS:
         raise SettingsError(f"there is no drift method {method!r}", hint=nearest(method, METHODS))
     score = distance = nan
     new = UnseenRows(rows=0, expected=0.0, listed=())
     outside = 0.0
     if not empty and isinstance(reference, NumericProfile) and isinstance(current, NumericProfile):
-        score = (
-            score_profiles(method, reference, current) if pair.values is None else score_values(method, *pair.values)
-        )
-        distance = _distance(pair, reference, current, method, score)
+        score = score_profiles(method, reference, current) if values is None else score_values(method, *values)
+        distance = _distance(values, reference, current, method, score)
         few = default_method(reference, current) == "jensenshannon"
         change = line_change(reference, current, test, few=few)
-        outside = outside_rows(reference, current) / current.n
+        outside = rows_outside(reference.counts, current.counts) / current.n
     elif not empty and isinstance(reference, CategoryProfile) and isinstance(current, CategoryProfile):
         score = score_profiles(method, reference, current)
         change = category_change(reference, current, test)
@@ -252,18 +223,17 @@ def _column(pair: _Pair) -> ColumnComparison:
         change = empty_change(reference, current, test)
     named = change.effects[0] if not empty else None
     return ColumnComparison(
-        name=pair.name,
+        name=name,
         kind=reference.kind,
         verdict=ColumnVerdict.SAME,
         method=method,
         score=score,
         p_value=change.p_value,
-        p_adjusted=nan,
         effect=named.value if named else nan,
         effect_unit=named.unit if named else "",
         low=named.low if named else nan,
         high=named.high if named else nan,
-        threshold=pair.threshold,
+        threshold=test.line,
         distance=distance,
         reference_missing=_missing(reference),
         current_missing=_missing(current),
@@ -279,15 +249,21 @@ def _column(pair: _Pair) -> ColumnComparison:
         unseen_expected=new.expected,
         unseen_bound=upper_share(0, reference.n) if reference.n else 1.0,
         outside=outside,
-        design=pair.design,
-        sentence=column_sentence(pair.name, reference, current, new, change.effects),
+        design=test.design,
+        sentence=column_sentence(name, reference, current, new, change.effects),
     )
 
 
-def _distance(pair: _Pair, reference: NumericProfile, current: NumericProfile, method: str, score: float) -> float:
+def _distance(
+    values: tuple[Floats, Floats] | None,
+    reference: NumericProfile,
+    current: NumericProfile,
+    method: str,
+    score: float,
+) -> float:
     """The Wasserstein-1 distance in the column's own unit."""
-    if pair.values is not None and method in {"wasserstein", "length"}:
-        return score * max(float(np.std(pair.values[0])), 0.001)
+    if values is not None and method in {"wasserstein", "length"}:
+        return score * max(float(np.std(values[0])), 0.001)
     return wasserstein_of_profiles(reference, current)
 
 

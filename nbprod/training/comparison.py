@@ -28,7 +28,7 @@ __all__ = [
     "compare_models",
     "cross_validated",
     "fit",
-    "learned",
+    "fit_pipeline",
     "learning_curve",
     "predictions_of",
     "train_with_baselines",
@@ -55,12 +55,12 @@ class Trained:
 def fit(name: str, pipeline: Pipeline, split: Split) -> Trained:
     """Fit on the rows to learn from and predict the held-back ones."""
     started = time.perf_counter()
-    fitted = learned(pipeline, split.train)
+    fitted = fit_pipeline(pipeline, split.train)
     took = time.perf_counter() - started
     return Trained(name=name, pipeline=fitted, predictions=predictions_of(fitted, split.test), fit_s=took)
 
 
-def learned(pipeline: Pipeline, rows: TrainingRows) -> Pipeline:
+def fit_pipeline(pipeline: Pipeline, rows: TrainingRows) -> Pipeline:
     """The pipeline, fitted on rows."""
     with one_thread_if_small(rows.features.size):
         fitted: Pipeline = pipeline.fit(rows.features, rows.target)
@@ -180,7 +180,7 @@ def cross_validated(
     values, ratios = [], []
     for train, test in folds_of(rows, kind, folds, seed):
         train_rows, test_rows = rows.rows(train), rows.rows(test)
-        predictions = predictions_of(learned(clone(pipeline), train_rows), test_rows)
+        predictions = predictions_of(fit_pipeline(clone(pipeline), train_rows), test_rows)
         if not set(test_rows.target) <= set(train_rows.target) and metric.needs == "probability":
             continue  # a class the fold never saw has no probability
         value = metric(test_rows.target, predictions.for_metric(metric), classes=predictions.classes)
@@ -214,7 +214,7 @@ def learning_curve(
         rows = split.train.rows(chosen)
         if rows.task == "classification" and rows.target.nunique() < split.train.target.nunique():
             continue
-        fitted = learned(clone(pipeline), rows)
+        fitted = fit_pipeline(clone(pipeline), rows)
         line: dict[str, Any] = {"rows": len(rows)}
         for called, seen in (("learned", rows), ("held_back", split.test)):
             predictions = predictions_of(fitted, seen)

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from nbprod.errors import SchemaError, SettingsError
-from nbprod.training.comparison import Trained, learned, predictions_of
+from nbprod.training.comparison import Trained, fit_pipeline, predictions_of
 from nbprod.training.preparation import TrainingRows
 from nbprod.training.splitting import Split
 
@@ -46,7 +46,7 @@ def refit(trained: Trained, rows: TrainingRows) -> Pipeline:
     """The same model learned from all rows, the held-back ones included, from the same start."""
     if trained.earlier is not None:
         return continue_training(trained.earlier, rows)
-    return learned(clone(trained.pipeline), rows)
+    return fit_pipeline(clone(trained.pipeline), rows)
 
 
 def continue_training(earlier: Pipeline, rows: TrainingRows, *, grow: float = 0.5) -> Pipeline:

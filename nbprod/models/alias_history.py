@@ -27,7 +27,7 @@ def version_stack(events: Iterable[Event]) -> list[int]:
     >>> at = datetime(2026, 1, 1)
     >>> def event(number, kind, version):
     ...     return Event(number=number, at=at, actor="ana", kind=kind, subject="", data={"version": version})
-    >>> holders([event(1, PROMOTED, 1), event(2, PROMOTED, 2), event(3, PROMOTED, 3), event(4, ROLLED_BACK, 2)])
+    >>> version_stack([event(1, PROMOTED, 1), event(2, PROMOTED, 2), event(3, PROMOTED, 3), event(4, ROLLED_BACK, 2)])
     [1, 2]
     """
     versions: list[int] = []

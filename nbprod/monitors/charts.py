@@ -132,14 +132,11 @@ def _column(name: str, reference: pd.Series[Any], current: pd.Series[Any]) -> st
             low, high = np.quantile(values, [0.01, 0.99])
             edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
             counts = [
-                np.histogram(np.clip(side.to_numpy("float64"), low, high), edges)[0] for side in (before, after)
+                np.histogram(np.clip(side.to_numpy("float64"), low, high), edges)[0].astype(float).tolist()
+                for side in (before, after)
             ]
-            return str(histogram_pair(name, _listed(counts[0]), _listed(counts[1]), edges=edges.tolist()))
+            return str(histogram_pair(name, counts[0], counts[1], edges=edges.tolist()))
     tallies = [side.astype("str").value_counts() for side in (before, after)]
     labels = tallies[0].add(tallies[1], fill_value=0).sort_values(ascending=False).index[:MOST_CATEGORIES].tolist()
     shares = [tally.reindex(labels, fill_value=0).tolist() for tally in tallies]
     return str(histogram_pair(name, shares[0], shares[1], labels=labels))
-
-
-def _listed(counts: np.ndarray) -> Sequence[float]:
-    return [float(count) for count in counts]

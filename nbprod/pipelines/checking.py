@@ -9,7 +9,7 @@ from typing import Any
 from nbprod.domain.names import nearest
 from nbprod.domain.parameter import Parameter
 from nbprod.domain.pipeline import Pipeline, Step
-from nbprod.domain.reference import Reference, filled, is_whole, references
+from nbprod.domain.reference import Reference, filled, is_single_reference, references
 from nbprod.domain.type_rule import TypeRule, ValueKind
 from nbprod.errors import NbprodError, ParameterError
 from nbprod.notebook.annotations import rule_of_default
@@ -104,7 +104,9 @@ def _check_fit(parameter: Parameter, value: Any) -> None:
         return
     (first, *_) = (one for one in references(value) if one.step)
     wanted: set[ValueKind] = (
-        FITS[first.part] if is_whole(value) else {ValueKind.STR, ValueKind.PATH, ValueKind.DATASET, ValueKind.MODEL}
+        FITS[first.part]
+        if is_single_reference(value)
+        else {ValueKind.STR, ValueKind.PATH, ValueKind.DATASET, ValueKind.MODEL}
     )
     if not _takes(parameter.rule, wanted):
         raise ParameterError(
@@ -120,7 +122,7 @@ def _takes(rule: TypeRule, wanted: set[ValueKind]) -> bool:
 
 
 def _words(reference: Reference, value: str) -> str:
-    if not is_whole(value):
+    if not is_single_reference(value):
         return "this is a text"
     return {
         "run": "this is the id of a run",

@@ -8,8 +8,9 @@ The names load on first use, so that importing the package loads no numerical li
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nbprod.lazy import on_first_use
 
 if TYPE_CHECKING:
     from nbprod.statistics.blocks import time_blocks
@@ -68,47 +69,4 @@ __all__ = [
     "time_blocks",
 ]
 
-_HOMES = {
-    "Agreement": "estimation",
-    "AlarmBudget": "sequential",
-    "ColumnComparison": "comparison",
-    "ColumnVerdict": "comparison",
-    "DriftComparison": "comparison",
-    "ConceptDrift": "concept",
-    "DomainDrift": "domain_classifier",
-    "FalseAlarms": "selftest",
-    "GroupScore": "segments",
-    "Impact": "ranking",
-    "Interval": "interval",
-    "METRICS": "metrics",
-    "Maturity": "maturity",
-    "Metric": "metrics",
-    "PerformanceEstimator": "estimation",
-    "Profile": "profile",
-    "SegmentDrop": "segments",
-    "calibrate_false_alarms": "selftest",
-    "compare": "verdict",
-    "compare_segments": "segments",
-    "compare_together": "lookback",
-    "concept_drift": "concept",
-    "confidence_sequence": "sequential",
-    "detect_rise": "sequential",
-    "domain_drift": "domain_classifier",
-    "find_segments": "segments",
-    "group_gaps": "segments",
-    "losses": "concept",
-    "mature": "maturity",
-    "metric": "metrics",
-    "metric_interval": "bootstrap",
-    "outcome_delays": "maturity",
-    "paired_difference": "bootstrap",
-    "rank_columns": "ranking",
-    "ranking_sentence": "ranking",
-    "time_blocks": "blocks",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = on_first_use(__name__)

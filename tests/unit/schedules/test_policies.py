@@ -95,7 +95,10 @@ def test_the_newest_moment_always_gets_a_row_and_at_most_so_many_wait(missed, ov
         ({"run": "train"}, "does not say when"),
         ({"cron": "0 0 * * *"}, "must start one thing"),
         ({"cron": "0 0 * * *", "run": "a", "pipeline": "b"}, "must start one thing"),
-        ({"cron": "0 0 * * *", "run": "a", "missed": "never"}, "'never' is not a valid Missed"),
+        (
+            {"cron": "0 0 * * *", "run": "a", "missed": "never"},
+            "missed = 'never' cannot be used\nOne of skip, once, all",
+        ),
         ({"cron": "0 0 * * *", "run": "a", "crom": 1}, "unknown setting crom"),
         ({"cron": "0 0 * * *", "run": "a", "late": "soon"}, "'soon' is not a length of time"),
     ],

@@ -18,6 +18,7 @@ from nbprod.domain.names import nearest
 from nbprod.domain.parameter import Parameter
 from nbprod.errors import NotFoundError
 from nbprod.evaluations import Evaluations
+from nbprod.exports import Exports
 from nbprod.lake import Lake
 from nbprod.models import Models
 from nbprod.monitors import Alerts, Monitors, Target, notifiers_of
@@ -116,6 +117,11 @@ class Workspace:
     def models(self) -> Models:
         """Registered models, versions, aliases, and their history."""
         return Models(self.store, self.lake, gate_policy=self.evaluations.gates_say, bless=self.packages.bless)
+
+    @cached_property
+    def exports(self) -> Exports:
+        """Versions written to run elsewhere."""
+        return Exports(self.models, self.packages)
 
     @cached_property
     def evaluations(self) -> Evaluations:

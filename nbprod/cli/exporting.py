@@ -1,0 +1,94 @@
+"""``nbprod models export``: write a version so that it runs elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nbprod.cli.output import put, say
+
+if TYPE_CHECKING:
+    from nbprod.exports import Exports
+    from nbprod.exports.pods import Running
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Write a version for Docker, Kubernetes, KServe, MLflow or a device.", no_args_is_help=True)
+
+Ref = Annotated[
+    str, typer.Argument(metavar="VERSION", help="electricity/2, electricity@champion, or its model's name.")
+]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go.")]
+Image = Annotated[str, typer.Option("--image", help="The image, as pushed; built from `export docker`.")]
+Replicas = Annotated[int, typer.Option("--replicas", min=1, help="At least so many pods.")]
+Most = Annotated[int, typer.Option("--most-replicas", min=1, help="At most so many, when the CPU is busy.")]
+Cpu = Annotated[str, typer.Option("--cpu", help="Of one pod, as Kubernetes writes it: 500m, 2.")]
+Memory = Annotated[str, typer.Option("--memory", help="Of one pod: 512Mi, 1Gi.")]
+Hosts = Annotated[
+    list[str] | None, typer.Option("--allow-host", help="A name clients call the server by; repeatable.")
+]
+
+
+@app.command()
+def docker(version: Ref, folder: Folder) -> None:
+    """Write a build context: exact versions, the package, no root, a health check."""
+    made = _exports().docker(version, folder)
+    put(made)
+    say(f"Next: docker build {made}; the first lines of its Dockerfile say how to run it.")
+
+
+@app.command()
+def kubernetes(
+    version: Ref,
+    folder: Folder,
+    image: Image,
+    replicas: Replicas = 2,
+    most_replicas: Most = 10,
+    cpu: Cpu = "1",
+    memory: Memory = "1Gi",
+    allow_host: Hosts = None,
+) -> None:
+    """Write Deployment, Service and autoscaler of the image of `export docker`."""
+    running = _running(image, replicas, most_replicas, cpu, memory, allow_host)
+    for path in _exports().kubernetes(version, folder, running):
+        put(path)
+
+
+@app.command()
+def kserve(
+    version: Ref,
+    folder: Folder,
+    image: Image,
+    replicas: Replicas = 1,
+    most_replicas: Most = 10,
+    cpu: Cpu = "1",
+    memory: Memory = "1Gi",
+    allow_host: Hosts = None,
+) -> None:
+    """Write the InferenceService of the image of `export docker`; it speaks the v2 protocol."""
+    running = _running(image, replicas, most_replicas, cpu, memory, allow_host)
+    for path in _exports().kserve(version, folder, running):
+        put(path)
+
+
+def _running(
+    image: str, replicas: int, most_replicas: int, cpu: str, memory: str, hosts: list[str] | None
+) -> Running:
+    from nbprod.exports.pods import Running  # only needed here
+
+    return Running(
+        image=image,
+        replicas=replicas,
+        most_replicas=most_replicas,
+        cpu=cpu,
+        memory=memory,
+        hosts=tuple(hosts or ()),
+    )
+
+
+def _exports() -> Exports:
+    from nbprod.workspace import open_workspace  # opens the ledger: SQLAlchemy takes a quarter of a second
+
+    return open_workspace().exports

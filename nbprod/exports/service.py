@@ -1,0 +1,158 @@
+"""The exports of a workspace: finds the version, verifies its package, and hands both to the target."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbprod.disk import publish_folder, write_file
+from nbprod.domain.schema import Schema
+from nbprod.domain.version import Approval, ModelRef, ModelVersion
+from nbprod.errors import ConflictError, RefusedError
+from nbprod.exports.origin import Origin
+from nbprod.models import Models
+from nbprod.packages import Packages
+
+if TYPE_CHECKING:
+    from nbprod.exports.pods import Running
+
+__all__ = ["Exports"]
+
+
+class Exports:
+    """Writes versions for other places to run; reached as ``ws.exports``.
+
+    Parameters
+    ----------
+    models
+        Resolves versions and knows their aliases.
+    packages
+        Verifies and loads.
+    """
+
+    def __init__(self, models: Models, packages: Packages) -> None:
+        self._models = models
+        self._packages = packages
+
+    def docker(self, version: ModelVersion | str, folder: Path | str) -> Path:
+        """Write a build context into a folder that does not exist yet.
+
+        Parameters
+        ----------
+        version
+            ``electricity/2``, ``electricity@champion``, or ``electricity`` for its champion.
+        folder
+            Becomes the context, whole or not at all.
+
+        Raises
+        ------
+        RefusedError
+            The version is not approved, or its package holds a pickle.
+        ConflictError
+            The folder exists.
+        EnvironmentProblem
+            The version of something it needs is not known.
+        """
+        from nbprod.exports.docker import context_files  # delayed: only needed here
+
+        return _write(context_files(self._approved(version)), Path(folder))
+
+    def kubernetes(self, version: ModelVersion | str, folder: Path | str, running: Running) -> list[Path]:
+        """Write Deployment, Service and HorizontalPodAutoscaler of an image; older files of these names are replaced.
+
+        Raises
+        ------
+        RefusedError
+            The version is not approved, or its package holds a pickle.
+        """
+        from nbprod.exports.kubernetes import manifest_files  # delayed: only needed here
+
+        return self._manifests(version, folder, lambda origin: manifest_files(origin, running))
+
+    def kserve(self, version: ModelVersion | str, folder: Path | str, running: Running) -> list[Path]:
+        """Write the InferenceService of an image; an older file of this name is replaced.
+
+        Raises
+        ------
+        RefusedError
+            The version is not approved, or its package holds a pickle.
+        """
+        from nbprod.exports.kserve import manifest_files  # delayed: only needed here
+
+        return self._manifests(version, folder, lambda origin: manifest_files(origin, running))
+
+    def origin(self, version: ModelVersion | str) -> Origin:
+        """A version with its verified package.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such version.
+        PackageError
+            The package was changed.
+        """
+        found = self._resolve(version)
+        sealed = self._packages.verify(found.package)
+        names = [
+            alias.name
+            for alias in self._models.aliases(found.model)
+            if (alias.model, alias.number) == (found.model, found.number)
+        ]
+        return Origin(
+            version=found,
+            sealed=sealed,
+            schema=Schema.from_json(sealed.read("schema.json").decode()),
+            metadata=json.loads(sealed.read("nbprod.json")),
+            aliases=tuple(sorted(names)),
+            trusted=self._packages.trusted(found.package),
+        )
+
+    def _resolve(self, version: ModelVersion | str) -> ModelVersion:
+        """What is meant; a model's name alone means its champion, where there is one."""
+        if isinstance(version, str) and not {"/", "@"} & set(version):
+            name = ModelRef.parse(version).model
+            if champion := self._models.find(f"{name}@champion"):
+                return champion
+        return self._models.resolve(version)
+
+    def _approved(self, version: ModelVersion | str) -> Origin:
+        origin = self.origin(version)
+        found = origin.version
+        if found.approval is not Approval.APPROVED:
+            raise RefusedError(
+                f"{found.ref} is {found.approval}, so it is not written to be served elsewhere",
+                hint=f"Approve it first: nbprod models approve {found.ref} --note WHY.",
+            )
+        return origin
+
+    def _manifests(
+        self, version: ModelVersion | str, folder: Path | str, made: Callable[[Origin], Mapping[str, bytes]]
+    ) -> list[Path]:
+        files = made(self._approved(version))
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        return [write_file(target / name, content) for name, content in files.items()]
+
+    def __repr__(self) -> str:
+        return f"<Exports of {self._packages!r}>"
+
+
+def _write(files: Mapping[str, bytes], target: Path) -> Path:
+    """Write files into a new folder, whole or not at all."""
+    if target.exists() or target.is_symlink():
+        raise ConflictError(f"{target} exists already; nothing was changed", hint="Choose another name.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.part")
+    temporary.mkdir(mode=0o700)
+    try:
+        for name, content in files.items():
+            path = temporary / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        return publish_folder(temporary, target)
+    finally:
+        if temporary.exists():
+            shutil.rmtree(temporary, ignore_errors=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbprod.cli.output import put, say
+from nbprod.cli.output import AsJson, emit_one, put, say
 
 if TYPE_CHECKING:
     from nbprod.exports import Exports
@@ -71,6 +71,21 @@ def kserve(
     running = _running(image, replicas, most_replicas, cpu, memory, allow_host)
     for path in _exports().kserve(version, folder, running):
         put(path)
+
+
+@app.command()
+def onnx(
+    version: Ref,
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The .onnx file; its certificate goes beside it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write the model as one ONNX file for devices, held against the package on its reference."""
+    certificate = _exports().onnx(version, path)
+    if as_json:
+        emit_one(certificate, as_json=True)
+        return
+    put(path)
+    say(f"{certificate.sentence}.")
 
 
 def _running(

@@ -42,7 +42,7 @@ def lock(pins: Mapping[str, str], installed: Mapping[str, str], python: str) -> 
     missing = sorted(needed - versions.keys())
     if missing:
         raise EnvironmentProblem(
-            f"{', '.join(missing)} is installed neither here nor where the package was made, so no version can be pinned",
+            f"No version is known of {', '.join(missing)}: not installed here, nor where the package was made",
             hint="Install it here, or build the package again from its run: nbprod packages build RUN.",
         )
     return "".join(f"{name}=={versions[name]}\n" for name in sorted(needed))

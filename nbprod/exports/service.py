@@ -17,6 +17,7 @@ from nbprod.models import Models
 from nbprod.packages import Packages
 
 if TYPE_CHECKING:
+    from nbprod.exports.onnx import OnnxCertificate
     from nbprod.exports.pods import Running
 
 __all__ = ["Exports"]
@@ -83,6 +84,34 @@ class Exports:
         from nbprod.exports.kserve import manifest_files  # delayed: only needed here
 
         return self._manifests(version, folder, lambda origin: manifest_files(origin, running))
+
+    def onnx(self, version: ModelVersion | str, path: Path | str) -> OnnxCertificate:
+        """Write a version as an ONNX file, and its certificate as JSON beside it.
+
+        Parameters
+        ----------
+        version
+            As of `docker`; it need not be approved.
+        path
+            The file, ``electricity.onnx`` say; an older one is replaced. The certificate has the same name with the
+            suffix ``.certificate.json``.
+
+        Raises
+        ------
+        RefusedError
+            The model has no form in ONNX, or that form answers otherwise too often; nothing was written.
+        EnvironmentProblem
+            The extra ``onnx`` is not installed.
+        """
+        from nbprod.exports.onnx import convert  # delayed: pandas, and an extra
+
+        origin = self.origin(version)
+        content, certificate = convert(origin, self._packages.load(origin.version.package))
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_file(target, content)
+        write_file(target.with_suffix(".certificate.json"), certificate.to_json())
+        return certificate
 
     def origin(self, version: ModelVersion | str) -> Origin:
         """A version with its verified package.

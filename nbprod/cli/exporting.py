@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbprod.cli.output import AsJson, emit_one, put, say
+from nbprod.cli.output import AsJson, emit, emit_one, put, say
 
 if TYPE_CHECKING:
     from nbprod.exports import Exports
@@ -71,6 +71,26 @@ def kserve(
     running = _running(image, replicas, most_replicas, cpu, memory, allow_host)
     for path in _exports().kserve(version, folder, running):
         put(path)
+
+
+@app.command()
+def mlflow(
+    version: Ref,
+    to: Annotated[str, typer.Option("--to", metavar="URI", help="The server: http://127.0.0.1:5000.")],
+    experiment: Annotated[str | None, typer.Option("--experiment", help="By default named as the model.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every version of the model, oldest first.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write run, notebook, model, version and aliases to an MLflow server; what is there already stays."""
+    exports = _exports()
+    if every:
+        made = exports.mlflow_all(version, to, experiment=experiment)
+    else:
+        made = [exports.mlflow(version, to, experiment=experiment)]
+    emit(made, ["version", "model", "number", "aliases", "run_id", "created"], as_json=as_json)
+    for one in made:
+        if one.skipped:
+            say(f"MLflow keeps the name {', '.join(one.skipped)} for itself; {one.version} has not got it there.")
 
 
 @app.command()

@@ -17,6 +17,7 @@ from nbprod.models import Models
 from nbprod.packages import Packages
 
 if TYPE_CHECKING:
+    from nbprod.exports.mlflow import MlflowExport
     from nbprod.exports.onnx import OnnxCertificate
     from nbprod.exports.pods import Running
 
@@ -112,6 +113,36 @@ class Exports:
         write_file(target, content)
         write_file(target.with_suffix(".certificate.json"), certificate.to_json())
         return certificate
+
+    def mlflow(self, version: ModelVersion | str, to: str, *, experiment: str | None = None) -> MlflowExport:
+        """Write a version with its run, notebook and aliases to an MLflow server; repeated, it duplicates nothing.
+
+        Parameters
+        ----------
+        version
+            As of `docker`; it need not be approved, its approval is a tag.
+        to
+            Tracking URI: ``http://127.0.0.1:5000``.
+        experiment
+            Its name; by default the model's.
+
+        Raises
+        ------
+        StoreError
+            The server cannot be reached, or refuses.
+        EnvironmentProblem
+            The extra ``mlflow`` is not installed.
+        """
+        from nbprod.exports.mlflow import push  # delayed: only needed here
+
+        origin = self.origin(version)
+        known = {alias.name for alias in self._models.aliases(origin.version.model)}
+        return push(origin, to, known_aliases=known, experiment=experiment)
+
+    def mlflow_all(self, model: str, to: str, *, experiment: str | None = None) -> list[MlflowExport]:
+        """Write every version of a model, oldest first, so that they are numbered alike where the server has none."""
+        versions = reversed(self._models.list(model, limit=None))
+        return [self.mlflow(version, to, experiment=experiment) for version in versions]
 
     def origin(self, version: ModelVersion | str) -> Origin:
         """A version with its verified package.

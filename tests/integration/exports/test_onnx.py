@@ -105,6 +105,7 @@ def test_moments_are_refused_by_name(exports, register, gaps, tmp_path):
         exports.onnx(version, tmp_path / "model.onnx")
 
 
+@pytest.mark.filterwarnings("ignore:Skipping features without any observed values")
 def test_a_column_that_was_empty_when_it_was_learned_is_left_out_there_too(exports, register, gaps, tmp_path):
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression

@@ -218,11 +218,11 @@ class Workspace:
             return Resolved(str(folder), folder.name)
         from nbprod.datasets import open_dataset  # delayed: pandas and pyarrow
 
-        place = self._data_place(str(value))
+        place = self.locate_data(str(value))
         dataset = open_dataset(place)
         return Resolved(place, dataset.fingerprint, tuple(dataset.schema.names), dataset.read_as)
 
-    def _data_place(self, name: str) -> str:
+    def locate_data(self, name: str) -> str:
         """The path or URL of a registered data set; a path or URL is taken as it is."""
         known = self.settings.tables["data"]
         if name in known:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nbprod.exports import Exports
     from nbprod.exports.pods import Running
 
-__all__ = ["app"]
+__all__ = ["app", "import_model"]
 
 app = typer.Typer(help="Write a version for Docker, Kubernetes, KServe, MLflow or a device.", no_args_is_help=True)
 
@@ -106,6 +106,31 @@ def onnx(
         return
     put(path)
     say(f"{certificate.sentence}.")
+
+
+def import_model(
+    path: Annotated[Path, typer.Argument(help="An MLflow model directory, an .onnx file, a .joblib or .pkl.")],
+    example: Annotated[str, typer.Option("--example", help="Rows it was not trained on: CSV, Parquet, a data set.")],
+    target: Annotated[str, typer.Option("--target", help="The example's column of true values.")],
+    model: Annotated[str, typer.Option("--model", help="Name of the model it becomes a version of.")],
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help="Run the code in a pickle, once; what is sealed holds none.")
+    ] = False,
+    note: Annotated[str, typer.Option("--note", help="Why, in a sentence; it is kept.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Seal a model made elsewhere, register it, and bless it in a fresh process."""
+    from nbprod.domain.names import check_name
+    from nbprod.workspace import open_workspace  # opens the ledger: SQLAlchemy takes a quarter of a second
+
+    check_name(model, "model")
+    workspace = open_workspace()
+    package = workspace.packages.import_model(
+        path, example=workspace.locate_data(example), target=target, allow_pickle=allow_pickle
+    )
+    version = workspace.models.bless(workspace.models.register(package, model=model, note=note))
+    emit_one(version, as_json=as_json)
+    say(f"{version.ref} is {version.approval}. Next: nbprod models approve {version.ref} --note WHY")
 
 
 def _running(

@@ -20,6 +20,7 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Register, approve, promote, roll back and explain models.", no_args_is_help=True)
 app.add_typer(exporting.app, name="export")
+app.command("import")(exporting.import_model)
 
 Ref = Annotated[str, typer.Argument(metavar="VERSION", help="electricity/2 or electricity@champion.")]
 Model = Annotated[str, typer.Argument(help="Name of the model.")]

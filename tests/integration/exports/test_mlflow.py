@@ -188,7 +188,7 @@ def test_every_version_of_a_model_is_written_oldest_first(exports, champions, se
 def test_a_server_that_is_not_there_is_told_in_seconds(exports, champions):
     start = time.monotonic()
 
-    with pytest.raises(StoreError, match="No MLflow server can be reached at http://127.0.0.1:9"):
+    with pytest.raises(StoreError, match=r"can be reached at http://127\.0\.0\.1:9: "):
         exports.mlflow(champions[0], "http://me:secret@127.0.0.1:9")
     with pytest.raises(NotFoundError, match="no address"):
         exports.mlflow(champions[0], "mlruns")

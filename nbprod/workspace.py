@@ -21,6 +21,7 @@ from nbprod.domain.names import nearest
 from nbprod.domain.parameter import Parameter
 from nbprod.errors import NotFoundError
 from nbprod.evaluations import Evaluations
+from nbprod.exports import Exports
 from nbprod.lake import Lake
 from nbprod.models import Models
 from nbprod.monitors import Alerts, Monitors, Target, notifiers_of
@@ -125,6 +126,11 @@ class Workspace:
     def models(self) -> Models:
         """Registered models, versions, aliases, and their history."""
         return Models(self.store, self.lake, gate_policy=self.evaluations.gates_say, bless=self.packages.bless)
+
+    @cached_property
+    def exports(self) -> Exports:
+        """Versions written to run elsewhere."""
+        return Exports(self.models, self.packages)
 
     @cached_property
     def evaluations(self) -> Evaluations:
@@ -241,7 +247,7 @@ class Workspace:
         from nbprod.datasets import open_dataset  # delayed: pandas and pyarrow
         from nbprod.datasets.many import is_pattern, tables_at
 
-        place = self._data_place(str(value))
+        place = self.locate_data(str(value))
         if is_pattern(place) and (names := tables_at(split_format(place)[0])):
             form = place.removeprefix(split_format(place)[0])
             several = [open_dataset(name + form) for name in names]
@@ -250,7 +256,7 @@ class Workspace:
         dataset = open_dataset(place)
         return Resolved(place, dataset.fingerprint, tuple(dataset.schema.names), dataset.read_as)
 
-    def _data_place(self, name: str) -> str:
+    def locate_data(self, name: str) -> str:
         """The path or URL of a registered data set; a path or URL is taken as it is."""
         known = self.settings.tables["data"]
         if name in known:

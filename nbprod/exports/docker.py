@@ -30,8 +30,8 @@ DOCKERFILE = """\
 #   docker build --tag {tag} .
 #   docker run --read-only --tmpfs /tmp --volume {volume}:{workspace} --publish 127.0.0.1:{port}:{port} \\
 #     --volume ./token:{token}:ro {tag}
-# The file token holds a bearer token that clients send, at least 32 characters; without it only the container itself
-# is answered.
+# The file token holds the bearer token that clients send (nbprod tokens create NAME); without one the server refuses
+# to be reached from outside of the container.
 ARG BASE=python:{python}-slim
 FROM ${{BASE}}
 LABEL org.opencontainers.image.title={title} org.opencontainers.image.version={version} nbprod.package={digest}

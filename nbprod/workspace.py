@@ -6,6 +6,8 @@ import os
 import re
 from dataclasses import replace
 from functools import cached_property, partial
+from glob import glob
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -237,8 +239,14 @@ class Workspace:
             folder = self._package_folder(str(value))
             return Resolved(str(folder), folder.name)
         from nbprod.datasets import open_dataset  # delayed: pandas and pyarrow
+        from nbprod.datasets.many import is_pattern, tables_at
 
         place = self._data_place(str(value))
+        if is_pattern(place) and (names := tables_at(split_format(place)[0])):
+            form = place.removeprefix(split_format(place)[0])
+            several = [open_dataset(name + form) for name in names]
+            marks = sha256("".join(one.fingerprint for one in several).encode()).hexdigest()
+            return Resolved(place, f"{len(several)}-files:{marks}", tuple(several[0].schema.names))
         dataset = open_dataset(place)
         return Resolved(place, dataset.fingerprint, tuple(dataset.schema.names), dataset.read_as)
 
@@ -248,9 +256,9 @@ class Workspace:
         if name in known:
             return self._registered(name)
         place, form = split_format(name)
-        if "://" in place or Path(place).expanduser().exists():
+        if "://" in place or Path(place).expanduser().exists() or _matches(Path.cwd(), place):
             return (place if "://" in place else str(Path(place).expanduser().resolve())) + form.fragment
-        if (self.folder / place).exists():
+        if (self.folder / place).exists() or _matches(self.folder, place):
             return f"{self.folder / place}{form.fragment}"
         raise NotFoundError(
             f"There is no data set, file or folder {name!r}",
@@ -308,6 +316,11 @@ class Workspace:
                 ("open alerts", len(self.alerts.list(status=AlertStatus.OPEN, limit=None)) or None),
             ],
         )
+
+
+def _matches(folder: Path, pattern: str) -> bool:
+    """Whether a pattern stands for at least one file."""
+    return any(sign in pattern for sign in "*?[") and bool(glob(str(folder / pattern)))  # noqa: PTH207 — an absolute pattern too
 
 
 def finalize_run(folder: Path) -> None:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nbprod.scoring.batch import score
+    from nbprod.scoring.showing import shown
     from nbprod.scoring.summary import ScoreSummary
 
-__all__ = ["ScoreSummary", "score"]
+__all__ = ["ScoreSummary", "score", "shown"]
 
-_HOMES = {"ScoreSummary": "summary", "score": "batch"}
+_HOMES = {"ScoreSummary": "summary", "score": "batch", "shown": "showing"}
 
 
 def __getattr__(name: str) -> Any:

@@ -15,8 +15,9 @@ from nbprod.clock import format_utc, now
 from nbprod.domain.names import nearest
 from nbprod.domain.schema import Schema
 from nbprod.errors import ConflictError, DataError, EnvironmentProblem, PackageError, SchemaError, SettingsError
-from nbprod.executors.workers import open_workers
+from nbprod.executors.opening import open_workers
 from nbprod.packages.sealing import verify_folder
+from nbprod.scoring.checking import misfits
 from nbprod.scoring.job import Done, Job, Tally, job_key, output_schema
 from nbprod.scoring.pieces import InputFile, Piece, open_inputs
 from nbprod.scoring.places import Place
@@ -187,8 +188,12 @@ def _check_columns(
             hint = next(
                 (one for one in hints if one.startswith("Did you mean")), f"Columns found: {', '.join(names)}."
             )
+            wrong = [] if file.from_text else misfits(file.schema, schema)
+            told = [f"{name} is missing" for name in missing] + [f"{name} {what}" for name, what in wrong]
             raise SchemaError(
-                f"{file.name} does not match the model: {', '.join(missing)} is missing", columns=missing, hint=hint
+                f"{file.name} does not match the model: {'; '.join(told)}",
+                columns=[*missing, *(name for name, _ in wrong)],
+                hint=hint,
             )
         for name in (*keep, *other):
             if name not in names:

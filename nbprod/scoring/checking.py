@@ -22,7 +22,7 @@ from nbprod.compiled.moments import zone_of
 from nbprod.domain.row_problem import RowProblem
 from nbprod.domain.schema import Column, ColumnKind, Schema
 
-__all__ = ["CheckedTable", "TableChecker", "is_text"]
+__all__ = ["CheckedTable", "TableChecker", "is_text", "misfits"]
 
 NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 MOST_WHOLE = 2.0**63
@@ -143,6 +143,22 @@ def is_text(column: Column) -> bool:
     if column.kind is ColumnKind.CATEGORY:
         return all(isinstance(value, str) for value in column.categories)
     return column.kind is ColumnKind.TEXT
+
+
+def misfits(given: pa.Schema, schema: Schema) -> list[tuple[str, str]]:
+    """Columns whose type can never be what the model takes, with what they hold in words."""
+    found = []
+    for column in schema.columns:
+        if column.name not in given.names:
+            continue
+        kind = given.field(column.name).type
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        textual = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        if is_text(column) and not textual and not pa.types.is_null(kind):
+            found.append((column.name, f"holds {kind}, and the model takes text"))
+        elif column.is_numeric and textual:
+            found.append((column.name, "holds text, and the model takes numbers"))
+    return found
 
 
 def _rows_of(table: pa.Table, places: np.ndarray) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ def check_workers(workers: Workers, job: Job, inputs: list[str]) -> None:
         if problem:
             raise EnvironmentProblem(
                 f"The Dask worker at {address} cannot score this: {problem}",
-                hint="Workers need the same environment, and package, input and output on storage that all can reach.",
+                hint="Workers need this environment, and package, input and output on storage that all can reach.",
             )
 
 

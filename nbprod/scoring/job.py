@@ -16,8 +16,9 @@ from nbprod.domain.row_problem import RowProblem
 from nbprod.domain.schema import Schema
 from nbprod.errors import DataError
 
-__all__ = ["REJECTS", "Done", "Job", "output_schema"]
+__all__ = ["LOG_TIME", "REJECTS", "Done", "Job", "output_schema"]
 
+LOG_TIME = "event time of the prediction"  #: among the inputs kept for a deployment
 REJECTS = pa.schema(
     [
         ("file", pa.string()),

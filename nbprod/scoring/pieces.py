@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,7 +15,8 @@ import pyarrow.parquet as pq
 
 from nbprod.datasets import Dataset, open_dataset
 from nbprod.datasets.examples import shipped
-from nbprod.domain.csv_format import split_format
+from nbprod.datasets.many import tables_at
+from nbprod.domain.csv_format import CSV_ENDINGS, split_format
 from nbprod.domain.schema import Schema
 from nbprod.errors import DataError
 from nbprod.scoring.checking import is_text
@@ -24,8 +24,6 @@ from nbprod.scoring.checking import is_text
 __all__ = ["InputFile", "Piece", "open_inputs"]
 
 PARQUET = (".parquet", ".pq", ".parq")
-TABLES = (*PARQUET, ".csv", ".tsv", ".csv.gz", ".tsv.gz")
-MAGIC = re.compile(r"[*?\[]")
 MARKS = ("size", "mtime", "LastModified", "ETag", "etag", "md5Hash", "crc32c")
 
 
@@ -143,46 +141,16 @@ def open_inputs(source: Any, schema: Schema) -> list[InputFile]:
     """
     if not isinstance(source, str | PathLike):
         return [_of_dataset(open_dataset(source), schema, mark=None)]
-    location, said = split_format(fspath(source))
+    location, _ = split_format(fspath(source))
+    said = fspath(source).removeprefix(location)  # how CSV is to be read
     location = shipped(location) or location
-    try:
-        system, path = fsspec.core.url_to_fs(location)
-        if MAGIC.search(path) and not system.exists(path):
-            found = sorted(name for name in system.glob(path) if not system.isdir(name))
-            if not found:
-                raise DataError(f"no file matches {location}", hint="Put the pattern in quotation marks.")
-        elif system.isdir(path) and not system.exists(f"{path.rstrip('/')}/_delta_log"):
-            found = _files_in(system, path)
-        else:
-            found = []
-    except (ImportError, OSError, ValueError) as error:
-        raise DataError(
-            f"{location} cannot be opened: {error}", hint="Check the path and the access to it."
-        ) from error
-    suffix = fspath(source).removeprefix(split_format(fspath(source))[0])
-    if not found:
-        return [_of_location(location, suffix if said else "", schema)]
-    names = [name if "file" in _protocols(system) else system.unstrip_protocol(name) for name in found]
-    return [_of_location(name, suffix if said else "", schema) for name in names]
-
-
-def _files_in(system: Any, path: str) -> list[str]:
-    """The tables in a folder; none where it is one partitioned table."""
-    root = path.rstrip("/")
-    found = []
-    for name in sorted(system.find(root)):
-        inside = name[len(root) :].strip("/").split("/")
-        if any("=" in part for part in inside[:-1]):
-            return []
-        if name.lower().endswith(TABLES) and not any(part.startswith(("_", ".")) for part in inside):
-            found.append(name)
-    return found
+    return [_of_location(name, said, schema) for name in tables_at(location) or [location]]
 
 
 def _of_location(location: str, said: str, schema: Schema) -> InputFile:
     system, path = fsspec.core.url_to_fs(location)
     if not path.lower().endswith(PARQUET) or system.isdir(path):
-        dataset = open_dataset(location + said, allow_empty=True)
+        dataset = open_dataset(location + (said if path.lower().endswith(CSV_ENDINGS) else ""), allow_empty=True)
         return _of_dataset(dataset, schema, mark=_mark(system, path))
     try:
         if not system.exists(path):
@@ -224,10 +192,6 @@ def _mark(system: Any, path: str) -> str:
             + b"\n"
         )
     return said.hexdigest()
-
-
-def _protocols(system: Any) -> tuple[str, ...]:
-    return (system.protocol,) if isinstance(system.protocol, str) else tuple(system.protocol)
 
 
 def _rebatched(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:

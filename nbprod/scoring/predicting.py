@@ -21,7 +21,7 @@ from nbprod.errors import DataError, PackageError, SchemaError
 from nbprod.packages.sealing import Sealed, verify_folder
 from nbprod.scoring.checking import CheckedTable, TableChecker
 from nbprod.scoring.ids import job_ids
-from nbprod.scoring.job import REJECTS, Done, Job
+from nbprod.scoring.job import LOG_TIME, REJECTS, Done, Job
 from nbprod.scoring.pieces import Piece
 from nbprod.scoring.places import Place
 from nbprod.scoring.reading import rows_of
@@ -147,9 +147,9 @@ def score_piece(task: tuple[Job, Piece]) -> Done:
         (work / part_name(REJECTED, piece.number)).write(_parquet(_rejects(checked.problems, piece.file)))
     if job.is_logged and len(ids):
         inputs = {name: rows.column(name) for name in job.log}
-        if job.time:
-            inputs[f"\0{job.time}"] = rows.column(job.time)
-        (work / part_name(INPUTS, piece.number)).write(_parquet(pa.table({"prediction_id": ids, **inputs})))
+        at = pa.array([job.begun_at] * len(ids), pa.timestamp("us", "UTC"))
+        inputs[LOG_TIME] = rows.column(job.time) if job.time else at
+        (work / part_name(INPUTS, piece.number)).write(_parquet(pa.table(inputs)))
     done = Done(
         number=piece.number,
         rows=piece.rows,

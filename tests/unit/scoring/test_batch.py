@@ -73,7 +73,7 @@ def test_a_wrong_row_far_down_is_named_and_nothing_is_written(package, source, t
     frame.loc[700, "place"] = None
     frame.to_parquet(source, index=False)
     out = tmp_path / "out" / "out.parquet"
-    message = r"In rows 600 to 799 of .*rows.parquet, 1 rows .*\n  row 700, place: null; expected text$"
+    message = r"In rows 600 to 799 of .*rows.parquet, 1 rows .*\n  row 700, place: null; expected text"
     with pytest.raises(SchemaError, match=message) as caught:
         score(package.folder, source, out, version="demand/2", batch_rows=200)
     assert caught.value.columns == ("place",)

@@ -7,23 +7,6 @@ import pytest
 
 from nbprod.errors import DataError, PackageError, SchemaError
 from nbprod.scoring import score
-from tests.unit.packages.conftest import built, fitted, make_rows, saved, shared_packages, shared_store
-
-__all__ = ["built", "fitted", "saved", "shared_packages", "shared_store"]
-
-
-@pytest.fixture
-def package(built):
-    return built()
-
-
-@pytest.fixture
-def source(tmp_path):
-    """A file with a key and a column the model does not take."""
-    frame = make_rows(1000, seed=21).assign(key=np.arange(1000), other="x")
-    path = tmp_path / "rows.parquet"
-    frame.to_parquet(path, index=False)
-    return path
 
 
 @pytest.mark.parametrize("batch_rows", [128, 333, 1000, 100_000])

@@ -9,9 +9,10 @@ import pandas as pd
 import psutil
 import pytest
 
+from tests.unit.conftest import empty_ledger
 from tests.unit.packages.conftest import built, fitted, make_rows, saved, shared_packages, shared_store
 
-__all__ = ["built", "fitted", "saved", "shared_packages", "shared_store"]
+__all__ = ["built", "empty_ledger", "fitted", "saved", "shared_packages", "shared_store"]
 
 ROWS = 20_000
 SCRIPT = """

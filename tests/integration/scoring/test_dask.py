@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -56,7 +55,8 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(cluster, package, sou
         job.wait_for(5, process)
         assert process.poll() is None
         workers[0].kill()
-        assert process.wait(timeout=120) == 0, process.stderr.read()
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
     finally:
         job.end()
     is_whole(job.output)
@@ -64,7 +64,7 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(cluster, package, sou
 
 def test_what_the_workers_cannot_see_is_refused(cluster, package, source, tmp_path):
     """Before a row is predicted: a package that is not there for them."""
-    address, workers = cluster
+    address, _ = cluster
     code = (
         "import sys\nfrom nbprod.scoring import cluster\nfrom nbprod.scoring.job import Job\n"
         "from nbprod.executors.opening import open_workers\nfrom nbprod.errors import EnvironmentProblem\n"
@@ -78,7 +78,6 @@ def test_what_the_workers_cannot_see_is_refused(cluster, package, source, tmp_pa
     words = [sys.executable, "-c", code, f"dask://{address}", str(tmp_path / "nowhere"), package.digest]
     done = subprocess.run(words, capture_output=True, text=True, timeout=100, check=True)
     assert "cannot score this: NotFoundError: There is no package folder" in done.stdout
-    assert time.monotonic()
 
 
 def test_a_scheduler_that_does_not_answer_is_named(package, source, tmp_path):

@@ -52,7 +52,8 @@ def test_two_at_once_are_refused(job):
     _, err = second.communicate(timeout=100)
     assert second.returncode == 1
     assert "another process writes p.parquet at this moment" in err
-    assert first.wait(timeout=100) == 0
+    _, err = first.communicate(timeout=100)
+    assert first.returncode == 0, err
 
 
 def test_a_killed_worker_ends_the_job_and_not_its_parts(job, is_whole):

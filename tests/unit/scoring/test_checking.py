@@ -1,6 +1,6 @@
 """Columns are checked by the contract of single rows."""
 
-import datetime
+import datetime as dt
 import math
 from decimal import Decimal
 
@@ -16,7 +16,7 @@ from nbprod.datasets.schema import infer_schema
 from nbprod.domain.schema import Column, ColumnKind, Schema
 from nbprod.scoring.checking import TableChecker
 
-MOMENT = datetime.datetime(2026, 11, 20, 9, 44, 13, 123456)
+MOMENT = dt.datetime(2026, 11, 20, 9, 44, 13, 123456)  # noqa: DTZ001 — of no zone on purpose
 COLUMNS = [
     Column(name="number", kind=ColumnKind.NUMBER, dtype="float64"),
     Column(name="gaps", kind=ColumnKind.NUMBER, dtype="float32", nullable=True),
@@ -74,7 +74,7 @@ def test_a_table_is_taken_and_refused_as_its_rows_are_one_by_one(table, first):
     for number, name in enumerate(SCHEMA.names):
         form = checked.columns[name]
         values = form.tolist() if isinstance(form, np.ndarray) else form.to_pylist()
-        expected = [alone[row].values[number] for row in taken]
+        expected = [alone[row].values[number] for row in taken]  # noqa: PD011 — no frame
         assert all(map(same, values, expected)), (name, values, expected)
     unseen = [name for row in taken for name in alone[row].unseen]
     for name in {*unseen, *checked.unseen}:

@@ -1,5 +1,7 @@
 """What goes in and out of a batch job: formats, many files, URLs, rejected rows."""
 
+from itertools import pairwise
+
 import fsspec
 import numpy as np
 import pandas as pd
@@ -42,7 +44,7 @@ def test_many_files_are_one_input(package, rows, expected, tmp_path, kind):
     folder = tmp_path / "in"
     folder.mkdir()
     cuts = [0, 130, 131, 700, 1000]
-    for number, (start, end) in enumerate(zip(cuts, cuts[1:], strict=False)):
+    for number, (start, end) in enumerate(pairwise(cuts)):
         part = rows[start:end]
         if kind == "csv folder":
             part.to_csv(folder / f"{number}.csv", index=False)

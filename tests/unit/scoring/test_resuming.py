@@ -13,14 +13,14 @@ from nbprod.scoring.logging import Logged
 from nbprod.scoring.progress import Rate
 
 
-class Gone(Exception):
+class GoneError(Exception):
     """The process ends here."""
 
 
 def ending_after(rows):
     def progress(done, total):
         if done >= rows:
-            raise Gone
+            raise GoneError
 
     return progress
 
@@ -30,7 +30,7 @@ def begun(package, source, tmp_path):
     """The arguments of a job that ended after about 400 of 1000 rows."""
     job = {"package_folder": package.folder, "source": source, "output": tmp_path / "out" / "p.parquet"}
     job |= {"version": "demand/2", "batch_rows": 100, "keep": ["key"]}
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         score(**job, progress=ending_after(400))
     return job
 
@@ -112,11 +112,11 @@ def test_predictions_are_kept_once_wherever_keeping_ended(package, source, rows,
         logged = Logged(str(output))
         for number, core, inputs in logged.parts():
             if number > most:
-                raise Gone
+                raise GoneError
             table.append(core, inputs, private=(), transaction=Transaction(name=logged.mark, number=number))
 
     for most in (3, 3, 7):
-        with pytest.raises(Gone):
+        with pytest.raises(GoneError):
             keep(most)
     keep(10)
     kept = pd.concat(batch.to_pandas() for batch in table.window().batches())

@@ -17,6 +17,7 @@ from nbprod.domain.schema import Schema
 from nbprod.errors import ConflictError, DataError, EnvironmentProblem, PackageError, SchemaError, SettingsError
 from nbprod.executors.opening import open_workers
 from nbprod.packages.sealing import verify_folder
+from nbprod.recording.context import trusted_names
 from nbprod.scoring.checking import misfits
 from nbprod.scoring.job import Done, Job, Tally, job_key, output_schema
 from nbprod.scoring.pieces import InputFile, Piece, open_inputs
@@ -142,7 +143,7 @@ def score(
             key=key, begun_at=begun_at, package=str(Path(sealed.folder).absolute()), digest=sealed.digest,
             version=version, keep=tuple(keep), refuse=rejects == "refuse", refuse_unseen=unseen == "refuse",
             log=tuple(log or ()), time=log_time, is_logged=log is not None, work=work.place.url, schema=shape,
-            trusted=tuple(trusted),
+            trusted=tuple(dict.fromkeys([*trusted, *trusted_names()])),
         )  # fmt: skip
         tally, where = _score(job, files, work, batch_rows, schema, on=on, workers=workers, progress=progress)
         rejected = rejects_of(target, form)

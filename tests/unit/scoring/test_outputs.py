@@ -86,7 +86,7 @@ def test_urls_go_in_and_out(package, rows, expected):
 @pytest.fixture
 def spoiled(rows, tmp_path):
     """Rows of which three are wrong, one of them twice."""
-    rows["holiday"] = rows["holiday"].astype(object)
+    rows = rows.assign(holiday=rows["holiday"].astype(object))
     rows.loc[17, "load"] = np.inf
     rows.loc[650, ["place", "hour"]] = None
     rows.loc[651, "holiday"] = None
@@ -101,7 +101,8 @@ def test_rejected_rows_are_told_beside_the_output(package, spoiled, expected, tm
     summary = score(
         package.folder, spoiled, tmp_path / name, version="demand/2", batch_rows=300, keep=["key"], rejects="collect"
     )
-    made, told = read(tmp_path / name), read(tmp_path / beside)
+    made = read(tmp_path / name)
+    told = pd.read_csv(tmp_path / beside, keep_default_na=False) if ".csv" in beside else read(tmp_path / beside)
     wrong = [17, 650, 651]
     good = [row for row in range(1000) if row not in wrong]
     assert made["key"].tolist() == good
@@ -126,6 +127,7 @@ def test_rejects_of_an_older_job_do_not_stay(package, spoiled, source, tmp_path)
 
 def test_unseen_categories_are_counted_or_refused(package, rows, tmp_path):
     """By policy; a refused one is told like every other problem."""
+    rows = rows.copy()
     rows.loc[[3, 4], "place"] = "moon"
     rows.loc[4, "kind"] = np.nan
     rows["kind"] = rows["kind"].astype(str).where(rows["kind"].notna(), "z")
@@ -142,7 +144,7 @@ def test_unseen_categories_are_counted_or_refused(package, rows, tmp_path):
 
 def test_one_bad_cell_does_not_make_a_csv_column_text(package, rows, expected, tmp_path):
     """And text that looks like numbers stays the text it is."""
-    rows["hour"] = rows["hour"].astype(str)
+    rows = rows.assign(hour=rows["hour"].astype(str))
     rows.loc[500, "hour"] = "noon"
     rows.to_csv(tmp_path / "rows.csv", index=False)
     summary = score(

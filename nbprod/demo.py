@@ -58,14 +58,14 @@ class DemoStep:
     seconds: float
 
 
-def run_demo(folder: Path | str, say: Callable[[DemoStep], None]) -> str:
+def run_demo(folder: Path | str, on_step: Callable[[DemoStep], None]) -> str:
     """Walk the road in a workspace.
 
     Parameters
     ----------
     folder
         Made if it does not exist; a workspace the demo made before is gone on with.
-    say
+    on_step
         Called after each step, at once for those that were done before.
 
     Returns
@@ -85,7 +85,7 @@ def run_demo(folder: Path | str, say: Callable[[DemoStep], None]) -> str:
         write_file(folder / ".nbprod" / "demo.json", "[]")
     demo = Demo(open_workspace(folder))
     for step in demo.walk():
-        say(step)
+        on_step(step)
     return (folder / "site" / "index.html").as_uri()
 
 
@@ -151,8 +151,8 @@ class Demo:
         versions = [self.ws.models.register(package, model=MODEL) for package in made]
         at_once(self.ws.models.bless, versions)
         scores = zip(versions, (run.metrics["roc_auc"] for run in runs), strict=True)
-        told = ", ".join(f"{version} {score:.3f}" for version, score in scores)
-        return f"trained {', '.join(CANDIDATES)} on 1996: ROC AUC on held-out weeks {told}", _report(runs[-1])
+        summary = ", ".join(f"{version} {score:.3f}" for version, score in scores)
+        return f"trained {', '.join(CANDIDATES)} on 1996: ROC AUC on held-out weeks {summary}", _report(runs[-1])
 
     def first_champion(self) -> tuple[str, Path]:
         """Hold all three against the gates on January, which none has seen; the best becomes champion."""
@@ -163,10 +163,10 @@ class Demo:
         best = max(scores, key=lambda version: scores[version])
         self.ws.models.approve(best, note="best of three in January", evidence=[judged[best].run_id])
         self.ws.models.promote(best, expect=None, reason="best of three", evidence=[judged[best].run_id])
-        told = ", ".join(
+        summary = ", ".join(
             f"{version} {score:.3f}" for version, score in sorted(scores.items(), key=lambda one: -one[1])
         )
-        return f"accuracy in January: {told}; {best} is champion", self.page(judged[best])
+        return f"accuracy in January: {summary}; {best} is champion", self.page(judged[best])
 
     def deploy(self) -> tuple[str, Path]:
         """Put the champion to use, whoever it is."""

@@ -41,7 +41,7 @@ def examine(folder: Path | str | None = None) -> list[Finding]:
     folder
         A workspace; by default the one around the current folder, if there is one.
     """
-    looks: tuple[Callable[[], Iterator[Finding]], ...] = (
+    checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         _python,
         _versions,
         _evidently,
@@ -49,17 +49,18 @@ def examine(folder: Path | str | None = None) -> list[Finding]:
         _sqlite,
         lambda: _workspace(folder),
     )
-    return [finding for look in looks for finding in look()]
+    return [finding for check in checks for finding in check()]
+
+
+def _finding(name: str, sentence: str, *, is_fine: bool, mend: str = "") -> Finding:
+    """A finding; how to mend it is told only of what is not fine."""
+    return Finding(name=name, is_fine=is_fine, sentence=sentence, mend="" if is_fine else mend)
 
 
 def _python() -> Iterator[Finding]:
     fine = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    yield Finding(
-        name="python",
-        is_fine=fine,
-        sentence=f"Python {sys.version.split()[0]} at {sys.executable}",
-        mend="" if fine else "Make the environment with Python 3.11, 3.12 or 3.13.",
-    )
+    sentence = f"Python {sys.version.split()[0]} at {sys.executable}"
+    yield _finding("python", sentence, is_fine=fine, mend="Make the environment with Python 3.11, 3.12 or 3.13.")
 
 
 def _versions() -> Iterator[Finding]:
@@ -67,67 +68,39 @@ def _versions() -> Iterator[Finding]:
         try:
             text = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            yield Finding(name=name, is_fine=False, sentence=f"{name} is not installed", mend=f"pip install {name}")
+            yield _finding(name, f"{name} is not installed", is_fine=False, mend=f"pip install {name}")
             continue
         numbers = tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
         fine = numbers < limit
-        yield Finding(
-            name=name,
-            is_fine=fine,
-            sentence=f"{name} {text}" + ("" if fine else f": {why}"),
-            mend="" if fine else mend,
-        )
+        yield _finding(name, f"{name} {text}" + ("" if fine else f": {why}"), is_fine=fine, mend=mend)
 
 
 def _evidently() -> Iterator[Finding]:
     # in a process of its own: the import takes seconds and 170 MB, and a broken one must not end this one
-    tried = subprocess.run(
-        [
-            sys.executable,
-            "-W",
-            "ignore",
-            "-c",
-            "from evidently import Report; from evidently.presets import DataDriftPreset",
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    code = "from evidently import Report; from evidently.presets import DataDriftPreset"
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    tried = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603 — our own interpreter
+    fine = tried.returncode == 0
     last = tried.stderr.strip().splitlines()[-1:] or ["no message"]
-    yield Finding(
-        name="evidently",
-        is_fine=tried.returncode == 0,
-        sentence="evidently can be imported" if tried.returncode == 0 else f"evidently cannot be imported: {last[0]}",
-        mend="" if tried.returncode == 0 else 'pip install "evidently>=0.7.20,<0.8" "pandas<3.1"',
-    )
+    sentence = "evidently can be imported" if fine else f"evidently cannot be imported: {last[0]}"
+    yield _finding("evidently", sentence, is_fine=fine, mend='pip install "evidently>=0.7.20,<0.8" "pandas<3.1"')
 
 
 def _kernel() -> Iterator[Finding]:
-    found = importlib.util.find_spec("ipykernel") is not None
-    yield Finding(
-        name="kernel",
-        is_fine=found,
-        sentence="ipykernel is installed: notebooks run with this interpreter"
-        if found
-        else "there is no ipykernel here",
-        mend="" if found else "pip install ipykernel",
-    )
+    fine = importlib.util.find_spec("ipykernel") is not None
+    sentence = "ipykernel is installed: notebooks run with this interpreter" if fine else "there is no ipykernel here"
+    yield _finding("kernel", sentence, is_fine=fine, mend="pip install ipykernel")
 
 
 def _sqlite() -> Iterator[Finding]:
     version = sqlite3.sqlite_version_info
-    old = version < (3, 51, 3)
-    yield Finding(
-        name="sqlite",
-        is_fine=version >= (3, 35, 0),
-        sentence=f"SQLite {sqlite3.sqlite_version}"
-        + (
+    sentence = f"SQLite {sqlite3.sqlite_version}"
+    if version < (3, 51, 3):
+        sentence += (
             ": several machines or many writers at once are safer on PostgreSQL (a WAL fault was mended in 3.51.3)"
-            if old
-            else ""
-        ),
-        mend="" if version >= (3, 35, 0) else "Use a Python built with SQLite 3.35 or newer.",
+        )
+    yield _finding(
+        "sqlite", sentence, is_fine=version >= (3, 35, 0), mend="Use a Python built with SQLite 3.35 or newer."
     )
 
 
@@ -138,16 +111,12 @@ def _workspace(folder: Path | str | None) -> Iterator[Finding]:
     except NbprodError as error:
         if folder is None and isinstance(error, LookupError):
             return
-        yield Finding(name="workspace", is_fine=False, sentence=error.message, mend=error.hint)
+        yield _finding("workspace", error.message, is_fine=False, mend=error.hint)
         return
     try:
         with tempfile.NamedTemporaryFile(dir=place) as file:
             file.write(json.dumps({"probe": 1}).encode())
-        yield Finding(name="workspace", is_fine=True, sentence=f"{settings.folder} can be written")
+        yield _finding("workspace", f"{settings.folder} can be written", is_fine=True)
     except OSError as error:
-        yield Finding(
-            name="workspace",
-            is_fine=False,
-            sentence=f"{place} cannot be written: {error.strerror}",
-            mend="Give yourself the right to write there, or make the workspace elsewhere.",
-        )
+        mend = "Give yourself the right to write there, or make the workspace elsewhere."
+        yield _finding("workspace", f"{place} cannot be written: {error.strerror}", is_fine=False, mend=mend)

@@ -52,13 +52,13 @@ class NbprodMagics(Magics):
                 case ["run", template, *given] if not any(_is_option(word) for word in [template, *given]):
                     self._run(template, [word for word in given if word != "-p"])
                 case ["watch", run]:
-                    self._watch(_filled(run, self.variables))
+                    self._watch(_with_variables(run, self.variables))
                 case ["cancel", run]:
-                    _command(["runs", "cancel", str(_filled(run, self.variables))])
+                    _run_command(["runs", "cancel", str(_with_variables(run, self.variables))])
                 case ["run", *given] if not {"-h", "--help", "--detach"} & set(given):  # with options of its own
-                    _command(["run", *(str(_filled(word, self.variables)) for word in given), "--detach"])
+                    _run_command(["run", *(str(_with_variables(word, self.variables)) for word in given), "--detach"])
                 case _:
-                    _command([str(_filled(word, self.variables)) for word in words])
+                    _run_command([str(_with_variables(word, self.variables)) for word in words])
         except NbprodError as error:
             hint = f"\n  {error.hint}" if error.hint else ""
             raise Refused(f"nbprod: {error.message}{hint}") from None
@@ -72,8 +72,8 @@ class NbprodMagics(Magics):
     def _run(self, template: str, given: list[str]) -> None:
         from nbprod.workspace import open_workspace  # opens the ledger
 
-        values = _assigned(given, self.variables)
-        name = str(_filled(template, self.variables))
+        values = _parameter_values(given, self.variables)
+        name = str(_with_variables(template, self.variables))
         self._watch(open_workspace().runs.start(name, values, detach=True, from_text=True))
 
     def _watch(self, run: Any) -> None:
@@ -107,14 +107,14 @@ def _split(line: str) -> list[str]:
         raise ParameterError(f"The line cannot be read: {error}", hint="Close every quotation mark.") from None
 
 
-def _assigned(texts: list[str], variables: Mapping[str, Any]) -> dict[str, Any]:
+def _parameter_values(texts: list[str], variables: Mapping[str, Any]) -> dict[str, Any]:
     """``NAME=VALUE`` texts as a mapping; a value that is one variable is that variable's value, of any type."""
     from nbprod.cli.run import assignments  # the command line, which a notebook without it need not load
 
-    return {name: _filled(text, variables) for name, text in assignments(texts).items()}
+    return {name: _with_variables(text, variables) for name, text in assignments(texts).items()}
 
 
-def _filled(text: str, variables: Mapping[str, Any]) -> Any:
+def _with_variables(text: str, variables: Mapping[str, Any]) -> Any:
     """The text with variables put in for ``{name}``.
 
     Raises
@@ -133,7 +133,7 @@ def _filled(text: str, variables: Mapping[str, Any]) -> Any:
     return VARIABLE.sub(lambda match: str(value(match[1])), text)
 
 
-def _command(words: list[str]) -> None:
+def _run_command(arguments: list[str]) -> None:
     """Carry out a command of the command line; what it says is printed in the cell.
 
     Raises
@@ -144,13 +144,13 @@ def _command(words: list[str]) -> None:
     from nbprod.cli.application import app  # the command line is loaded when it is used
 
     try:
-        code = app(args=words, prog_name="nbprod", standalone_mode=False)
+        code = app(args=arguments, prog_name="nbprod", standalone_mode=False)
     except Exception as error:
         if not hasattr(error, "format_message"):  # those of click, of which newer versions of typer have a copy
             raise
         raise Refused(f"nbprod: {visible(error.format_message())}") from None
     if isinstance(code, int) and code:
-        raise Refused(visible(f"nbprod {' '.join(words)} ended with {code}"))
+        raise Refused(visible(f"nbprod {' '.join(arguments)} ended with {code}"))
 
 
 def _complete(_magics: Any, event: Any) -> list[str]:

@@ -6,6 +6,8 @@ import os
 import re
 from dataclasses import replace
 from functools import cached_property, partial
+from glob import glob
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ from nbprod.domain.names import nearest
 from nbprod.domain.parameter import Parameter
 from nbprod.errors import NotFoundError
 from nbprod.evaluations import Evaluations
+from nbprod.exports import Exports
 from nbprod.lake import Lake
 from nbprod.models import Models
 from nbprod.monitors import Alerts, Monitors, Target, notifiers_of
@@ -126,6 +129,11 @@ class Workspace:
         return Models(self.store, self.lake, gate_policy=self.evaluations.gates_say, bless=self.packages.bless)
 
     @cached_property
+    def exports(self) -> Exports:
+        """Versions written to run elsewhere."""
+        return Exports(self.models, self.packages)
+
+    @cached_property
     def evaluations(self) -> Evaluations:
         """Versions held against the champion and the gates."""
         return Evaluations(
@@ -170,6 +178,7 @@ class Workspace:
             lake=self.lake.root,
             spools=self.home / "spools" / deployment,
             alarm=partial(self._alarm, deployment),
+            take_out=self._take_out,
         )
 
     @cached_property
@@ -243,20 +252,26 @@ class Workspace:
             folder = self._package_folder(str(value))
             return Resolved(str(folder), folder.name)
         from nbprod.datasets import open_dataset  # delayed: pandas and pyarrow
+        from nbprod.datasets.many import is_pattern, tables_at
 
-        place = self._data_place(str(value))
+        place = self.locate_data(str(value))
+        if is_pattern(place) and (names := tables_at(split_format(place)[0])):
+            form = place.removeprefix(split_format(place)[0])
+            several = [open_dataset(name + form) for name in names]
+            marks = sha256("".join(one.fingerprint for one in several).encode()).hexdigest()
+            return Resolved(place, f"{len(several)}-files:{marks}", tuple(several[0].schema.names))
         dataset = open_dataset(place)
         return Resolved(place, dataset.fingerprint, tuple(dataset.schema.names), dataset.read_as)
 
-    def _data_place(self, name: str) -> str:
+    def locate_data(self, name: str) -> str:
         """The path or URL of a registered data set; a path or URL is taken as it is."""
         known = self.settings.tables["data"]
         if name in known:
             return self._registered(name)
         place, form = split_format(name)
-        if "://" in place or Path(place).expanduser().exists():
+        if "://" in place or Path(place).expanduser().exists() or _matches(Path.cwd(), place):
             return (place if "://" in place else str(Path(place).expanduser().resolve())) + form.fragment
-        if (self.folder / place).exists():
+        if (self.folder / place).exists() or _matches(self.folder, place):
             return f"{self.folder / place}{form.fragment}"
         raise NotFoundError(
             f"There is no data set, file or folder {name!r}",
@@ -270,6 +285,10 @@ class Workspace:
             return source
         place, form = data_place(source, known[source])
         return (place if "://" in place else str(self.folder / place)) + form.fragment
+
+    def _take_out(self, rollout: str, why: str) -> None:
+        """What a server's guard saw: the candidate goes, and the ledger says so."""
+        self.rollouts.roll_back(rollout, note=why, actor="guard")
 
     def _alarm(self, deployment: str, check: str, subject: str, sentence: str) -> None:
         """Open an alert about a server, or resolve it where there is nothing to say."""
@@ -314,6 +333,11 @@ class Workspace:
                 ("open alerts", len(self.alerts.list(status=AlertStatus.OPEN, limit=None)) or None),
             ],
         )
+
+
+def _matches(folder: Path, pattern: str) -> bool:
+    """Whether a pattern stands for at least one file."""
+    return any(sign in pattern for sign in "*?[") and bool(glob(str(folder / pattern)))  # noqa: PTH207 — an absolute pattern too
 
 
 def finalize_run(folder: Path) -> None:

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from nbprod.adoption.reading import GIVEN, Code, Reading, called
-from nbprod.adoption.secrets import Found
+from nbprod.adoption.reading import PREDEFINED, Code, Reading, called
+from nbprod.adoption.secrets import SuspectedSecret
 from nbprod.domain.fault import NotebookFault
 from nbprod.notebook.canonical import HOME_PATH
 
@@ -35,23 +35,13 @@ SKLEARN_CHANCE = re.compile(
 
 
 def concerns(
-    reading: Reading, counts: Sequence[int | None], metadata: Any, secrets: Sequence[Found]
+    reading: Reading, counts: Sequence[int | None], metadata: Any, secrets: Sequence[SuspectedSecret]
 ) -> Iterator[NotebookFault]:
     """Every concern, in the order of the cells for each kind.
 
-    Parameters
-    ----------
-    counts
-        The execution counts of the code cells, before they were tidied away.
-    metadata
-        Of the notebook, as it was.
-    secrets
-        Found before; their values are not said.
+    The counts of the code cells and the notebook's metadata are those from before it was tidied. Values of secrets
+    are not said.
     """
-
-    def fault(cell: str, rule: str, sentence: str) -> NotebookFault:
-        return NotebookFault(file="", cell=cell, rule=rule, sentence=sentence)
-
     kernel = metadata.get("kernelspec", {}).get("name", "")
     if not kernel:
         yield fault("-", "kernel", "it names no kernel; python3 is written into it")
@@ -68,10 +58,10 @@ def concerns(
     hidden = [one.value for one in secrets]
     for cell in reading.cells:
         yield from (fault(cell.id, "path", sentence) for sentence in _paths(cell, hidden))
-    for cell_id, sentence in _chance(reading):
+    for cell_id, sentence in _unseeded_draws(reading):
         yield fault(cell_id, "randomness", sentence)
     for cell in reading.cells:
-        yield from (fault(cell.id, "interactive", sentence) for sentence in _own_lines(cell))
+        yield from (fault(cell.id, "interactive", sentence) for sentence in _ipython_lines(cell))
         if any(called(node) == "parse_args" and not node.args and not node.keywords for node in _calls(cell)):
             sentence = (
                 "parse_args() reads the command line of the kernel, which is not the notebook's; give it a list"
@@ -80,6 +70,11 @@ def concerns(
         for name in dict.fromkeys(called(node) for node in cell.nodes):
             if name in ASKS:
                 yield fault(cell.id, "interactive", f"{name}() waits for a person; in a job nobody answers")
+
+
+def fault(cell: str, rule: str, sentence: str) -> NotebookFault:
+    """A concern about a cell of the notebook that is read; its file is named later."""
+    return NotebookFault(file="", cell=cell, rule=rule, sentence=sentence)
 
 
 def _calls(cell: Code) -> Iterator[ast.Call]:
@@ -108,7 +103,7 @@ def _order(reading: Reading, counts: Sequence[int | None]) -> Iterator[tuple[str
 
 def _hidden(reading: Reading) -> Iterator[tuple[str, str]]:
     """Names that are read before anything in the notebook gives them a value."""
-    bound, said = set(GIVEN), set()
+    bound, reported = set(PREDEFINED), set()
     everything = {name for _, statement in reading.statements() for name in statement.binds}
     for cell in reading.cells:
         for statement in cell.statements:
@@ -117,9 +112,9 @@ def _hidden(reading: Reading) -> Iterator[tuple[str, str]]:
             unbound = statement.reads - (frozenset() if is_plain else statement.binds)
             missing = sorted((unbound - bound) | (statement.later - bound - everything))
             for name in missing:
-                if name in said:
+                if name in reported:
                     continue
-                said.add(name)
+                reported.add(name)
                 below = [where.id for where, one in reading.bindings(name) if one is not statement]
                 first = f"is first assigned below, in {below[0]}" if below else "is assigned nowhere before"
                 yield cell.id, f"{name} is used here and {first}"
@@ -137,10 +132,10 @@ def _paths(cell: Code, hidden: Sequence[str]) -> Iterator[str]:
             yield f"{text!r} is a path of one machine"
 
 
-def _chance(reading: Reading) -> Iterator[tuple[str, str]]:
+def _unseeded_draws(reading: Reading) -> Iterator[tuple[str, str]]:
     """Calls that draw by chance with no seed before them."""
     seeded: set[str] = set()
-    said: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str]] = set()
     for cell, call in reading.calls():
         path, name = reading.path_of(call.func), called(call)
         library = path.partition(".")[0]
@@ -156,8 +151,8 @@ def _chance(reading: Reading) -> Iterator[tuple[str, str]]:
             or (library == "torch" and name in {"rand", "randn", "randint", "randperm"} and "torch" not in seeded)
             or (_draws(path, name, library) and not {"random_state", None} & given and "numpy" not in seeded)
         )
-        if is_free and (cell.id, name) not in said:
-            said.add((cell.id, name))
+        if is_free and (cell.id, name) not in reported:
+            reported.add((cell.id, name))
             yield cell.id, f"{name} draws by chance without a seed: two runs differ"
 
 
@@ -167,9 +162,9 @@ def _draws(path: str, name: str, library: str) -> bool:
     )
 
 
-def _own_lines(cell: Code) -> Iterator[str]:
+def _ipython_lines(cell: Code) -> Iterator[str]:
     """IPython's own lines that do nothing good in a job; those that work there are not mentioned."""
-    for line in cell.own_lines:
+    for line in cell.ipython_lines:
         word = line.lstrip().split()[0] if line.split() else ""
         command = line[line.find("!") :] if "=" in line and "!" in line and not line.startswith(("!", "%")) else line
         if INSTALLS.match(command):
@@ -184,5 +179,5 @@ def _own_lines(cell: Code) -> Iterator[str]:
             yield f"{word} … runs a command that another machine may not have"
         elif line.rstrip().endswith("?"):
             yield "a line that asks for help (?) does nothing in a job"
-    if cell.problem and cell.source.lstrip().startswith("%%") and not SHELL.match(cell.own_lines[0]):
-        yield f"{cell.own_lines[0].split()[0]} cells are not read by adopt; see that a job has what they need"
+    if cell.problem and cell.source.lstrip().startswith("%%") and not SHELL.match(cell.ipython_lines[0]):
+        yield f"{cell.ipython_lines[0].split()[0]} cells are not read by adopt; see that a job has what they need"

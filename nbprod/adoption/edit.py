@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,6 +25,10 @@ class Replacement:
     start: int
     end: int
     text: str
+
+    def overlaps(self, other: Replacement) -> bool:
+        """Whether both change the same text."""
+        return self.start < other.end and other.start < self.end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,3 +67,8 @@ class Edit:
     in_place: bool = False  #: the cell itself becomes the parameters cell
     new_cell: NewCell | None = None
     module: tuple[str, ...] = ()  #: imports, constants and definitions that come into the module beside the notebook
+
+    def overlaps(self, other: Edit) -> bool:
+        """Whether both change the same text of a cell."""
+        pairs = itertools.product(self.replacements, other.replacements)
+        return self.cell == other.cell and any(one.overlaps(another) for one, another in pairs)

@@ -14,7 +14,7 @@ from nbprod.adoption.reading import Code, Reading, called, span
 from nbprod.adoption.secrets import NAME as SECRET_NAME
 from nbprod.domain.parameter import is_parameter_name
 
-__all__ = ["lifted"]
+__all__ = ["literals_in_calls"]
 
 SEED_KEYWORDS = {"random_state", "seed"}
 SEED_CALLS = {"numpy.random.seed", "random.seed", "numpy.random.default_rng", "numpy.random.RandomState"}
@@ -24,32 +24,32 @@ SETTINGS_CLASS = re.compile(
 )
 
 
-def lifted(reading: Reading, taken: set[str], secrets: frozenset[str]) -> Iterator[Edit]:
+def literals_in_calls(reading: Reading, reserved: set[str], secrets: frozenset[str]) -> Iterator[Edit]:
     """Literals inside calls that a job wants to change: files that are read, seeds, settings given together."""
-    free = _Free(reading, taken)
+    pool = _NamePool(reading, reserved)
     for cell in reading.cells:
         if cell.problem:
             continue
         for node in cell.nodes:
-            for wanted, literal, words in _settings_in(node):
+            for wanted, literal, help_text in _settings_in(node):
                 annotation = annotation_of(value_of(literal))
                 text = _exact(cell, literal)
-                is_secret = any(secret in f"{text} {words}" for secret in secrets)
+                is_secret = any(secret in f"{text} {help_text}" for secret in secrets)
                 if not annotation or not text or is_secret or len(text) > LONGEST:
                     continue
-                name = "" if SECRET_NAME.fullmatch(wanted) else free.name(wanted)
+                name = "" if SECRET_NAME.fullmatch(wanted) else pool.name(wanted)
                 if name:
-                    said = Declaration(name=name, annotation=annotation, value=text, help=words)
-                    yield _lift(cell, [literal], said)
-    yield from _seeds(reading, free)
+                    declaration = Declaration(name=name, annotation=annotation, value=text, help=help_text)
+                    yield _lift(cell, [literal], declaration)
+    yield from _seeds(reading, pool)
 
 
-class _Free:
+class _NamePool:
     """Hands out names that occur nowhere in the notebook."""
 
-    def __init__(self, reading: Reading, taken: set[str]) -> None:
-        self.taken = taken | reading.names
-        self.names = taken
+    def __init__(self, reading: Reading, reserved: set[str]) -> None:
+        self.reserved = reserved | reading.names
+        self.names = reserved
 
     def name(self, wanted: str) -> str:
         """The wanted name, or the next free one with a number; empty where it cannot be a name."""
@@ -57,9 +57,9 @@ class _Free:
         if not wanted or not is_parameter_name(wanted) or wanted[0].isdigit():
             return ""
         number, name = 2, wanted
-        while name in self.taken:
+        while name in self.reserved:
             name, number = f"{wanted}_{number}", number + 1
-        self.taken = self.taken | {name}
+        self.reserved = self.reserved | {name}
         self.names = self.names | {name}
         return name
 
@@ -94,7 +94,7 @@ def _settings_in(node: ast.AST) -> Iterator[tuple[str, ast.expr, str]]:
                     yield f"{node.name}_{name}", statement.value, f"{name} of {node.name}"
 
 
-def _seeds(reading: Reading, free: _Free) -> Iterator[Edit]:
+def _seeds(reading: Reading, free: _NamePool) -> Iterator[Edit]:
     """The seed that is written most often, wherever it is written."""
     if any(SEED_NAMES.fullmatch(name) for name in free.names):
         return

@@ -42,10 +42,10 @@ def annotation_of(value: Any) -> str:
 def fits(annotation: str, value: Any) -> bool:
     """Whether a value is allowed by an annotation and stays as it is."""
     try:
-        kept = coerce(rule_of_annotation(ast.parse(annotation, mode="eval").body), value)
+        coerced = coerce(rule_of_annotation(ast.parse(annotation, mode="eval").body), value)
     except ValueError:
         return False
-    return type(kept) is type(value) and repr(kept) == repr(value)
+    return type(coerced) is type(value) and repr(coerced) == repr(value)
 
 
 def is_file(value: Any) -> bool:

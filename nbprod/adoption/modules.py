@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from nbprod.adoption.edit import Edit, EditKind, Replacement
 from nbprod.adoption.literals import value_of
-from nbprod.adoption.reading import GIVEN, Code, Reading, Statement, called, span
+from nbprod.adoption.reading import PREDEFINED, Code, Reading, Statement, called, span
 from nbprod.domain.fault import NotebookFault
 
 __all__ = ["ESTIMATORS", "constants_in", "module_edits", "module_source"]
@@ -29,13 +29,7 @@ class _Cell:
 
 
 def module_edits(reading: Reading, module: str) -> tuple[list[Edit], list[NotebookFault]]:
-    """For each cell, what moves into the module; a warning for what needs values of the notebook.
-
-    Parameters
-    ----------
-    module
-        The module's name.
-    """
+    """For each cell, what moves into the module; a warning for what needs values of the notebook."""
     found = _Moves(reading)
     for name in found.wanted():
         found.move(name)
@@ -127,7 +121,7 @@ class _Moves:
             start, end = _lines(cell, statement)
             home = self.cells.setdefault(cell.id, _Cell(cell))
             home.names.append(each)
-            home.texts += [*self._around(statement.reads | statement.later), cell.source[start:end].rstrip("\n")]
+            home.texts += [*self._context(statement.reads | statement.later), cell.source[start:end].rstrip("\n")]
             home.parts.append(Replacement(start=start, end=end, text=""))
 
     def name_lambda(self, cell: Code, node: ast.Lambda) -> None:
@@ -135,7 +129,7 @@ class _Moves:
         own = {each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg)}
         reads = {each.id for each in ast.walk(node.body) if isinstance(each, ast.Name)} - own
         if missing := self._missing(reads):
-            self._say(cell, "a lambda", missing)
+            self._warn(cell, "a lambda", missing)
             return
         for each in sorted(reads & self.defined.keys()):
             self.move(each)
@@ -147,7 +141,7 @@ class _Moves:
         home = self.cells.setdefault(cell.id, _Cell(cell))
         home.names.append(name)
         text = f"def {name}({ast.unparse(node.args)}):\n    return {ast.unparse(node.body)}"
-        home.texts += [*self._around(reads), text]
+        home.texts += [*self._context(reads), text]
         home.parts.append(Replacement(start=start, end=end, text=name))
 
     def _needed(self, name: str) -> list[str] | None:
@@ -162,13 +156,13 @@ class _Moves:
             cell, statement = self.defined[each]
             reads = (statement.reads | statement.later) - {each}
             if missing := self._missing(reads):
-                self._say(cell, each, missing)
+                self._warn(cell, each, missing)
                 return None
             waiting += sorted(reads & self.defined.keys())
         return found
 
     def _missing(self, reads: Iterable[str]) -> list[str]:
-        known = GIVEN | self.reading.origins.keys() | self.defined.keys()
+        known = PREDEFINED | self.reading.origins.keys() | self.defined.keys()
         return sorted(name for name in set(reads) - known if not self._constant(name))
 
     def _constant(self, name: str) -> str:
@@ -181,17 +175,17 @@ class _Moves:
         is_plain = isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)
         return cell.text(node) if is_plain and value_of(node.value) is not None else ""  # type: ignore[attr-defined]
 
-    def _around(self, reads: Iterable[str]) -> list[str]:
+    def _context(self, reads: Iterable[str]) -> list[str]:
         """Imports and constants that some code needs."""
         texts = []
         for name in sorted(set(reads)):
             if name in self.reading.origins:
                 texts.append(_import(self.reading, name))
-            elif name not in GIVEN and name not in self.defined:
+            elif name not in PREDEFINED and name not in self.defined:
                 texts.append(self._constant(name))
         return texts
 
-    def _say(self, cell: Code, name: str, missing: list[str]) -> None:
+    def _warn(self, cell: Code, name: str, missing: list[str]) -> None:
         sentence = (
             f"{name} goes into a model and needs {', '.join(missing)} of this notebook: give it as an argument, "
             "then it can move into a module that travels with the model"
@@ -211,10 +205,7 @@ def _lines(cell: Code, statement: Statement) -> tuple[int, int]:
     lines = cell.source.split("\n")
     while first > 1 and lines[first - 2].startswith("#"):
         first -= 1
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line) + 1)
-    return starts[first - 1], min(starts[node.end_lineno or first], len(cell.source))
+    return cell.lines(first, node.end_lineno)
 
 
 def _import(reading: Reading, name: str) -> str:

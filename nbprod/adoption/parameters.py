@@ -13,21 +13,21 @@ from dataclasses import replace
 from typing import Any
 
 from nbprod.adoption.edit import Declaration, Edit, EditKind, Replacement
-from nbprod.adoption.lifting import lifted
+from nbprod.adoption.lifting import literals_in_calls
 from nbprod.adoption.literals import LONGEST, SEED_NAMES, annotation_of, fits, is_file, value_of
-from nbprod.adoption.reading import GIVEN, Code, Reading, Statement, called, span
+from nbprod.adoption.reading import PREDEFINED, Code, Reading, Statement, called, span
 from nbprod.adoption.secrets import NAME as SECRET_NAME
 from nbprod.domain.fault import NotebookFault
 from nbprod.domain.parameter import is_parameter_name
 from nbprod.errors import NotebookError
 from nbprod.notebook.parameters import parse_parameters
 
-__all__ = ["first_place", "parameter_edits", "typed_edits"]
+__all__ = ["parameter_edits", "parameters_position", "typed_edits"]
 
 CHANGING = {"append", "extend", "insert", "add", "update", "pop", "remove", "clear", "sort", "reverse", "setdefault"}
 
 
-def first_place(reading: Reading) -> int:
+def parameters_position(reading: Reading) -> int:
     """The index, among the code cells, of the first one that does more than import and set up."""
     for number, cell in enumerate(reading.cells):
         nodes = [statement.node for statement in cell.statements]
@@ -37,7 +37,7 @@ def first_place(reading: Reading) -> int:
             or not all(isinstance(one, ast.Import | ast.ImportFrom) for one in nodes)
         ):
             return number
-        if cell.source.strip() and not nodes and not cell.own_lines:  # comments: they may head what follows
+        if cell.source.strip() and not nodes and not cell.ipython_lines:  # comments: they may head what follows
             return number
     return len(reading.cells)
 
@@ -45,22 +45,29 @@ def first_place(reading: Reading) -> int:
 def parameter_edits(reading: Reading, secrets: frozenset[str]) -> tuple[list[Edit], list[NotebookFault]]:
     """Every literal that can become a parameter, and why some that look like one cannot.
 
-    Parameters
-    ----------
-    secrets
-        Texts that must not come into a parameter, which is recorded with every run.
+    No text of a secret comes into a parameter, which is recorded with every run.
     """
-    place = first_place(reading)
+    position = parameters_position(reading)
     edits: list[Edit] = []
-    kept: list[NotebookFault] = []
+    faults: list[NotebookFault] = []
     for number, cell, statement in _candidates(reading):
         name, value, annotation = _assignment(statement.node)
-        told = f"{cell.text(statement.node)} {_comment_behind(cell, statement.node)}"
-        if SECRET_NAME.fullmatch(name) or any(secret in told for secret in secrets):
+        text = f"{cell.text(statement.node)} {_comment_behind(cell, statement.node)}"
+        if SECRET_NAME.fullmatch(name) or any(secret in text for secret in secrets):
             continue  # a parameter is recorded with every run, and its comment is shown wherever it is
-        if why := _why_not(reading, name, number, place, cell, statement):
-            if why != "-":
-                kept.append(_fault(cell.id, f"{name} looks like a parameter and stays where it is: {why}"))
+        if _is_counter(reading, name):
+            continue
+        if reason := _why_not(reading, name, number, position, cell, statement):
+            faults.append(
+                NotebookFault(
+                    file="",
+                    cell=cell.id,
+                    rule="parameter",
+                    sentence=f"{name} looks like a parameter and stays where it is: {reason}",
+                )
+            )
+            continue
+        if _is_changed(reading, name):
             continue
         assert value is not None
         declaration = Declaration(
@@ -78,24 +85,20 @@ def parameter_edits(reading: Reading, secrets: frozenset[str]) -> tuple[list[Edi
                 replacements=(_without(cell, statement.node),),
             )
         )
-    edits = _in_place(reading, edits, place)
-    taken = {edit.declaration.name for edit in edits if edit.declaration}
-    if all(cell.is_readable or cell.problem for cell in reading.cells[place:]):  # nothing clears what is above
-        edits = _apart([*edits, *lifted(reading, taken, secrets)])
-    return edits, kept
+    edits = _in_place(reading, edits, position)
+    reserved = {edit.declaration.name for edit in edits if edit.declaration}
+    if all(cell.is_readable or cell.problem for cell in reading.cells[position:]):  # nothing clears what is above
+        edits = _without_overlaps([*edits, *literals_in_calls(reading, reserved, secrets)])
+    return edits, faults
 
 
-def _apart(edits: list[Edit]) -> list[Edit]:
+def _without_overlaps(edits: list[Edit]) -> list[Edit]:
     """The edits without those that touch text an earlier one has taken."""
     used: dict[str, list[Replacement]] = {}
     result = []
     for edit in edits:
         before = used.setdefault(edit.cell, [])
-        free = tuple(
-            one
-            for one in edit.replacements
-            if not any(one.start < other.end and other.start < one.end for other in before)
-        )
+        free = tuple(one for one in edit.replacements if not any(one.overlaps(other) for other in before))
         before.extend(free)
         if free:
             result.append(replace(edit, replacements=free))
@@ -129,29 +132,29 @@ def _assignment(node: ast.stmt) -> tuple[str, ast.expr | None, str]:
     return "", None, ""
 
 
-def _why_not(reading: Reading, name: str, number: int, place: int, cell: Code, statement: Statement) -> str:
-    """Why a name cannot be moved to the top; ``-`` where nobody needs to hear it."""
+def _why_not(reading: Reading, name: str, number: int, position: int, cell: Code, statement: Statement) -> str:
+    """Why a name cannot be moved to the top; empty where it can."""
     bound = reading.bindings(name)
     if len(bound) > 1:
-        places = ", ".join(dict.fromkeys(where.id for where, _ in bound))
-        is_counter = any(isinstance(one.node, ast.AugAssign | ast.For) for _, one in bound)
-        return "-" if is_counter else f"it is assigned more than once ({places})"
+        cells = ", ".join(dict.fromkeys(where.id for where, _ in bound))
+        return f"it is assigned more than once ({cells})"
     node = statement.node
-    lines = cell.source.split("\n")
-    behind = lines[(node.end_lineno or 1) - 1].encode()[node.end_col_offset :].decode().strip()
+    behind = cell.behind(node)
     if node.col_offset or (behind and not behind.startswith("#")):
         return "it shares a line with other code"
-    known = {word for above in reading.cells[:place] for one in above.statements for word in one.binds} | GIVEN
+    known = {
+        word for above in reading.cells[:position] for one in above.statements for word in one.binds
+    } | PREDEFINED
     annotation = node.annotation if isinstance(node, ast.AnnAssign) else None
-    words = {one.id for one in ast.walk(annotation) if isinstance(one, ast.Name)} if annotation else set()
-    if unknown := words - known:
+    names = {one.id for one in ast.walk(annotation) if isinstance(one, ast.Name)} if annotation else set()
+    if unknown := names - known:
         return f"its annotation needs {min(unknown)}, which is not imported in a cell of its own above"
-    for other, earlier in reading.statements():
-        if earlier is statement:
+    for other, statement_above in reading.statements():
+        if statement_above is statement:
             break
-        if name in earlier.reads | earlier.later:
+        if name in statement_above.reads | statement_above.later:
             return f"{other.id} reads it before"
-    for between in reading.cells[min(place, number) : number + 1]:
+    for between in reading.cells[min(position, number) : number + 1]:
         if not between.is_readable and re.search(rf"\b{re.escape(name)}\b", between.source.replace("\n", " ")):
             return f"{between.id} cannot be read"
         if not between.is_readable and not between.problem:
@@ -159,9 +162,13 @@ def _why_not(reading: Reading, name: str, number: int, place: int, cell: Code, s
         if any(one.is_open for one in between.statements):
             return f"{between.id} may bind or clear names"
     unreadable = [one.id for one in reading.cells if one.problem and re.search(rf"\b{name}\b", one.source)]
-    if unreadable:
-        return f"{unreadable[0]} cannot be read"
-    return "-" if _is_changed(reading, name) else ""
+    return f"{unreadable[0]} cannot be read" if unreadable else ""
+
+
+def _is_counter(reading: Reading, name: str) -> bool:
+    """Whether a name is counted up or goes through a loop: nobody takes it for a setting."""
+    bound = [statement.node for _, statement in reading.bindings(name)]
+    return len(bound) > 1 and any(isinstance(node, ast.AugAssign | ast.For) for node in bound)
 
 
 def _is_changed(reading: Reading, name: str) -> bool:
@@ -184,37 +191,33 @@ def _is_name(node: ast.AST, name: str) -> bool:
 
 
 def _comment_behind(cell: Code, node: ast.stmt) -> str:
-    line = cell.source.split("\n")[(node.end_lineno or 1) - 1]
-    behind = line.encode()[node.end_col_offset :].decode().strip()
-    return re.sub(r"^#+:?\s*", "", behind).strip()
+    return re.sub(r"^#+:?\s*", "", cell.behind(node)).strip()
 
 
 def _without(cell: Code, node: ast.stmt) -> Replacement:
     """Take out the lines of a statement, its comment with them."""
-    lines = cell.source.split("\n")
-    start = sum(len(line) + 1 for line in lines[: node.lineno - 1])
-    end = sum(len(line) + 1 for line in lines[: node.end_lineno])
-    return Replacement(start=start, end=min(end, len(cell.source)), text="")
+    start, end = cell.lines(node.lineno, node.end_lineno)
+    return Replacement(start=start, end=end, text="")
 
 
-def _in_place(reading: Reading, edits: list[Edit], place: int) -> list[Edit]:
+def _in_place(reading: Reading, edits: list[Edit], position: int) -> list[Edit]:
     """Where the first cell is nothing but parameters, it becomes the parameters cell, its own comments in place."""
-    home = reading.cells[place] if place < len(reading.cells) else None
+    home = reading.cells[position] if position < len(reading.cells) else None
     here = [edit for edit in edits if home is not None and edit.cell == home.id]
-    if home is None or home.own_lines or not here or len(here) != len(home.statements):
+    if home is None or home.ipython_lines or not here or len(here) != len(home.statements):
         return edits
     result = [edit for edit in edits if edit not in here]
-    stayed = []
+    in_place = []
     for edit, statement in zip(here, home.statements, strict=True):
         assert edit.declaration is not None
-        node, said = statement.node, edit.declaration
+        node, declaration = statement.node, edit.declaration
         start, end = span(home.source, node)
-        text = f"{said.name}: {said.annotation} = {home.text(node.value)}"  # type: ignore[attr-defined]
+        text = f"{declaration.name}: {declaration.annotation} = {home.text(node.value)}"  # type: ignore[attr-defined]
         if not _comment_behind(home, node):
-            text += f"  # {said.help}"
+            text += f"  # {declaration.help}"
         change = Replacement(start=start, end=end, text=text)
-        stayed.append(replace(edit, replacements=(change,), in_place=True))
-    return [*stayed, *result]
+        in_place.append(replace(edit, replacements=(change,), in_place=True))
+    return [*in_place, *result]
 
 
 def _purpose(reading: Reading, name: str, value: Any, home: Code) -> str:
@@ -232,10 +235,6 @@ def _purpose(reading: Reading, name: str, value: Any, home: Code) -> str:
             return f"given to {function}"
     users = [cell.id for cell, one in reading.statements() if name in one.reads | one.later]
     return f"used in {users[0]}" if users else f"set in {home.id}, not used"
-
-
-def _fault(cell: str, sentence: str) -> NotebookFault:
-    return NotebookFault(file="", cell=cell, rule="parameter", sentence=sentence)
 
 
 def typed_edits(cell: Code) -> list[Edit]:
@@ -260,8 +259,8 @@ def typed_edits(cell: Code) -> list[Edit]:
         behind = cell.source[end:].split("\n")[0].strip()
         if behind and not behind.startswith("#"):
             continue
-        said = "" if declared[name].help else f"  # {_named_words(name)}"
-        text = f"{name}: {wanted} = {cell.text(value)}{said}"
+        comment = "" if declared[name].help else f"  # {_purpose_of_name(name)}"
+        text = f"{name}: {wanted} = {cell.text(value)}{comment}"
         edits.append(
             Edit(
                 kind=EditKind.PARAMETER,
@@ -273,5 +272,5 @@ def typed_edits(cell: Code) -> list[Edit]:
     return edits
 
 
-def _named_words(name: str) -> str:
+def _purpose_of_name(name: str) -> str:
     return "of everything random" if SEED_NAMES.fullmatch(name) else name.replace("_", " ").lower().strip()

@@ -16,15 +16,15 @@ from nbformat.v4 import new_code_cell
 from nbprod.adoption.concerns import concerns
 from nbprod.adoption.edit import Declaration, Edit, EditKind
 from nbprod.adoption.modules import constants_in, module_edits, module_source
-from nbprod.adoption.parameters import first_place, parameter_edits, typed_edits
+from nbprod.adoption.parameters import parameter_edits, parameters_position, typed_edits
 from nbprod.adoption.reading import Reading
 from nbprod.adoption.results import model_edits, record_edits
-from nbprod.adoption.secrets import Found, secrets_in
+from nbprod.adoption.secrets import SuspectedSecret, secrets_in
 from nbprod.domain.fault import NotebookFault
 from nbprod.errors import NotebookError
 from nbprod.formats.notebook_code import MODULE
 from nbprod.notebook.canonical import tidy
-from nbprod.notebook.document import dump, has_tag, read_notebook, tagged, unused
+from nbprod.notebook.document import dump, has_tag, read_notebook, tagged, unused_id
 from nbprod.notebook.redaction import Redactor
 
 __all__ = ["Adoption", "CellChange", "adopt"]
@@ -45,8 +45,8 @@ class CellChange:
     def __str__(self) -> str:
         name = f"{self.was} → {self.id}" if self.was and self.was != self.id else self.id
         head = "new cell" if not self.was else "cell"
-        said = f"  ({'; '.join(self.notes)})" if self.notes else ""
-        return "\n".join([f"── {head} {name}{said}", *self.diff])
+        notes = f"  ({'; '.join(self.notes)})" if self.notes else ""
+        return "\n".join([f"── {head} {name}{notes}", *self.diff])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +58,8 @@ class Adoption:
     tidied: NotebookNode
     edits: tuple[Edit, ...]
     faults: tuple[NotebookFault, ...]  #: what a reader should know; values of secrets are not in them
-    secrets: tuple[Found, ...]
-    place: int  #: of the parameters cell, where it is a new one
+    secrets: tuple[SuspectedSecret, ...]
+    position: int  #: of the parameters cell, where it is a new one
     module: str = ""  #: the name of the file beside the notebook that functions and classes of the model move into
 
     @property
@@ -82,10 +82,10 @@ class Adoption:
 
         What moves into the module moves together or stays, because parts of it need each other.
         """
-        kept = tuple(edit for edit in self.edits if accept(edit.cell))
-        if any(edit.module for edit in self.edits if edit not in kept):
-            kept = tuple(edit for edit in kept if not edit.module)
-        return replace(self, edits=kept)
+        accepted = tuple(edit for edit in self.edits if accept(edit.cell))
+        if any(edit.module for edit in self.edits if edit not in accepted):
+            accepted = tuple(edit for edit in accepted if not edit.module)
+        return replace(self, edits=accepted)
 
     @property
     def module_source(self) -> str:
@@ -138,7 +138,7 @@ class Adoption:
                 at = next(index for index, cell in enumerate(result.cells) if cell is cells[edit.cell])
                 while at + 1 < len(result.cells) and "behind" in result.cells[at + 1].metadata.get(ORIGIN, {}):
                     at += 1
-                id_ = unused(edit.new_cell.id, {cell.id for cell in result.cells})
+                id_ = unused_id(edit.new_cell.id, {cell.id for cell in result.cells})
                 result.cells.insert(at + 1, _new(edit.new_cell.source, id_, behind=edit.cell, asks=edit.cell))
         if any(edit.kind in {EditKind.RECORD, EditKind.SAVE_MODEL} for edit in self.edits):
             _import_nbprod(result)
@@ -155,12 +155,12 @@ class Adoption:
             cell = cells[home]
             cell["source"] = "\n".join([cell.source, *lines])
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "parameters"]
-            cell["id"] = unused("parameters", {one.id for one in result.cells if one is not cell})
+            cell["id"] = unused_id("parameters", {one.id for one in result.cells if one is not cell})
             return
-        id_ = unused("parameters", {cell.id for cell in result.cells})
+        id_ = unused_id("parameters", {cell.id for cell in result.cells})
         new = _new("\n".join(lines), id_, asks="parameters")
         new.metadata["tags"] = ["parameters"]
-        result.cells.insert(self.place, new)
+        result.cells.insert(self.position, new)
 
 
 def adopt(path: Path) -> Adoption:
@@ -190,7 +190,7 @@ def adopt(path: Path) -> Adoption:
     edits = [
         edit
         for edit in edits
-        if not any(_overlap(edit, one) for one in moved)
+        if not any(edit.overlaps(one) for one in moved)
         and not (edit.declaration is not None and edit.declaration.name in fixed)
     ]
     edits += moved
@@ -199,16 +199,16 @@ def adopt(path: Path) -> Adoption:
         found, more = find(reading)
         edits, faults = edits + found, faults + more
     counts = [cell.execution_count for cell in before.cells if cell.cell_type == "code"]
-    said = [*concerns(reading, counts, before.metadata, secrets), *faults]
+    reported = [*concerns(reading, counts, before.metadata, secrets), *faults]
     redactor = Redactor(one.value for one in secrets)
     return Adoption(
         path=path,
         before=before,
         tidied=tidied,
         edits=tuple(edits),
-        faults=tuple(replace(one, file=str(path), sentence=redactor.text(one.sentence)) for one in said),
+        faults=tuple(replace(one, file=str(path), sentence=redactor.text(one.sentence)) for one in reported),
         secrets=tuple(secrets),
-        place=_place(tidied, reading),
+        position=_parameters_position(tidied, reading),
         module=f"{module}.py",
     )
 
@@ -219,13 +219,6 @@ def _module(path: Path) -> str:
     while path.with_name(f"{name}.py").exists():
         name, number = f"{MODULE}_{number}", number + 1
     return name
-
-
-def _overlap(edit: Edit, moved: Edit) -> bool:
-    """Whether an edit changes text that moves away."""
-    return edit.cell == moved.cell and any(
-        one.start < other.end and other.start < one.end for one in edit.replacements for other in moved.replacements
-    )
 
 
 def _refuse(notebook: NotebookNode, path: Path) -> None:
@@ -247,9 +240,9 @@ def _refuse(notebook: NotebookNode, path: Path) -> None:
         )
 
 
-def _place(notebook: NotebookNode, reading: Reading) -> int:
+def _parameters_position(notebook: NotebookNode, reading: Reading) -> int:
     """Where a new parameters cell comes: behind title and imports, before the heading of the first real cell."""
-    number = first_place(reading)
+    number = parameters_position(reading)
     at = reading.cells[number].index if number < len(reading.cells) else len(notebook.cells)
     above = notebook.cells[at - 1] if at > 1 else None
     is_heading = above is not None and above.cell_type == "markdown" and above.source.lstrip().startswith("##")

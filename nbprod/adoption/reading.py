@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import itertools
 import re
 import symtable
 from collections.abc import Iterator
@@ -13,16 +14,30 @@ from typing import Any
 
 from nbprod.notebook.syntax import parse_cell
 
-__all__ = ["GIVEN", "Code", "Reading", "Statement", "called", "read_code", "span"]
+__all__ = ["PREDEFINED", "Code", "Reading", "Statement", "called", "read_code", "span"]
 
 #: Names that every cell finds: Python's own and IPython's.
-GIVEN = {*dir(builtins), "get_ipython", "display", "In", "Out", "_", "__", "___", "_i", "_ii", "_dh", "_ih", "_oh"}
+PREDEFINED = {
+    *dir(builtins),
+    "get_ipython",
+    "display",
+    "In",
+    "Out",
+    "_",
+    "__",
+    "___",
+    "_i",
+    "_ii",
+    "_dh",
+    "_ih",
+    "_oh",
+}
 ASSIGNED = re.compile(r"^([ \t]*[\w., \t]+=)[ \t]*[%!].*$", re.MULTILINE)
 PYTHON_CELLS = {"%%time", "%%capture", "%%prun"}  # cell magics whose body is the notebook's own Python
-AT_ONCE = {"listcomp", "setcomp", "dictcomp", "genexpr"}  # functions to Python, carried out where they stand
+COMPREHENSIONS = {"listcomp", "setcomp", "dictcomp", "genexpr"}  # functions to Python, carried out where they stand
 # What may bind, replace or clear names that nobody can read from the code.
 UNREADABLE = re.compile(r"[ \t]*%{1,2}(?:run|pylab|load|store|reset|reset_selective|recall|macro|cython|sql)\b")
-REACHING = {"globals", "locals", "vars", "exec", "eval"}
+NAMESPACE_ACCESS = {"globals", "locals", "vars", "exec", "eval"}
 
 
 @dataclass(frozen=True)
@@ -47,13 +62,13 @@ class Code:
     index: int  #: among all cells of the notebook
     source: str
     statements: tuple[Statement, ...]
-    own_lines: tuple[str, ...]  #: magics and shell lines, as written
+    ipython_lines: tuple[str, ...]  #: magics and shell lines, as written
     problem: str = ""
 
     @property
     def is_readable(self) -> bool:
         """Whether it is known what the cell does with names."""
-        return not self.problem and not any(UNREADABLE.match(line) for line in self.own_lines)
+        return not self.problem and not any(UNREADABLE.match(line) for line in self.ipython_lines)
 
     @property
     def nodes(self) -> Iterator[ast.AST]:
@@ -65,14 +80,21 @@ class Code:
         start, end = span(self.source, node)
         return self.source[start:end]
 
+    def lines(self, first: int, last: int | None) -> tuple[int, int]:
+        """Where some lines, counted from 1, begin and end in the text."""
+        starts = line_starts(self.source)
+        return starts[first - 1], min(starts[last or first], len(self.source))
+
+    def behind(self, node: ast.stmt) -> str:
+        """What stands behind a statement on its last line."""
+        line = self.source.split("\n")[(node.end_lineno or 1) - 1]
+        return line.encode()[node.end_col_offset :].decode().strip()
+
 
 class Reading:
     """A whole notebook.
 
-    Parameters
-    ----------
-    notebook
-        In the form ``tidy`` gives it.
+    The notebook is in the form ``tidy`` gives it.
     """
 
     def __init__(self, notebook: Any) -> None:
@@ -87,7 +109,7 @@ class Reading:
         """Every name in the code, local ones included, and every word where the code cannot be read."""
         found = {name for _, one in self.statements() for name in (*one.reads, *one.later, *one.binds)}
         for cell in self.cells:
-            unread = [cell.source] if cell.problem else cell.own_lines
+            unread = [cell.source] if cell.problem else cell.ipython_lines
             found |= {word for text in unread for word in re.findall(r"\w+", text)}
             found |= {node.id for node in cell.nodes if isinstance(node, ast.Name)}
             found |= {node.arg for node in cell.nodes if isinstance(node, ast.arg)}
@@ -134,21 +156,21 @@ def read_code(id_: str, index: int, source: str) -> Code:
     """Read one cell; one that is no Python is told by its ``problem``."""
     text = source
     first = source.lstrip().splitlines()[0].strip() if source.strip() else ""
-    own: list[str] = []
+    ipython: list[str] = []
     if first.startswith("%%"):
-        own.append(first)
+        ipython.append(first)
         if first.split()[0] not in PYTHON_CELLS:
-            return Code(id_, index, source, (), tuple(own), problem=f"it is a {first.split()[0]} cell")
+            return Code(id_, index, source, (), tuple(ipython), problem=f"it is a {first.split()[0]} cell")
         text = source.replace(first, " " * len(first), 1)
     try:
-        tree, kept = parse_cell(ASSIGNED.sub(r"\1 None", text) if _is_broken(text) else text)
+        tree, parsed = parse_cell(ASSIGNED.sub(r"\1 None", text) if _is_broken(text) else text)
     except SyntaxError as error:
-        return Code(id_, index, source, (), tuple(own), problem=f"line {error.lineno}: {error.msg}")
+        return Code(id_, index, source, (), tuple(ipython), problem=f"line {error.lineno}: {error.msg}")
     # what the parser had to blank, or to put None for, is IPython's
-    for before, after in zip(text.split("\n"), kept.split("\n"), strict=True):
+    for before, after in zip(text.split("\n"), parsed.split("\n"), strict=True):
         if before != after:
-            own.append(before.strip())
-    return Code(id_, index, source, tuple(_statement(node) for node in tree.body), tuple(own))
+            ipython.append(before.strip())
+    return Code(id_, index, source, tuple(_statement(node) for node in tree.body), tuple(ipython))
 
 
 def _is_broken(text: str) -> bool:
@@ -164,7 +186,7 @@ def _statement(node: ast.stmt) -> Statement:
     later: set[str] = set()
     binds: set[str] = set()
     is_open = any(isinstance(one, ast.ImportFrom) and one.names[0].name == "*" for one in ast.walk(node))
-    is_open |= any(isinstance(one, ast.Name) and one.id in REACHING for one in ast.walk(node))
+    is_open |= any(isinstance(one, ast.Name) and one.id in NAMESPACE_ACCESS for one in ast.walk(node))
     try:
         table = symtable.symtable(ast.unparse(ast.Module([node], [])), "cell", "exec")
     except (SyntaxError, ValueError, RecursionError):  # a return outside of a function, for instance
@@ -192,7 +214,7 @@ def _inner(table: symtable.SymbolTable, reads: set[str], later: set[str], binds:
 
 
 def _is_at_once(table: symtable.SymbolTable) -> bool:
-    return table.get_type() == "class" or table.get_name() in AT_ONCE
+    return table.get_type() == "class" or table.get_name() in COMPREHENSIONS
 
 
 def called(node: ast.AST) -> str:
@@ -201,14 +223,16 @@ def called(node: ast.AST) -> str:
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
+def line_starts(source: str) -> list[int]:
+    """Where each line begins in the text, and where one more would."""
+    return [0, *itertools.accumulate(len(line) + 1 for line in source.split("\n"))]
+
+
 def span(source: str, node: Any) -> tuple[int, int]:
     """Where a part of the code begins and ends in the text (Python counts columns in bytes)."""
-    lines = source.split("\n")
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line) + 1)
+    lines, starts = source.split("\n"), line_starts(source)
 
-    def place(line: int, column: int) -> int:
+    def offset(line: int, column: int) -> int:
         return starts[line - 1] + len(lines[line - 1].encode()[:column].decode())
 
-    return place(node.lineno, node.col_offset), place(node.end_lineno, node.end_col_offset)
+    return offset(node.lineno, node.col_offset), offset(node.end_lineno, node.end_col_offset)

@@ -43,9 +43,9 @@ def record_edits(reading: Reading) -> tuple[list[Edit], list[NotebookFault]]:
         for name in (keyword.arg, getattr(keyword.value, "id", None))
         if name
     }
-    taken = Counter(recorded)
+    used = Counter(recorded)
     for cell in reading.cells:
-        if any(line.startswith("%%capture") for line in cell.own_lines):
+        if any(line.startswith("%%capture") for line in cell.ipython_lines):
             continue  # what is recorded is an output, which such a cell throws away
         found: list[tuple[str, Statement]] = []
         shown: list[str] = []
@@ -58,7 +58,7 @@ def record_edits(reading: Reading) -> tuple[list[Edit], list[NotebookFault]]:
                 shown += [called(one) for one in ast.walk(node) if _is_metric_call(reading, one)]
         wanted = {name: statement for name, statement in found if name not in recorded}
         if wanted:
-            edits.append(_record(cell, wanted, taken))
+            edits.append(_record(cell, wanted, used))
         is_recording = any(called(node) == "record" for node in cell.nodes)
         if shown and not is_recording:
             names = ", ".join(dict.fromkeys(shown))
@@ -67,18 +67,16 @@ def record_edits(reading: Reading) -> tuple[list[Edit], list[NotebookFault]]:
     return edits, faults
 
 
-def _record(cell: Code, wanted: dict[str, Statement], taken: Counter[str]) -> Edit:
+def _record(cell: Code, wanted: dict[str, Statement], used: Counter[str]) -> Edit:
     """One call for all metrics of a cell, behind the last of them."""
     pairs = []
     for name in wanted:
-        taken[name] += 1
-        pairs.append(f"{name}={name}" if taken[name] == 1 else f"{name}_{taken[name]}={name}")
+        used[name] += 1
+        pairs.append(f"{name}={name}" if used[name] == 1 else f"{name}_{used[name]}={name}")
     last = max((statement.node for statement in wanted.values()), key=lambda node: node.end_lineno or 0)
-    end = sum(len(line) + 1 for line in cell.source.split("\n")[: last.end_lineno])
+    _, end = cell.lines(last.lineno, last.end_lineno)
     text = f"nbprod.record({', '.join(pairs)})"
-    is_at_end = end > len(cell.source)
-    place = min(end, len(cell.source))
-    change = Replacement(start=place, end=place, text=f"\n{text}" if is_at_end else f"{text}\n")
+    change = Replacement(start=end, end=end, text=f"{text}\n" if cell.source[:end].endswith("\n") else f"\n{text}")
     names = ", ".join(wanted)
     return Edit(kind=EditKind.RECORD, cell=cell.id, sentence=f"keeps {names} with the run", replacements=(change,))
 
@@ -132,7 +130,7 @@ def model_edits(reading: Reading) -> tuple[list[Edit], list[NotebookFault]]:
     """
     if any(called(call) == "save_model" for _, call in reading.calls()):
         return [], []
-    edits: list[Edit] = []
+    found: list[tuple[_Fit, _Rows]] = []
     faults: list[NotebookFault] = []
     fits = list(({fit.model: fit for fit in _fits(reading)}).values())
     for fit in sorted(fits, key=lambda one: one.number):
@@ -145,27 +143,23 @@ def model_edits(reading: Reading) -> tuple[list[Edit], list[NotebookFault]]:
             faults.append(NotebookFault(file="", cell=fit.cell.id, rule="model", sentence=sentence))
             continue
         assert rows is not None
-        behind = rows.cell if rows.number > fit.number else fit.cell
-        call = f"nbprod.save_model({fit.model}, inputs={rows.inputs}, target={rows.target})"
-        edits.append(
-            Edit(
-                kind=EditKind.SAVE_MODEL,
-                cell=behind.id,
-                sentence=f"keeps {fit.model} with the run",
-                new_cell=NewCell(id="save-model", source=call),
-            )
-        )
-    return [_named(edit) for edit in edits[:-1]] + edits[-1:], faults
+        found.append((fit, rows))
+    return [_save(fit, rows, is_last=(fit, rows) == found[-1]) for fit, rows in found], faults
 
 
-def _named(edit: Edit) -> Edit:
-    """An estimator that is not the last one is kept under its own name."""
-    assert edit.new_cell is not None
-    variable = edit.new_cell.source.partition("(")[2].partition(",")[0]
-    name = variable.lower().strip("_") or "other"
-    name = f"{name}-early" if name == "model" else name
-    new = NewCell(id=f"save-{name.replace('_', '-')}", source=f'{edit.new_cell.source[:-1]}, name="{name}")')
-    return Edit(kind=edit.kind, cell=edit.cell, sentence=edit.sentence, new_cell=new)
+def _save(fit: _Fit, rows: _Rows, *, is_last: bool) -> Edit:
+    """Keep an estimator: the last one as ``model``, any other under its own name."""
+    name = "model" if is_last else fit.model.lower().strip("_") or "other"
+    name = f"{name}-early" if name == "model" and not is_last else name
+    named = "" if is_last else f', name="{name}"'
+    source = f"nbprod.save_model({fit.model}, inputs={rows.inputs}, target={rows.target}{named})"
+    behind = rows.cell if rows.number > fit.number else fit.cell
+    return Edit(
+        kind=EditKind.SAVE_MODEL,
+        cell=behind.id,
+        sentence=f"keeps {fit.model} with the run",
+        new_cell=NewCell(id=f"save-{name.replace('_', '-')}", source=source),
+    )
 
 
 def _fits(reading: Reading) -> Iterator[_Fit]:

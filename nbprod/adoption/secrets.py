@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from nbprod.adoption.reading import Code, Reading, called
 from nbprod.domain.markers import is_reference
 
-__all__ = ["NAME", "Found", "secrets_in"]
+__all__ = ["NAME", "SuspectedSecret", "secrets_in"]
 
 SHORTEST = 4
 NAME = re.compile(
@@ -30,7 +30,7 @@ PLACEHOLDER = re.compile(r"(?i)[x*.<>\s_-]*|your.*|changeme|none|null|<.*>|\$?\{
 
 
 @dataclass(frozen=True)
-class Found:
+class SuspectedSecret:
     """What looks like a secret."""
 
     cell: str
@@ -38,9 +38,9 @@ class Found:
     value: str = field(repr=False)
 
 
-def secrets_in(reading: Reading) -> list[Found]:
+def secrets_in(reading: Reading) -> list[SuspectedSecret]:
     """All that look like secrets, once each."""
-    found: dict[str, Found] = {}
+    found: dict[str, SuspectedSecret] = {}
     for cell in reading.cells:
         for one in (*_named(cell), *_shaped(cell)):
             if not any(one.value in known for known in found):
@@ -48,7 +48,7 @@ def secrets_in(reading: Reading) -> list[Found]:
     return list(found.values())
 
 
-def _named(cell: Code) -> Iterator[Found]:
+def _named(cell: Code) -> Iterator[SuspectedSecret]:
     """Texts that go by the name of a secret."""
     for node in cell.nodes:
         pairs: list[tuple[str, ast.AST | None]] = []
@@ -66,18 +66,18 @@ def _named(cell: Code) -> Iterator[Found]:
             text = _text(value)
             is_real = len(text) >= SHORTEST and not PLACEHOLDER.fullmatch(text) and not is_reference(text)
             if NAME.fullmatch(name) and is_real:
-                yield Found(cell.id, name, text)
+                yield SuspectedSecret(cell.id, name, text)
 
 
-def _shaped(cell: Code) -> Iterator[Found]:
+def _shaped(cell: Code) -> Iterator[SuspectedSecret]:
     """Texts that look like keys wherever they stand, also in lines for the shell."""
     for match in SHAPES.finditer(cell.source):
-        yield Found(cell.id, "a text in the shape of a key or a password", match[0])
-    lines = cell.own_lines if not cell.problem else cell.source.split("\n")
+        yield SuspectedSecret(cell.id, "a text in the shape of a key or a password", match[0])
+    lines = cell.ipython_lines if not cell.problem else cell.source.split("\n")
     for line in lines:
         for match in OPTION.finditer(line):
             if not PLACEHOLDER.fullmatch(match[1]):
-                yield Found(cell.id, "an option of a command", match[1])
+                yield SuspectedSecret(cell.id, "an option of a command", match[1])
 
 
 def _name(node: ast.AST) -> str:

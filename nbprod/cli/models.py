@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nbprod.cli import exporting
 from nbprod.cli.output import AsJson, Limit, emit, emit_one, print_json, put, say
 from nbprod.clock import parse_utc
 from nbprod.domain.check import CheckOutcome
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(help="Register, approve, promote, roll back and explain models.", no_args_is_help=True)
+app.add_typer(exporting.app, name="export")
+app.command("import")(exporting.import_model)
 
 Ref = Annotated[str, typer.Argument(metavar="VERSION", help="electricity/2 or electricity@champion.")]
 Model = Annotated[str, typer.Argument(help="Name of the model.")]

@@ -8,7 +8,7 @@ import typer
 
 from nbprod.cli.output import AsJson, Limit, emit, emit_one, say
 from nbprod.domain.advice import Verdict
-from nbprod.domain.monitor import side_words
+from nbprod.domain.monitor import side_label
 from nbprod.domain.numbers import number
 from nbprod.errors import RefusedError
 
@@ -102,7 +102,7 @@ def _tell(report: MonitorReport) -> None:
     say(f"{report.verdict.upper()}: {report.sentence}")
     for metric, sides in report.by_metric.items():
         contradicted = metric in report.contradicted
-        told = (f"{number(value)} {side_words(side, contradicted=contradicted)}" for side, value in sides.items())
+        told = (f"{number(value)} {side_label(side, contradicted=contradicted)}" for side, value in sides.items())
         say(f"{metric}: {', '.join(told)}")
     if report.contradiction:
         say(report.contradiction)

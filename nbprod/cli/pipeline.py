@@ -56,9 +56,9 @@ def run(
         found = pipelines.get(resume)
         if found.pipeline != name:
             raise SettingsError(f"{found.id} is an execution of {found.pipeline}, not of {name}")
-        done = pipelines.resume(found, jobs=jobs, told=_tell)
+        done = pipelines.resume(found, jobs=jobs, on_step=_tell)
     else:
-        done = pipelines.run(name, assignments(inputs), jobs=jobs, from_text=True, told=_tell)
+        done = pipelines.run(name, assignments(inputs), jobs=jobs, from_text=True, on_step=_tell)
     _end(done, as_json=as_json)
 
 
@@ -69,7 +69,7 @@ def resume(
     as_json: AsJson = False,
 ) -> None:
     """Go on with an execution from the step that failed; exit as `run` does."""
-    _end(_workspace().pipelines.resume(run, jobs=jobs, told=_tell), as_json=as_json)
+    _end(_workspace().pipelines.resume(run, jobs=jobs, on_step=_tell), as_json=as_json)
 
 
 def _end(done: PipelineRun, *, as_json: bool) -> None:

@@ -17,7 +17,7 @@ from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.duration import parse_duration
 from nbprod.domain.run import Run
 from nbprod.errors import ParameterError, RefusedError
-from nbprod.executors.retention import is_keeping_kernel
+from nbprod.executors.local import is_keeping_kernel
 from nbprod.notebook.kernel_retention import KernelRetention
 from nbprod.pages.formatting import moment
 

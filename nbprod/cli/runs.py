@@ -112,7 +112,7 @@ def resume(
 ) -> None:
     """Go on with a failed run after its notebook was mended: in the held kernel, else from the top."""
     runs = service()
-    done = runs.resume(run, from_top=from_top, told=say)
+    done = runs.resume(run, from_top=from_top, notify=say)
     emit_one(done, as_json=as_json)
     if not done.succeeded:
         say(f"nbprod: run {done.id} {done.status} in cell {done.failed_at} ({done.cause}): {done.error}")

@@ -3,49 +3,103 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nbprod.cli.output import AsJson, emit_one, say
 from nbprod.errors import RunFailedError, SettingsError
 
+if TYPE_CHECKING:
+    from nbprod.domain.version import ModelVersion
+
 __all__ = ["score"]
 
 
 def score(
     model: Annotated[str, typer.Argument(help="electricity@champion, electricity/2, a package digest or folder.")],
-    data: Annotated[str, typer.Argument(metavar="INPUT", help="A registered data set, a path or a URL.")],
-    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The Parquet file to write.")],
+    data: Annotated[
+        str,
+        typer.Argument(metavar="INPUT", help="A registered data set, a path or URL, a folder, or a 'pattern*.csv'."),
+    ],
+    output: Annotated[
+        str, typer.Argument(metavar="OUTPUT", help="Path or URL that ends with .parquet, .csv, .csv.gz, .delta or /.")
+    ],
     keep: Annotated[list[str] | None, typer.Option("--keep", help="A column to carry along; repeatable.")] = None,
+    rejects: Annotated[
+        str,
+        typer.Option("--rejects", help="refuse: a wrong row ends it; collect: told in a table beside the output."),
+    ] = "refuse",
+    unseen: Annotated[
+        str, typer.Option("--unseen", help="accept or refuse rows with a category never seen in training.")
+    ] = "accept",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    on: Annotated[
+        str | None, typer.Option("--on", help="processes, threads, or a Dask scheduler: dask://HOST:PORT.")
+    ] = None,
     log: Annotated[str | None, typer.Option("--log", help="A deployment that keeps the predictions.")] = None,
-    at: Annotated[str | None, typer.Option("--at", help="With --log: the input's column of event times.")] = None,
+    at: Annotated[
+        str | None, typer.Option("--time", "--at", help="With --log: the input's column of event times.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Predict every row of a table, streamed, and write the predictions as Parquet."""
-    from nbprod.datasets import read_frame  # pandas
+    """Predict every row, by all processors and with bounded memory; after a kill the same command goes on."""
+    from nbprod.scoring.logging import Logged  # pyarrow
+    from nbprod.scoring.progress import telling_progress
     from nbprod.workspace import open_workspace  # opens the ledger
 
     workspace = open_workspace()
     version = workspace.models.resolve(model) if re.fullmatch(r"[^/@]+([@/])[^/@]+", model) else None
-    columns = list(keep or [])
-    if log:  # what is kept of a prediction holds its inputs and when it happened
-        if version is None or at is None:
-            raise SettingsError(
-                "--log needs a registered version and --at", hint="score electricity@champion … --at at"
-            )
-        inputs = workspace.packages.load(version.package).schema.names
-        hidden = {*workspace.settings.private_columns, *workspace.deployments.get(log).private}
-        columns = list(dict.fromkeys([*columns, *(name for name in inputs if name not in hidden), at]))
-    place = output.expanduser().resolve()
+    place = output if "://" in output else str(Path(output).expanduser().resolve())
+    if output.endswith("/") and not place.endswith("/"):
+        place += "/"
     named = version.ref if version else None
-    done = workspace.runs.start("score", model=model, data=data, output=str(place), version=named, keep=columns)
+    wanted: dict[str, Any] = {"keep": list(keep or []), "rejects": rejects, "unseen": unseen, "overwrite": overwrite}
+    if on is not None:
+        wanted["on"] = on
+    if log:
+        wanted |= {"log": True, "log_inputs": _logged(workspace, log, version), "log_time": at}
+    elif at is not None:
+        raise SettingsError("--time is about what --log keeps", hint="Give --log DEPLOYMENT, or leave --time out.")
+    with ExitStack() as stack:
+        stack.enter_context(telling_progress(place, say))
+        done = workspace.runs.start("score", model=model, data=data, output=place, version=named, **wanted)
     if not done.succeeded:
         raise RunFailedError(
             f"Scoring did not finish: {done.error}", run_id=done.id, hint=f"nbprod runs show {done.id}"
         )
+    recorded = workspace.runs.results(done)
+    for warning in recorded["warnings"]:
+        say(warning)
     if log:
-        rows = read_frame(place)
-        say(str(workspace.deployments.add_predictions(log, rows.rename(columns={at: "at"}))))
-    emit_one({"output": place, "rows": int(done.metrics["rows"]), "version": named, "run": done.id}, as_json=as_json)
+        predictions = Logged(place)
+        if predictions.mark is not None:
+            say(str(workspace.deployments.keep(log, predictions.parts(), mark=predictions.mark)))
+            predictions.finish()
+        else:
+            say(f"{log}: these predictions were kept before.")
+    told = {"output": place, "rows": int(done.metrics["rows"]), "rejected": int(done.metrics["rejected"])}
+    emit_one({**told, "rejects": recorded["rejects"], "version": named, "run": done.id}, as_json=as_json)
+
+
+def _logged(workspace: Any, deployment: str, version: ModelVersion | None) -> list[str]:
+    """The inputs a deployment keeps of predictions of a version.
+
+    Raises
+    ------
+    SettingsError
+        The model is no registered version, or one the deployment does not serve.
+    """
+    if version is None:
+        raise SettingsError("--log needs a registered version", hint="score electricity@champion … --log electricity")
+    served = workspace.deployments.get(deployment).model
+    if served is not None and re.split(r"[@/]", served)[0] != version.model:
+        raise SettingsError(
+            f"{deployment} serves {served}, and {version.ref} is no version of that",
+            hint="Name the deployment of this model: nbprod deployments list.",
+        )
+    hidden = set(workspace.deployments.never_kept(deployment))
+    names = workspace.packages.load(version.package).schema.names
+    return [name for name in names if name not in hidden]

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from nbprod.cli.output import say
+from nbprod.cli.output import put, say
 from nbprod.errors import SettingsError
 
 __all__ = ["serve"]
@@ -75,7 +75,7 @@ def serve(
 
     def ready() -> None:
         if attached:
-            sys.stdout.write(json.dumps({"url": supervisor.url}) + "\n")
+            put(json.dumps({"url": supervisor.url}))
             sys.stdout.flush()
         version = supervisor.assignment.arms[0].version
         say(f"{deployment} is served by {version} at {supervisor.url} (form at /, documentation at /docs)")
@@ -95,6 +95,6 @@ def _export(kind: str | None, folder: Path, target: str) -> None:
         )
     has_token = bool(open_workspace().tokens.list())
     for path in export_grafana(folder.expanduser(), target=target, has_token=has_token):
-        sys.stdout.write(f"{path}\n")
+        put(path)
     if has_token:
         say(f"Put a token with the scope read into {folder / 'nbprod-token'}: nbprod tokens create NAME --scope read")

@@ -47,7 +47,7 @@ def sweep(
         again=again,
         timeout_s=timeout_s,
         from_text=True,
-        told=None if as_json else teller(len(members)),
+        on_update=None if as_json else teller(len(members)),
     )
     rows = [row(member) for member in done.members]
     print_json(rows) if as_json else emit(rows, COLUMNS, as_json=False)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbprod.cli.output import AsJson, emit, emit_one, print_json, say
+from nbprod.cli.output import AsJson, emit, emit_one, print_json, put, say
 
 if TYPE_CHECKING:
     from nbprod.serving.tokens import Tokens
@@ -32,7 +31,7 @@ def create(
     if as_json:
         print_json({"name": name, "token": text, "scopes": scope or ["predict"]})
         return
-    sys.stdout.write(text + "\n")
+    put(text)
     say("This is shown once. From now on every request needs a token.")
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import IO
 
 import pyarrow as pa
@@ -72,6 +72,12 @@ class CsvFile:
         with self._open() as file:
             for batch in _reader(file, self.dialect, types, columns):
                 yield self._converted(batch)
+
+    def as_text(self, columns: Collection[str]) -> CsvFile:
+        """The same file with the cells of some columns as they are written, ``007`` among them."""
+        fields = [one.with_type(pa.string()) if one.name in columns else one for one in self.schema]
+        kept = {name: reading for name, reading in self._readings.items() if name not in columns}
+        return replace(self, schema=pa.schema(fields), _readings=kept)
 
     def sample(self, rows: int, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """About so many rows from all over the file."""

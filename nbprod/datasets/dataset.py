@@ -24,6 +24,8 @@ from nbprod.visible import escape
 if TYPE_CHECKING:
     import pandas as pd  # only frames need it
 
+    from nbprod.datasets.csv import CsvFile
+
 __all__ = ["Dataset", "Source", "open_dataset", "read_frame"]
 
 #: A path or URL, a pandas or polars frame, an Arrow table or an Arrow dataset.
@@ -42,6 +44,7 @@ class Dataset:
     _scan: Callable[[list[str] | None], Iterator[pa.RecordBatch]] = field(repr=False)
     _sample: Callable[[int, list[str] | None], Iterable[pa.RecordBatch]] | None = field(default=None, repr=False)
     _frame: pd.DataFrame | None = field(default=None, repr=False)
+    _as_text: Callable[[Sequence[str]], CsvFile] | None = field(default=None, repr=False)
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Read in record batches of at most 32,768 rows, in order.
@@ -96,6 +99,20 @@ class Dataset:
             self._check(None if columns is None else list(columns))
             return self._frame if columns is None else self._frame[list(columns)]
         return self.table(columns).to_pandas(date_as_object=False)
+
+    def as_text(self, columns: Sequence[str]) -> Dataset:
+        """The same rows with some columns as a CSV file writes them, ``007`` among them; other kinds have no text.
+
+        Raises
+        ------
+        DataError
+            A column does not exist.
+        """
+        self._check(list(columns))
+        if self._as_text is None or not columns:
+            return self
+        read = self._as_text(columns)
+        return replace(self, schema=read.schema, _scan=read.batches, _sample=None)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -182,6 +199,7 @@ def _of_opened(name: str, opened: Opened) -> Dataset:
         read_as=opened.read_as,
         _scan=opened.scan,
         _sample=opened.sample,
+        _as_text=opened.as_text,
     )
 
 

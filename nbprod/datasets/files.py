@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 from pyarrow.fs import FSSpecHandler, LocalFileSystem, PyFileSystem
 
-from nbprod.datasets.csv import open_csv
+from nbprod.datasets.csv import CsvFile, open_csv
 from nbprod.datasets.parquet import SAMPLE_PIECES, ParquetFiles, spread
 from nbprod.domain.csv_format import CsvFormat
 from nbprod.errors import DataError
@@ -35,6 +35,7 @@ class Opened:
     scan: Callable[[list[str] | None], Iterator[pa.RecordBatch]]
     sample: Callable[[int, list[str] | None], Iterable[pa.RecordBatch]]
     read_as: str = ""  #: of CSV: how bytes became values
+    as_text: Callable[[Collection[str]], CsvFile] | None = None  #: of CSV: with the cells of some columns as written
 
 
 def open_location(location: str, said: CsvFormat | None = None) -> Opened:
@@ -113,6 +114,7 @@ def _open_file(location: str, system: Any, path: str, said: CsvFormat | None) ->
             scan=csv.batches,
             sample=csv.sample,
             read_as=csv.read_as,
+            as_text=csv.as_text,
         )
     raise DataError(
         f"{location} has an ending nbprod does not read",

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbprod.clock import now
 from nbprod.deployments.eligible import check_external, check_model
+from nbprod.deployments.housekeeping import KeptPredictions
 from nbprod.domain.deployment import Deployment
-from nbprod.domain.duration import parse_duration
 from nbprod.domain.names import check_name
-from nbprod.domain.prediction import ErasureReceipt, OutcomesAdded, PredictionsAdded, PredictionTrace
+from nbprod.domain.prediction import OutcomesAdded, PredictionsAdded, PredictionTrace
 from nbprod.domain.version import ModelVersion
 from nbprod.errors import RefusedError, SettingsError
 from nbprod.lake import Lake
@@ -26,11 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Deployments"]
 
-HISTORY = timedelta(days=30)  #: how long versions of the tables stay readable
 UNSEEN = ("accept", "refuse", "alarm")
 
 
-class Deployments:
+class Deployments(KeptPredictions):
     """The deployments of one workspace.
 
     Parameters
@@ -65,13 +64,11 @@ class Deployments:
         spools: Path | None = None,
         serve: Callable[[str, Sequence[str]], Any] | None = None,
     ) -> None:
-        self._store = store
-        self._lake = lake
+        super().__init__(store, lake, spools)
         self._packages = packages
         self._resolve = resolve
         self._private = tuple(private)
         self._locate = locate
-        self._spools = spools
         self._serve = serve
 
     def create(
@@ -147,17 +144,6 @@ class Deployments:
         """Deployments, newest first."""
         with self._store.read() as session:
             return session.list(Deployment, limit=limit)
-
-    def get(self, name: str) -> Deployment:
-        """One deployment.
-
-        Raises
-        ------
-        NotFoundError
-            There is none of that name.
-        """
-        with self._store.read() as session:
-            return session.get(Deployment, name)
 
     def open(self, name: str) -> DeployedModel:
         """The deployed model, ready to predict in this process; one of an alias follows it.
@@ -255,6 +241,41 @@ class Deployments:
         self._record("predictions.added", name, added.added, transaction.name)
         return replace(added, read_as=rows.read_as)
 
+    def keep(self, name: str, parts: Iterable[tuple[int, Any, Any]], *, mark: str) -> PredictionsAdded:
+        """Keep predictions a job made, in numbered parts; whatever was kept of them before is kept once.
+
+        Parameters
+        ----------
+        name
+            The deployment.
+        parts
+            Growing numbers from 1, and two tables of as many rows: predictions (``prediction_id``, ``version``,
+            ``at``, ``prediction``, perhaps probabilities) and inputs.
+        mark
+            Of the job: with the number it tells a part that was kept before.
+
+        Raises
+        ------
+        SchemaError
+            A table cannot be kept as it is; the parts before it are.
+        """
+        from nbprod.lake.delta import Transaction  # delayed: pyarrow
+
+        table, private = self._lake.predictions(name), self._never_kept(self.get(name))
+        added, replayed, version = 0, 0, None
+        for number, core, inputs in parts:
+            one = table.append(core, inputs, private=private, transaction=Transaction(name=mark, number=number))
+            added, replayed = added + one.added, replayed + one.is_replay
+            version = one.table_version if one.table_version is not None else version
+        self._record("predictions.added", name, added, mark)
+        return PredictionsAdded(
+            deployment=name, added=added, is_replay=bool(replayed and not added), table_version=version
+        )
+
+    def never_kept(self, name: str) -> tuple[str, ...]:
+        """Inputs of a deployment that are never kept, its own and the workspace's."""
+        return self._never_kept(self.get(name))
+
     def add_outcomes(self, name: str, source: Any) -> OutcomesAdded:
         """Keep outcomes, to be joined with predictions by their id; the same source again adds nothing.
 
@@ -298,14 +319,6 @@ class Deployments:
         self.get(name)
         return self._lake.window(name).newest(limit)
 
-    def compact(self, name: str) -> Mapping[str, Mapping[str, int]]:
-        """Merge the small parts of both tables; versions of the last 30 days stay readable."""
-        self.get(name)
-        return {
-            "predictions": self._lake.predictions(name).compact(),
-            "outcomes": self._lake.outcomes(name).compact(),
-        }
-
     def trace(self, prediction_id: str) -> PredictionTrace:
         """Everything behind one prediction: inputs, version, package, run, notebook, rows, outcome, verdict.
 
@@ -317,68 +330,6 @@ class Deployments:
         from nbprod.deployments.tracing import trace  # delayed: pyarrow
 
         return trace(self._store, self._lake, self._spools, self._resolve, prediction_id)
-
-    def drain(self, name: str) -> int:
-        """Move what servers of this machine have kept into the tables; return how many entries were moved.
-
-        A running server does so every second by itself.
-        """
-        from nbprod.deployments.upkeep import drain  # delayed: pyarrow
-
-        return drain(self._lake, name, self._spool_of(name))
-
-    def prune(
-        self, name: str, keep: timedelta | str, *, history: timedelta | str = HISTORY
-    ) -> Mapping[str, Mapping[str, int]]:
-        """Delete what is older than ``keep``.
-
-        Parameters
-        ----------
-        name
-            The deployment.
-        keep
-            How long predictions (by when they happened) and outcomes (by when they arrived) stay: ``400d``, say.
-        history
-            How long versions of the tables that still hold them stay readable.
-        """
-        from nbprod.deployments.upkeep import prune  # delayed: pyarrow
-
-        keep, history = (parse_duration(length) if isinstance(length, str) else length for length in (keep, history))
-        self.drain(name)
-        done = prune(self._lake, name, keep, history)
-        with self._store.write() as session:
-            data = {"keep_days": keep.days, **{table: counts["rows"] for table, counts in done.items()}}
-            session.event("predictions.pruned", name, data=data)
-        return done
-
-    def erase(self, name: str, *, unit: str, actor: str | None = None) -> ErasureReceipt:
-        """Delete everything of a unit: in spools, both tables, and every older version of them, which are then gone.
-
-        Parameters
-        ----------
-        name
-            The deployment.
-        unit
-            As requests named it.
-        actor
-            Who asks for it, if not the store's actor.
-
-        Raises
-        ------
-        StoreError
-            Something is left; repeat it.
-        """
-        from nbprod.deployments.upkeep import erase  # delayed: pyarrow
-
-        receipt = erase(self._lake, name, self._spool_of(name), unit)
-        with self._store.write() as session:
-            data = {"predictions": receipt.predictions, "outcomes": receipt.outcomes, "parts": receipt.parts}
-            session.event("unit.erased", name, data={"receipt": receipt.id, **data}, actor=actor)
-        return receipt
-
-    def _spool_of(self, name: str) -> Path:
-        assert self._spools is not None
-        return self._spools / self.get(name).name
 
     def _never_kept(self, deployment: Deployment) -> tuple[str, ...]:
         return tuple(dict.fromkeys([*deployment.private, *self._private]))

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 from nbprod.domain.names import nearest
 from nbprod.errors import SettingsError
 
-__all__ = ["CsvFormat", "data_place", "split_format"]
+__all__ = ["CSV_ENDINGS", "CsvFormat", "data_place", "split_format"]
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "delimiter": (",", ";", "\t", "|"),

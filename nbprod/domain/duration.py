@@ -22,7 +22,7 @@ def parse_duration(text: str) -> timedelta:
 
     Examples
     --------
-    >>> parse_length("30m")
+    >>> parse_duration("30m")
     datetime.timedelta(seconds=1800)
     """
     match = re.fullmatch(r"([1-9][0-9]{0,4})([smhdw])", text)

@@ -33,6 +33,7 @@ class ExecutionResult:
     cause: EndCause | None = None
     failed_cell: str | None = None  #: id of the cell that did not finish
     error: str | None = None  #: one line
+    error_type: str | None = None  #: name of the exception's class, where Python raised one
     cells: tuple[CellResult, ...] = ()
     started_at: datetime | None = None
     ended_at: datetime | None = None

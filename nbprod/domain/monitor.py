@@ -11,8 +11,8 @@ from nbprod.domain.advice import Verdict, next_step
 from nbprod.domain.check import CheckResult
 from nbprod.domain.duration import parse_duration
 from nbprod.domain.markup import card
-from nbprod.domain.names import nearest
 from nbprod.domain.numbers import number
+from nbprod.domain.settings_table import SettingsTable
 from nbprod.errors import SettingsError
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
     "contradicted_metrics",
     "contradiction_sentence",
     "parse_duration",
-    "side_words",
+    "side_label",
 ]
 
 #: What the names of metrics begin with.
@@ -61,24 +61,7 @@ class MonitorPolicy:
         SettingsError
             A key is unknown or a value cannot be used.
         """
-        defaults = cls()
-        chosen: dict[str, Any] = {}
-        for key, value in content.items():
-            if key not in defaults.__dataclass_fields__:
-                raise SettingsError(
-                    f"[monitors.{name}] has an unknown setting {key}",
-                    hint=nearest(key, defaults.__dataclass_fields__),
-                )
-            wanted = type(getattr(defaults, key))
-            if wanted is tuple and isinstance(value, list) and all(isinstance(item, str) for item in value):
-                chosen[key] = tuple(value)
-            elif isinstance(value, bool) or not isinstance(value, (int, float) if wanted is float else wanted):
-                raise SettingsError(
-                    f"[monitors.{name}] {key} = {value!r} cannot be used", hint=f"A {wanted.__name__}."
-                )
-            else:
-                chosen[key] = wanted(value)
-        policy = cls(**chosen)
+        policy = cls(**SettingsTable(f"[monitors.{name}]", content).by_defaults(cls()))
         if policy.max_drop < 0 or policy.min_rows < 1 or not 0 < policy.alpha < 1:
             raise SettingsError(
                 f"[monitors.{name}] is out of range", hint="max_drop >= 0, min_rows >= 1, alpha between 0 and 1."
@@ -130,7 +113,7 @@ class Window:
 def contradicted_metrics(checks: Iterable[CheckResult]) -> tuple[str, ...]:
     """The metrics whose outcomes contradict the estimate: the interval of the difference does not hold 0.
 
-    This is the one place that decides it, and `side_words` the one that says it beside a number.
+    This is the one place that decides it, and `side_label` the one that says it beside a number.
     """
     return tuple(
         check.subject
@@ -148,7 +131,7 @@ def contradiction_sentence(metrics: Sequence[str]) -> str:
     return f"Outcomes contradict the estimate of {listed}."
 
 
-def side_words(side: str, *, contradicted: bool, share: str = "") -> str:
+def side_label(side: str, *, contradicted: bool, share: str = "") -> str:
     """What stands beside a number of one of `SIDES`; an estimate says when outcomes contradict it.
 
     Parameters
@@ -234,7 +217,7 @@ class MonitorReport:
                 ("changed", ", ".join(self.changed[:6])),
                 *(
                     (
-                        f"{name}, {side_words(side, contradicted=name in self.contradicted)}",
+                        f"{name}, {side_label(side, contradicted=name in self.contradicted)}",
                         number(value),
                     )
                     for name, sides in list(self.by_metric.items())[:2]

@@ -20,7 +20,7 @@ class ModelPackage:
     folder: str
     run_id: str | None
     task: str  #: ``classification`` or ``regression``
-    format: str  #: ``skops``, ``xgboost``, ``lightgbm``, ``catboost``, ``pickle``
+    format: str  #: ``skops``, ``xgboost``, ``lightgbm``, ``catboost``, ``onnx``, ``pickle``
     target: str
     created_at: datetime
     size_bytes: int

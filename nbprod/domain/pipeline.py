@@ -12,6 +12,7 @@ from nbprod.domain.markup import card
 from nbprod.domain.names import check_name, nearest
 from nbprod.domain.reference import Reference, references
 from nbprod.domain.run import RunStatus
+from nbprod.domain.settings_table import SettingsTable
 from nbprod.errors import SettingsError
 
 __all__ = ["Pipeline", "PipelineRun", "Step", "StepResult", "StepStatus"]
@@ -55,8 +56,8 @@ class Step:
         check_name(name, "step")
         if not isinstance(content, Mapping):
             raise SettingsError(f"{where} must be a table", hint='For instance: template = "train"')
-        if unknown := sorted(set(content) - set(STEP_KEYS)):
-            raise SettingsError(f"{where} has an unknown setting {unknown[0]}", hint=nearest(unknown[0], STEP_KEYS))
+        table = SettingsTable(where, content)
+        table.refuse_unknown(STEP_KEYS)
         kinds = [key for key in ("template", "notebook", "register") if key in content]
         if len(kinds) != 1 or not isinstance(content[kinds[0]], str) or not content[kinds[0]]:
             raise SettingsError(
@@ -65,19 +66,9 @@ class Step:
             )
         what = content[kinds[0]]
         if (kinds[0] == "notebook") != what.endswith(".ipynb"):
-            raise SettingsError(
-                f"{where} {kinds[0]} = {what!r} cannot be used",
-                hint="A notebook is a path that ends in .ipynb; a template is named without it.",
-            )
-        needs, parameters = content.get("needs", []), content.get("parameters", {})
-        if not isinstance(needs, list) or not all(isinstance(one, str) for one in needs):
-            raise SettingsError(
-                f"{where} needs = {needs!r} cannot be used", hint='A list of steps: needs = ["train"]'
-            )
-        if not isinstance(parameters, Mapping):
-            raise SettingsError(
-                f"{where} parameters must be a table", hint='parameters = { data = "{train.package}" }'
-            )
+            raise table.error(kinds[0], "A notebook is a path that ends in .ipynb; a template is named without it.")
+        needs = table.texts("needs", 'A list of steps: needs = ["train"]')
+        parameters = table.table("parameters", 'parameters = { data = "{train.package}" }')
         if "register" in content and not (
             {"package"} <= set(parameters) <= {"package", "verdict"}
             and all(isinstance(value, str) for value in parameters.values())
@@ -86,12 +77,8 @@ class Step:
                 f"{where} registers a package, and may name the run that judged it",
                 hint='parameters = { package = "{train.package}", verdict = "{evaluate.run}" }',
             )
-        checks, timeout_s, retries = (content.get(key) for key in ("checks", "timeout_s", "retries"))
-        if checks not in {None, "stop", "ignore"}:
-            raise SettingsError(f"{where} checks = {checks!r} cannot be used", hint="One of stop, ignore.")
-        for key, value, kind in (("timeout_s", timeout_s, int | float), ("retries", retries, int)):
-            if value is not None and (isinstance(value, bool) or not isinstance(value, kind) or value < 0):
-                raise SettingsError(f"{where} {key} = {value!r} cannot be used", hint="A number, zero or more.")
+        if (checks := content.get("checks", "stop")) not in {"stop", "ignore"}:
+            raise table.error("checks", "One of stop, ignore.")
         try:
             referred = references(parameters)
         except SettingsError as error:
@@ -100,11 +87,11 @@ class Step:
             name=name,
             notebook="" if kinds[0] == "register" else what,
             register=check_name(what, "model") if kinds[0] == "register" else "",
-            parameters=dict(parameters),
+            parameters=parameters,
             needs=tuple(dict.fromkeys([*needs, *(one.step for one in referred if one.step)])),
             is_stopped_by_checks=checks != "ignore",
-            timeout_s=float(timeout_s) if timeout_s else None,
-            retries=retries or 0,
+            timeout_s=table.number("timeout_s", float) or None,
+            retries=table.number("retries", int) or 0,
         )
 
 
@@ -129,18 +116,12 @@ class Pipeline:
             A key, a step or a reference is unknown, or steps need each other in a circle.
         """
         check_name(name, "pipeline")
-        if unknown := sorted(set(content) - {"steps", "inputs"}):
-            raise SettingsError(
-                f"[pipelines.{name}] has an unknown setting {unknown[0]}", hint="It has inputs and steps."
-            )
-        tables, inputs = content.get("steps"), content.get("inputs", {})
+        table = SettingsTable(f"[pipelines.{name}]", content)
+        table.refuse_unknown(("steps", "inputs"))
+        tables, inputs = content.get("steps"), table.table("inputs", 'inputs = { data = "electricity" }')
         if not isinstance(tables, Mapping) or not tables:
             raise SettingsError(f"[pipelines.{name}] has no steps", hint=f"Add [pipelines.{name}.steps.train].")
-        if not isinstance(inputs, Mapping):
-            raise SettingsError(
-                f"[pipelines.{name}] inputs must be a table", hint='inputs = { data = "electricity" }'
-            )
-        steps = {step: Step.parse(name, step, table) for step, table in tables.items()}
+        steps = {step: Step.parse(name, step, one) for step, one in tables.items()}
         if both := sorted(set(steps) & set(inputs)):
             raise SettingsError(
                 f"[pipelines.{name}] has an input and a step called {both[0]}", hint="Rename one of them."
@@ -163,7 +144,7 @@ class Pipeline:
                         f"[pipelines.{name}] step {step.name} refers to {one.text}, which {one.step} does not give",
                         hint="A registration gives version; a notebook gives run, package, metrics.NAME, files.NAME.",
                     )
-        return cls(name=name, steps=_in_order(name, steps), inputs=dict(inputs))
+        return cls(name=name, steps=_in_order(name, steps), inputs=inputs)
 
     def __repr__(self) -> str:
         return f"<Pipeline {self.name}: {', '.join(step.name for step in self.steps)}>"

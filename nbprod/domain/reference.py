@@ -10,7 +10,7 @@ from typing import Any
 
 from nbprod.errors import SettingsError
 
-__all__ = ["Reference", "filled", "is_whole", "references"]
+__all__ = ["Reference", "filled", "is_single_reference", "references"]
 
 DOUBLE = (
     "Write {input}, {step.run}, {step.package}, {step.version}, {step.metrics.NAME} or {step.files.NAME}; "
@@ -61,7 +61,7 @@ def references(value: Any) -> tuple[Reference, ...]:
     return ()
 
 
-def is_whole(value: Any) -> bool:
+def is_single_reference(value: Any) -> bool:
     """Whether a value is one reference and nothing else, so that what it stands for keeps its type."""
     return isinstance(value, str) and len(parts := _parts(value)) == 1 and isinstance(parts[0], Reference)
 
@@ -81,7 +81,7 @@ def filled(value: Any, look_up: Callable[[Reference], Any]) -> Any:
     if not isinstance(value, str):
         return value
     parts = _parts(value)
-    if is_whole(value):
+    if is_single_reference(value):
         assert isinstance(parts[0], Reference)
         return look_up(parts[0])
     return "".join(part if isinstance(part, str) else str(look_up(part)) for part in parts)

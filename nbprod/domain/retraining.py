@@ -10,11 +10,13 @@ from typing import Any
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.markup import card
 from nbprod.domain.monitor import parse_duration
-from nbprod.domain.names import check_name, nearest
+from nbprod.domain.names import check_name
+from nbprod.domain.settings_table import SettingsTable
 from nbprod.errors import SettingsError
 
 __all__ = ["Autonomy", "RetrainingOutcome", "RetrainingPolicy"]
 
+PARAMETERS = 'train = { data = "…", target = "…" }'
 CHECKS = ("drift", "performance", "prediction", "quality")
 
 
@@ -49,30 +51,16 @@ class RetrainingPolicy:
         SettingsError
             A key is unknown, or a value cannot be used.
         """
-        known = set(cls.__dataclass_fields__) - {"deployment"}
-        if unknown := sorted(set(content) - known):
-            raise SettingsError(
-                f"[retraining.{name}] has an unknown setting {unknown[0]}", hint=nearest(unknown[0], known)
-            )
+        table = SettingsTable(f"[retraining.{name}]", content)
+        table.refuse_unknown(set(cls.__dataclass_fields__) - {"deployment"})
         on = content.get("on", list(cls.on))
         if not isinstance(on, list) or not on or {str(check).partition(":")[0] for check in on} - set(CHECKS):
-            raise SettingsError(
-                f"[retraining.{name}] on = {on!r} cannot be used", hint=f"Some of {', '.join(CHECKS)}."
-            )
-        try:
-            autonomy = Autonomy(content.get("autonomy", "advise"))
-        except ValueError:
-            raise SettingsError(
-                f"[retraining.{name}] autonomy = {content['autonomy']!r} cannot be used",
-                hint="One of advise, guard, auto.",
-            ) from None
+            raise table.error("on", f"Some of {', '.join(CHECKS)}.")
         for key in ("holdout", "cooldown"):
             parse_duration(str(content.get(key, getattr(cls, key))))
-        for key in ("train", "evaluate"):
-            if not isinstance(content.get(key, {}), dict):
-                raise SettingsError(f"[retraining.{name}] {key} must be a table of parameters")
-        if "data" not in content.get("train", {}):
-            raise SettingsError(f"[retraining.{name}] names no data", hint='train = { data = "…", target = "…" }')
+        train = table.table("train", PARAMETERS)
+        if "data" not in train:
+            raise SettingsError(f"[retraining.{name}] names no data", hint=PARAMETERS)
         return cls(
             deployment=check_name(name, "deployment"),
             model=check_name(content.get("model", name), "model"),
@@ -80,9 +68,9 @@ class RetrainingPolicy:
             holdout=content.get("holdout", cls.holdout),
             cooldown=content.get("cooldown", cls.cooldown),
             alias=check_name(content.get("alias", cls.alias), "alias"),
-            autonomy=autonomy,
-            train=dict(content["train"]),
-            evaluate=dict(content.get("evaluate", {})),
+            autonomy=table.choice("autonomy", cls.autonomy),
+            train=train,
+            evaluate=table.table("evaluate", PARAMETERS),
         )
 
     def asks(self, check: str, subject: str) -> bool:

@@ -10,7 +10,8 @@ from typing import Any
 
 from nbprod.domain.markup import card
 from nbprod.domain.monitor import parse_duration
-from nbprod.domain.names import check_name, nearest
+from nbprod.domain.names import check_name
+from nbprod.domain.settings_table import SettingsTable
 from nbprod.errors import SettingsError
 
 __all__ = ["Due", "DueStatus", "JobKind", "Missed", "Overlap", "Schedule"]
@@ -67,12 +68,9 @@ class Schedule:
             A key is unknown or a value cannot be used.
         """
         where = f"[schedules.{name}]"
-        known = ("cron", "timezone", *JobKind, "parameters", "missed", "overlap", "late", "keep")
-        if unknown := sorted(set(content) - set(known)):
-            raise SettingsError(f"{where} has an unknown setting {unknown[0]}", hint=nearest(unknown[0], known))
-        for key in ("cron", "timezone", *JobKind, "late", "keep"):
-            if key in content and (not isinstance(content[key], str) or not content[key]):
-                raise SettingsError(f"{where} {key} = {content[key]!r} must be a text")
+        table = SettingsTable(where, content)
+        table.refuse_unknown(("cron", "timezone", *JobKind, "parameters", "missed", "overlap", "late", "keep"))
+        texts = {key: table.text(key, "") for key in ("cron", "timezone", *JobKind, "late", "keep") if key in content}
         if "cron" not in content:
             raise SettingsError(
                 f"{where} does not say when", hint='cron = "30 2 * * *": every night at half past two.'
@@ -82,26 +80,17 @@ class Schedule:
             raise SettingsError(
                 f"{where} must start one thing", hint='run = "train", pipeline = "weekly" or monitor = "churn"'
             )
-        parameters = content.get("parameters", {})
-        if not isinstance(parameters, Mapping):
-            raise SettingsError(f"{where} parameters must be a table", hint='parameters = { data = "electricity" }')
-        try:
-            missed, overlap = Missed(content.get("missed", "once")), Overlap(content.get("overlap", "skip"))
-        except ValueError as problem:
-            raise SettingsError(
-                f"{where}: {problem}", hint="missed is skip, once or all; overlap is skip, queue or allow."
-            ) from None
         return cls(
             name=check_name(name, "schedule"),
-            cron=content["cron"],
-            timezone=content.get("timezone", "UTC"),
+            cron=texts["cron"],
+            timezone=texts.get("timezone", cls.timezone),
             starts=started[0],
-            target=content[started[0]],
-            parameters=dict(parameters),
-            missed=missed,
-            overlap=overlap,
-            late=parse_duration(content["late"]) if "late" in content else LATE,
-            keep=parse_duration(content["keep"]) if "keep" in content else None,
+            target=texts[started[0]],
+            parameters=table.table("parameters", 'parameters = { data = "electricity" }'),
+            missed=table.choice("missed", cls.missed),
+            overlap=table.choice("overlap", cls.overlap),
+            late=parse_duration(texts["late"]) if "late" in texts else LATE,
+            keep=parse_duration(texts["keep"]) if "keep" in texts else None,
         )
 
     def __repr__(self) -> str:

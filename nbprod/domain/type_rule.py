@@ -94,7 +94,7 @@ class TypeRule:
 
         Examples
         --------
-        >>> TypeRule(kind=Kind.FLOAT, low=0.05, high=0.5, optional=True).describe()
+        >>> TypeRule(kind=ValueKind.FLOAT, low=0.05, high=0.5, optional=True).describe()
         'a number between 0.05 and 0.5, or none'
         """
         return self._nouns(plural=plural) + self._bounds() + (", or none" if self.optional else "")

@@ -63,9 +63,9 @@ def intervals(table: pd.DataFrame, name: str, *, title: str = "", zero: bool = F
         axes.set_yticks(range(len(shown)), [str(each)[:40] for each in shown.index])
         axes.set_title(title or name, loc="left", fontsize=10)
 
-    said = [f"{index}: {number(line[name], 3)}" for index, line in shown.iloc[::-1].iterrows()]
+    descriptions = [f"{index}: {number(line[name], 3)}" for index, line in shown.iloc[::-1].iterrows()]
     return _picture(
-        draw, alt=f"{title or name}, with intervals. " + _sentence(said), size=(7, 0.9 + 0.32 * len(shown))
+        draw, alt=f"{title or name}, with intervals. " + _sentence(descriptions), size=(7, 0.9 + 0.32 * len(shown))
     )
 
 
@@ -73,16 +73,16 @@ def learning(curve: pd.DataFrame, metric: str) -> Figure:
     """The metric on learned and on held-back rows against the number of rows learned from."""
 
     def draw(axes: Any) -> None:
-        for column, colour, words in (("learned", GREY, "rows learned from"), ("held_back", BLUE, "held-back rows")):
-            axes.plot(curve["rows"], curve[column], "o-", color=colour, label=words)
+        for column, colour, label in (("learned", GREY, "rows learned from"), ("held_back", BLUE, "held-back rows")):
+            axes.plot(curve["rows"], curve[column], "o-", color=colour, label=label)
         axes.set_xlabel("rows learned from")
         axes.set_title(f"{metric} as more is learned from", loc="left", fontsize=10)
         axes.legend()
 
-    said = [
+    descriptions = [
         f"{int(row)} rows: {number(value, 3)}" for row, value in zip(curve["rows"], curve["held_back"], strict=True)
     ]
-    return _picture(draw, alt=f"Learning curve, {metric} on held-back rows. {_sentence(said)}")
+    return _picture(draw, alt=f"Learning curve, {metric} on held-back rows. {_sentence(descriptions)}")
 
 
 def calibration(truth: Any, models: Mapping[str, Predictions]) -> Figure:
@@ -90,18 +90,25 @@ def calibration(truth: Any, models: Mapping[str, Predictions]) -> Figure:
 
     Of more than two classes, the class called most probable: how often it was right against how sure the model was.
     """
-    curves = {name: _calibration(truth, told) for name, told in models.items() if told.probabilities is not None}
+    curves = {
+        name: _calibration(truth, predictions)
+        for name, predictions in models.items()
+        if predictions.probabilities is not None
+    }
 
     def draw(axes: Any) -> None:
         axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1, label="as promised")
-        for (name, (said, happened)), colour in zip(curves.items(), COLOURS, strict=False):
-            axes.plot(said, happened, "o-", color=colour, label=name)
+        for (name, (predicted, observed)), colour in zip(curves.items(), COLOURS, strict=False):
+            axes.plot(predicted, observed, "o-", color=colour, label=name)
         axes.set_xlabel("probability the model gave")
         axes.set_ylabel("share that happened")
         axes.set_title("Does 70 % mean 70 %?", loc="left", fontsize=10)
         axes.legend()
 
-    gaps = [f"{name}: off by {np.abs(said - real).mean():.1%} on average" for name, (said, real) in curves.items()]
+    gaps = [
+        f"{name}: off by {np.abs(predicted - real).mean():.1%} on average"
+        for name, (predicted, real) in curves.items()
+    ]
     return _picture(draw, alt=f"Calibration. {_sentence(gaps)}", size=(4.5, 4))
 
 
@@ -109,7 +116,7 @@ def residuals(truth: Any, models: Mapping[str, Predictions]) -> Figure:
     """Predicted against true numbers, and how far off the predictions are."""
     true = np.asarray(truth, dtype=np.float64)
     chosen = np.linspace(0, len(true) - 1, min(len(true), _MOST_POINTS)).astype(int)
-    errors = {name: np.asarray(told.answers, dtype=np.float64) - true for name, told in models.items()}
+    errors = {name: np.asarray(predictions.answers, dtype=np.float64) - true for name, predictions in models.items()}
 
     def draw(axes: Any) -> None:
         left, right = axes
@@ -123,8 +130,12 @@ def residuals(truth: Any, models: Mapping[str, Predictions]) -> Figure:
         right.axvline(0, color=GREY, linestyle=":", linewidth=1)
         right.set(xlabel="predicted minus true", ylabel="rows")
 
-    said = [f"{name}: mean {number(off.mean(), 3)}, spread {number(off.std(), 3)}" for name, off in errors.items()]
-    return _picture(draw, alt=f"Residuals, predicted minus true. {_sentence(said)}", size=(8.5, 3.6), panels=2)
+    descriptions = [
+        f"{name}: mean {number(off.mean(), 3)}, spread {number(off.std(), 3)}" for name, off in errors.items()
+    ]
+    return _picture(
+        draw, alt=f"Residuals, predicted minus true. {_sentence(descriptions)}", size=(8.5, 3.6), panels=2
+    )
 
 
 def confusion(truth: Any, predictions: Predictions) -> Figure:
@@ -143,8 +154,8 @@ def confusion(truth: Any, predictions: Predictions) -> Figure:
             strong = share > 0.4
             alpha = 0.7 + 0.3 * share if strong else 0.3 * share
             axes.add_patch(mpl.patches.Rectangle((column, row), 1, 1, facecolor=BLUE, alpha=alpha))
-            words = f"{count:,}\n{share:.0%}"
-            axes.text(column + 0.5, row + 0.5, words, ha="center", va="center", color="white" if strong else GREY)
+            label = f"{count:,}\n{share:.0%}"
+            axes.text(column + 0.5, row + 0.5, label, ha="center", va="center", color="white" if strong else GREY)
         axes.set(xlim=(0, len(labels)), ylim=(len(labels), 0), xlabel="called", ylabel="truly")
         axes.set_xticks(np.arange(len(labels)) + 0.5, [str(each)[:14] for each in labels])
         axes.set_yticks(np.arange(len(labels)) + 0.5, [str(each)[:14] for each in labels])
@@ -164,8 +175,8 @@ def bars(values: pd.Series[Any], *, title: str) -> Figure:
         axes.set_yticks(range(len(shown)), [str(each)[:40] for each in shown.index])
         axes.set_title(title, loc="left", fontsize=10)
 
-    said = [f"{index}: {number(value, 3)}" for index, value in values.items()]
-    return _picture(draw, alt=f"{title}. {_sentence(said)}", size=(7, 0.8 + 0.3 * len(shown)))
+    descriptions = [f"{index}: {number(value, 3)}" for index, value in values.items()]
+    return _picture(draw, alt=f"{title}. {_sentence(descriptions)}", size=(7, 0.8 + 0.3 * len(shown)))
 
 
 def distribution(values: pd.Series[Any], *, title: str) -> Figure:
@@ -188,21 +199,24 @@ def behaviour(task: str, truth: Any, models: Mapping[str, Predictions]) -> dict[
     """The pictures that fit a task, by name: calibration and confusion of the first model, or residuals."""
     if task == "regression":
         return {"residuals": residuals(truth, models)}
-    probable = {name: told for name, told in models.items() if told.probabilities is not None}
+    probable = {name: predictions for name, predictions in models.items() if predictions.probabilities is not None}
     drawn = {"calibration": calibration(truth, probable)} if probable else {}
     return {**drawn, "confusion": confusion(truth, next(iter(models.values())))}
 
 
-def _calibration(truth: Any, told: Predictions) -> tuple[np.ndarray, np.ndarray]:
-    assert told.probabilities is not None
-    assert told.classes is not None
-    codes = class_codes(truth, told.classes)
-    if len(told.classes) == 2:
-        said, happened = told.probabilities[:, 1], (codes == 1).astype(float)
+def _calibration(truth: Any, predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
+    assert predictions.probabilities is not None
+    assert predictions.classes is not None
+    codes = class_codes(truth, predictions.classes)
+    if len(predictions.classes) == 2:
+        predicted, observed = predictions.probabilities[:, 1], (codes == 1).astype(float)
     else:
-        said, happened = told.probabilities.max(axis=1), (codes == told.probabilities.argmax(axis=1)).astype(float)
-    parts = [part for part in np.array_split(np.argsort(said, kind="stable"), _BINS) if len(part)]
-    return np.array([said[part].mean() for part in parts]), np.array([happened[part].mean() for part in parts])
+        predicted, observed = (
+            predictions.probabilities.max(axis=1),
+            (codes == predictions.probabilities.argmax(axis=1)).astype(float),
+        )
+    parts = [part for part in np.array_split(np.argsort(predicted, kind="stable"), _BINS) if len(part)]
+    return np.array([predicted[part].mean() for part in parts]), np.array([observed[part].mean() for part in parts])
 
 
 def _picture(draw: Callable[[Any], None], *, alt: str, size: Sequence[float] = (6, 3.4), panels: int = 1) -> Figure:

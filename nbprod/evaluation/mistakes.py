@@ -32,18 +32,18 @@ def worst_mistakes(result: ModelComparison, *, most: int = 10, private: Sequence
         model called the truth), then the row's own columns. No row when there is no mistake.
     """
     truth = result.rows.truth.to_numpy()
-    told = result.candidate
+    predictions = result.candidate
     if result.rows.task == "regression":
-        off = np.asarray(told.answers, dtype=np.float64) - truth
+        off = np.asarray(predictions.answers, dtype=np.float64) - truth
         wrong = off != 0
     else:
-        wrong = np.asarray(told.answers) != truth
+        wrong = np.asarray(predictions.answers) != truth
         off = wrong.astype(np.float64)
-        if told.probabilities is not None and told.classes is not None:
-            off = 1 - told.probabilities[np.arange(len(truth)), class_codes(truth, told.classes)]
+        if predictions.probabilities is not None and predictions.classes is not None:
+            off = 1 - predictions.probabilities[np.arange(len(truth)), class_codes(truth, predictions.classes)]
     ranked = np.argsort(-np.abs(off), kind="stable")
     chosen = ranked[wrong[ranked]][:most]
-    table = pd.DataFrame({"truth": truth[chosen], "candidate": np.asarray(told.answers)[chosen]})
+    table = pd.DataFrame({"truth": truth[chosen], "candidate": np.asarray(predictions.answers)[chosen]})
     if result.champion is not None:
         table["champion"] = np.asarray(result.champion.answers)[chosen]
     table["off"] = off[chosen]

@@ -181,34 +181,34 @@ def compare(
     SettingsError
         The metric does not exist for this task.
     """
-    told = [candidate] if champion is None else [candidate, champion]
-    for each in told:
+    compared = [candidate] if champion is None else [candidate, champion]
+    for each in compared:
         if len(each) != len(rows):
             raise DataError(
                 f"there are {len(each):,} predictions for {len(rows):,} rows", hint="Score the same rows."
             )
-    counting = chosen_metric(metric, rows.task, *told)
-    _check_classes(rows, told)
+    counting = chosen_metric(metric, rows.task, *compared)
+    _check_classes(rows, compared)
     lines: dict[str, dict[str, float]] = {}
-    for name, each in zip((CANDIDATE, CHAMPION), told, strict=False):
+    for name, each in zip((CANDIDATE, CHAMPION), compared, strict=False):
         found = scores(rows.task, rows.truth, each, blocks=rows.blocks, seed=seed, resamples=resamples)
         for metric_name, interval in found.items():
-            lines.setdefault(metric_name, {}).update(_spread(name, interval))
+            lines.setdefault(metric_name, {}).update(_interval_columns(name, interval))
     if champion is not None:
-        for shared in metrics_of(rows.task, *told):
+        for shared in metrics_of(rows.task, *compared):
             gain = difference(
                 shared, rows.truth, candidate, champion, blocks=rows.blocks, seed=seed, resamples=resamples
             )
             if np.isfinite(gain.value):
-                lines.setdefault(shared.name, {}).update(_spread("gain", gain))
+                lines.setdefault(shared.name, {}).update(_interval_columns("gain", gain))
     table = pd.DataFrame.from_dict(lines, orient="index").rename_axis("metric")
     first = [counting.name] if counting.name in table.index else []
     table = table.loc[[*first, *(name for name in table.index if name not in first)]]
     return ModelComparison(rows=rows, metric=counting, candidate=candidate, champion=champion, table=table, seed=seed)
 
 
-def _check_classes(rows: EvaluationRows, told: list[Predictions]) -> None:
-    for each in told:
+def _check_classes(rows: EvaluationRows, compared: list[Predictions]) -> None:
+    for each in compared:
         unknown = [] if each.classes is None else sorted(set(rows.truth.tolist()) - set(each.classes), key=str)
         if unknown:
             raise DataError(
@@ -217,5 +217,5 @@ def _check_classes(rows: EvaluationRows, told: list[Predictions]) -> None:
             )
 
 
-def _spread(name: str, interval: Interval) -> dict[str, float]:
+def _interval_columns(name: str, interval: Interval) -> dict[str, float]:
     return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}

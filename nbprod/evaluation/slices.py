@@ -95,8 +95,8 @@ def slice_gains(
     leave_out = [*leave_out, *private]
     automatic = [name for name in frame.columns if name != result.rows.truth.name and name not in leave_out]
     chosen = list(columns) or automatic[:_MOST_COLUMNS]
-    kept = _sample(len(frame), result.seed)
-    found = [(name, mask & kept) for column in chosen for name, mask in groups_of(frame[column])]
+    sampled = _sample(len(frame), result.seed)
+    found = [(name, mask & sampled) for column in chosen for name, mask in groups_of(frame[column])]
     found = [(name, mask) for name, mask in found if _is_enough(result, mask)]
     level = 1 - (1 - _LEVEL) / max(1, len(found))
     resamples = max(resamples, min(2000, round(20 / (1 - level))))
@@ -183,9 +183,9 @@ def _quarters(column: pd.Series[Any], missing: NDArray[np.bool_]) -> Iterator[tu
 def _sample(rows: int, seed: int) -> NDArray[np.bool_]:
     if rows <= _MOST_ROWS:
         return np.ones(rows, dtype=bool)
-    kept = np.zeros(rows, dtype=bool)
-    kept[np.random.default_rng(seed).choice(rows, _MOST_ROWS, replace=False)] = True
-    return kept
+    sampled = np.zeros(rows, dtype=bool)
+    sampled[np.random.default_rng(seed).choice(rows, _MOST_ROWS, replace=False)] = True
+    return sampled
 
 
 def _is_enough(result: ModelComparison, mask: NDArray[np.bool_]) -> bool:

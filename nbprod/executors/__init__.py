@@ -1,7 +1,8 @@
-"""Where a run happens: the seam, and the two ways this machine has.
+"""Where work happens: runs of notebooks, and many small tasks.
 
-An executor takes a request and gives a handle. What it executes is a folder and plain data, so that another machine
-needs nothing else: no shared memory and no shared working directory.
+An executor takes the request of a run and gives a handle. What it executes is a folder and plain data, so that
+another machine needs nothing else: no shared memory and no shared working directory. For one function and many tasks
+there are :class:`~nbprod.executors.workers.Workers`: threads, processes, a Dask cluster.
 """
 
 from __future__ import annotations

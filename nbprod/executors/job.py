@@ -7,8 +7,7 @@ from pathlib import Path
 
 from nbprod.domain.request import REQUEST, RunRequest
 from nbprod.domain.run import RunStatus
-from nbprod.executors.local import execute, execute_in_kernel
-from nbprod.executors.retention import finish, keep_kernel
+from nbprod.executors.local import execute, finish, keep_kernel
 
 __all__ = ["main"]
 
@@ -20,7 +19,7 @@ def main(folder: Path) -> int:
         done = execute(request)
     finally:
         finish(request)
-    keep_kernel(done.held, execute_in_kernel)
+    keep_kernel(done.retained)
     return 0 if done.result.status is RunStatus.SUCCEEDED else 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -11,24 +12,25 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbprod.disk import private_opener
 from nbprod.domain.execution import ExecutionResult
 from nbprod.domain.markers import Secret
-from nbprod.domain.request import RunRequest
+from nbprod.domain.request import REQUEST, RunRequest
 from nbprod.domain.run import EndCause
-from nbprod.executors.retention import keep_kernel_in_background
 from nbprod.kernels.warm import servers
 from nbprod.threads import waiting_politely
 
 if TYPE_CHECKING:
     from nbprod.notebook.retained_kernel import RetainedKernel  # nbformat takes a while
 
-__all__ = ["Detached", "Local", "execute"]
+__all__ = ["Detached", "Local", "execute", "finish", "is_keeping_kernel", "keep_kernel"]
 
 NATIVE = "python3"  # the kernel of this interpreter
+HOLD_THREAD = "nbprod-hold-"
 
 
 def execute(
@@ -38,14 +40,7 @@ def execute(
 
     Works in any thread and below a running event loop; the working directory of this process is never changed.
 
-    Parameters
-    ----------
-    request
-        What to execute.
-    progress
-        Called when a cell starts and ends.
-    resumes
-        The held kernel to go on in.
+    Goes on in the kernel of ``resumes``, if there is one.
 
     Raises
     ------
@@ -82,33 +77,27 @@ def execute(
         how = {"engine_name": "nbprod", "kernel_name": request.kernel, "progress_bar": False}
         with suppress(PapermillExecutionError):  # it looked at the outputs; our result says the same, and more
             execute_notebook(execution.nb, None, execution=execution, **how)
-        execution.caught.pass_on()
+        execution.signals.pass_on()
         if not attempts_left or not may_pass(execution.result, request.retry_on):
             break
-        if execution.held:
-            execution.held.let_go("another attempt follows")
+        if execution.retained:
+            execution.retained.close("another attempt follows")
         for left in (folder / "files").glob("*"):  # results come from the attempt that succeeded, and no other
             shutil.rmtree(left) if left.is_dir() else left.unlink()
-    return FinishedHandle(execution.result, execution.held)
+    return FinishedHandle(execution.result, execution.retained)
 
 
 def warm_up(request: RunRequest) -> None:
     """Let the imports of the kernel begin, while this process makes its own."""
-    server = servers.of(waiting_politely({**os.environ, **request.env}))
+    server = servers.get(waiting_politely({**os.environ, **request.env}))
     threading.Thread(target=server.prepare, args=(request.preload,), name="nbprod-warm-up", daemon=True).start()
-
-
-def execute_in_kernel(request: RunRequest, held: RetainedKernel) -> RetainedKernel | None:
-    """Execute a request in the kernel that is held for an earlier run; what is held after it."""
-    return execute(request, resumes=held).held
 
 
 def may_pass(result: ExecutionResult, passing: tuple[str, ...]) -> bool:
     """Whether another attempt may end otherwise: never after an error of the notebook's own, unless it is named."""
     if result.cause in {EndCause.START, EndCause.KILLED}:
         return True
-    name = (result.error or "").partition(":")[0]
-    return result.cause is EndCause.ERROR and name in passing
+    return result.cause is EndCause.ERROR and result.error_type in passing
 
 
 @dataclass(frozen=True)
@@ -116,7 +105,7 @@ class FinishedHandle:
     """A handle to what is over, and to the kernel that is held for it."""
 
     result: ExecutionResult
-    held: RetainedKernel | None = None
+    retained: RetainedKernel | None = None
 
     def wait(self, timeout_s: float | None = None) -> ExecutionResult:  # noqa: ARG002 — the seam's signature
         """The result."""
@@ -132,8 +121,8 @@ class Local:
     def submit(self, request: RunRequest, *, progress: Callable[[Any], None] | None = None) -> FinishedHandle:
         """Execute now."""
         done = execute(request, progress=progress)
-        if done.held:
-            keep_kernel_in_background(done.held, execute_in_kernel)
+        if done.retained:
+            keep_kernel_in_background(done.retained)
         return done
 
     def __repr__(self) -> str:
@@ -149,14 +138,11 @@ class ProcessHandle:
 
     def wait(self, timeout_s: float | None = None) -> ExecutionResult | None:
         """Look at the journal until the run has ended."""
-        from nbprod.notebook.journal import (  # nbformat takes a while
-            fold,
-            read_events,
-        )
+        from nbprod.notebook.journal import read_result  # nbformat takes a while
 
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
-            result = fold(event for _, event in read_events(self.folder))
+            result = read_result(self.folder)
             if result.ended_at:
                 return result
             if deadline is not None and time.monotonic() > deadline:
@@ -170,12 +156,12 @@ class Detached:
     def submit(self, request: RunRequest, *, progress: Callable[[Any], None] | None = None) -> ProcessHandle:  # noqa: ARG002
         """Start a process for the run; its progress is in the journal."""
         folder = Path(request.folder)
-        with open(folder / "job.log", "ab", opener=private_opener) as words:
+        with open(folder / "job.log", "ab", opener=private_opener) as log:
             process = subprocess.Popen(  # noqa: S603 — our own module and a folder of ours
                 [sys.executable, "-m", "nbprod.executors.job", str(folder)],
                 stdin=subprocess.DEVNULL,
-                stdout=words,
-                stderr=words,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,
                 cwd=folder,
             )
@@ -184,3 +170,37 @@ class Detached:
 
     def __repr__(self) -> str:
         return "<Detached executor>"
+
+
+def finish(request: RunRequest) -> None:
+    """Call what the request names for the end of a run."""
+    if request.finish:
+        module, _, name = request.finish.partition(":")
+        getattr(import_module(module), name)(Path(request.folder))
+
+
+def keep_kernel(retained: RetainedKernel | None) -> None:
+    """Wait until the kernel is let go; runs that go on in it are executed, and may be held in turn."""
+    while retained is not None and (another := retained.wait()) is not None:
+        request = RunRequest.from_json((another / REQUEST).read_bytes())
+        try:
+            retained = execute(request, resumes=retained).retained
+        finally:
+            finish(request)
+
+
+def keep_kernel_in_background(retained: RetainedKernel) -> None:
+    """Do so in a thread; the kernel is let go when this process ends."""
+    thread = threading.Thread(target=keep_kernel, args=(retained,), name=f"{HOLD_THREAD}{retained.run}", daemon=True)
+
+    def end() -> None:
+        retained.is_wanted = False
+        thread.join(5)
+
+    thread.start()
+    atexit.register(end)
+
+
+def is_keeping_kernel() -> bool:
+    """Whether a thread of this process holds a kernel, or executes a run in one that it held."""
+    return any(thread.name.startswith(HOLD_THREAD) for thread in threading.enumerate())

@@ -2,9 +2,9 @@
 
 Built in are ``skops``, which executes nothing while reading and constructs only types its reader trusts, its kin
 ``xgboost``, ``lightgbm`` and ``catboost``, which read trees as these libraries dump them (a pipeline that holds such
-an estimator is ``skops``, with the dump beside it), and ``pickle``, which runs whatever code is in the file and is
-therefore given out only to those who ask for it by a flag. Others are found by the entry-point group
-``nbprod.formats``; they cannot replace a built-in one.
+an estimator is ``skops``, with the dump beside it), ``onnx``, graphs of known operators of imported models, and
+``pickle``, which runs whatever code is in the file and is therefore given out only to those who ask for it by a
+flag. Others are found by the entry-point group ``nbprod.formats``; they cannot replace a built-in one.
 
 The reader decides what is trusted, never the package: a package may name the types it needs, as information, and
 nothing acts on it.
@@ -27,6 +27,7 @@ GROUP = "nbprod.formats"
 BUILT_IN = {
     "catboost": "nbprod.formats.skops:CatboostFormat",
     "lightgbm": "nbprod.formats.skops:LightgbmFormat",
+    "onnx": "nbprod.formats.onnx:OnnxFormat",
     "pickle": "nbprod.formats.pickled:PickleFormat",
     "skops": "nbprod.formats.skops:SkopsFormat",
     "xgboost": "nbprod.formats.skops:XgboostFormat",

@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from nbprod.kernels import guard
-from nbprod.kernels.importing import BadImport, Importer, restore, unclean
-from nbprod.kernels.warm import binding
+from nbprod.kernels.importing import BadImport, Importer, fork_hazard, restore
+from nbprod.kernels.warm import import_environment
 
 __all__ = ["main"]
 
 #: What every kernel imports while it starts and with its first cell.
-ITSELF = (
+KERNEL_MODULES = (
     "nbprod.kernels.launcher",
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
@@ -43,7 +43,7 @@ ITSELF = (
     "tornado.platform.asyncio",
 )
 #: What a library imports when it is first used, and not before.
-LATER = {
+LAZY_IMPORTS = {
     "nbprod": ("nbprod.recording",),
     "nbprod.training": ("sklearn.ensemble", "sklearn.linear_model"),
     "sklearn": (
@@ -59,11 +59,11 @@ class ForkServer:
     """Imports on request, forks on request, refuses when a fork would not be clean."""
 
     def __init__(self) -> None:
-        self.env = binding(dict(os.environ))
+        self.env = import_environment(dict(os.environ))
         self.stamps: dict[str, int] = {}
         os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # as a kernel sets it
         os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # the debugger would write a warning
-        for name in ITSELF:
+        for name in KERNEL_MODULES:
             with contextlib.suppress(ImportError):  # not every version has each
                 importlib.import_module(name)
         self.importer = Importer()
@@ -72,7 +72,7 @@ class ForkServer:
 
     # ------------------------------------------------------------------ imports
 
-    def load(self, modules: list[str], tell: Callable[[str], None]) -> None:
+    def load(self, modules: list[str], on_import: Callable[[str], None]) -> None:
         """Import modules.
 
         Raises
@@ -81,10 +81,10 @@ class ForkServer:
             One of them cannot be imported here.
         """
         known = sorted({*modules, *(name.partition(".")[0] for name in modules)})
-        later = [other for name in known for other in LATER.get(name, ())]
+        lazy = [other for name in known for other in LAZY_IMPORTS.get(name, ())]
         try:
-            for name in (*modules, *later):
-                self.importer.bring(name, tell)
+            for name in (*modules, *lazy):
+                self.importer.load_module(name, on_import)
         finally:
             if len(sys.modules) != self.modules:
                 self.modules = len(sys.modules)
@@ -104,22 +104,22 @@ class ForkServer:
     # ------------------------------------------------------------------ guards
 
     def refusal(self, env: dict[str, str]) -> str:
-        """Why nothing may be forked now; empty when all is well."""
-        wanted = binding(env)
-        if differing := sorted(name for name in {*wanted, *self.env} if wanted.get(name) != self.env.get(name)):
+        """Why this process may not be forked for an environment; empty when it may."""
+        requested = import_environment(env)
+        if differing := sorted(name for name in {*requested, *self.env} if requested.get(name) != self.env.get(name)):
             return f"the environment differs in {', '.join(differing[:5])}"
-        reason = unclean()
-        return self.stale() or (f"an import {reason}" if reason else "")
+        reason = fork_hazard()
+        return f"an import {reason}" if reason else ""
 
     def stale(self) -> str:
         """What was changed on the disk since it was imported; empty when nothing was."""
         if site_stamp() != self.site:
-            return "stale: the installed libraries have changed"
+            return "the installed libraries have changed"
         for path, stamp in self.stamps.items():
             with contextlib.suppress(OSError):
                 if Path(path).stat().st_mtime_ns == stamp:
                     continue
-            return f"stale: {Path(path).name} has changed"
+            return f"{Path(path).name} has changed"
         return ""
 
     # ------------------------------------------------------------------ forks
@@ -133,7 +133,7 @@ class ForkServer:
         try:
             control.close()
             os.setsid()
-            guard.watch(lambda: start_kernel(request, life, out, err), life, tell=life)
+            guard.watch(lambda: start_kernel(request, life, out, err), life, report_to=life)
         except BaseException as error:  # noqa: BLE001 — a forked child must not return
             os.write(err, f"nbprod: {error!r}\n".encode())
         os._exit(1)
@@ -216,12 +216,15 @@ def serve(control: socket.socket) -> NoReturn:
             os._exit(0)
         try:
             request = json.loads(content)
-            reason = server.stale() if descriptors else ""  # before anything is imported into what is stale
-            if not reason:
+            stale = server.stale() if descriptors else ""  # before anything is imported into what is stale
+            reason = ""
+            if not stale:
                 server.load(request["preload"], lambda name: answer(control, {"importing": name}))
-                reason = server.refusal(request["env"]) if descriptors else ""
-            if reason or not descriptors:
-                answer(control, {"refused": reason})
+                if descriptors:
+                    reason = server.refusal(request["env"])
+                    stale = "" if reason else server.stale()
+            if stale or reason or not descriptors:
+                answer(control, {"refused": stale or reason, "stale": bool(stale)})
             else:
                 answer(control, {"pid": server.fork(request, descriptors, control)})
         except BadImport as bad:

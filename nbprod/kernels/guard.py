@@ -101,7 +101,7 @@ def end_like(status: int) -> NoReturn:
     os._exit(os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 1)
 
 
-def watch(start: Callable[[], int], life: int, *, tell: int | None = None) -> NoReturn:
+def watch(start: Callable[[], int], life: int, *, report_to: int | None = None) -> NoReturn:
     """Start the kernel below this process and stay until it, or the runner, is gone.
 
     Parameters
@@ -110,13 +110,13 @@ def watch(start: Callable[[], int], life: int, *, tell: int | None = None) -> No
         Starts the kernel as a child and gives its process id.
     life
         The reading end of a pipe whose other end only the runner holds: when it closes, everything ends.
-    tell
+    report_to
         Where to write the kernel's wait status at the end, for a runner that is not this process's parent.
     """
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)  # they are meant for the kernel, which gets them too
     prctl(PR_SET_CHILD_SUBREAPER, 1)
-    runner = os.getppid() if tell is None else None
+    runner = os.getppid() if report_to is None else None
     wake, woken = os.pipe()
     os.set_blocking(woken, False)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
@@ -133,17 +133,10 @@ def watch(start: Callable[[], int], life: int, *, tell: int | None = None) -> No
         status = reap(kernel)
     clear(kernel, grace_s=GRACE_S)
     status = status if status is not None else int(signal.SIGKILL)
-    if tell is not None:
+    if report_to is not None:
         with contextlib.suppress(OSError):
-            os.write(tell, struct.pack("i", status))
+            os.write(report_to, struct.pack("i", status))
     end_like(status)
-
-
-def limit_memory(limit_mb: int) -> None:
-    """Let allocations beyond the limit fail in this process and its children, instead of taking the machine."""
-    if limit_mb and hasattr(resource, "RLIMIT_DATA"):
-        size = limit_mb * 1024 * 1024
-        resource.setrlimit(resource.RLIMIT_DATA, (size, size))
 
 
 def become_kernel(parent: int, life: int, memory_mb: int) -> None:
@@ -155,7 +148,9 @@ def become_kernel(parent: int, life: int, memory_mb: int) -> None:
         signal.signal(signum, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)
     os.close(life)
-    limit_memory(memory_mb)
+    if memory_mb and hasattr(resource, "RLIMIT_DATA"):  # allocations beyond it fail, instead of taking the machine
+        size = memory_mb * 1024 * 1024
+        resource.setrlimit(resource.RLIMIT_DATA, (size, size))
 
 
 def main(arguments: list[str]) -> NoReturn:

@@ -22,7 +22,7 @@ from traitlets.config import Config
 
 from nbprod.kernels.preloading import UNSAFE
 
-__all__ = ["BadImport", "Importer", "restore", "unclean"]
+__all__ = ["BadImport", "Importer", "fork_hazard", "restore"]
 
 NATIVE_HELPERS = {"jemalloc_bg_thd"}  # threads that memory allocators keep and that survive a fork
 
@@ -47,14 +47,14 @@ class Importer:
         self.done: set[str] = set()
         self.shell: Any = ZMQInteractiveShell.__new__(ZMQInteractiveShell)
         self.shell.config = Config({"IPKernelApp": {"connection_file": "kernel.json"}})
-        pretend(self.shell)
+        set_shell(self.shell)
         builtins.get_ipython = lambda: ZMQInteractiveShell._instance  # type: ignore[attr-defined]  # noqa: SLF001
-        self.printed = os.memfd_create("printed")
+        self.captured = os.memfd_create("printed")
         for descriptor in (1, 2):
-            os.dup2(self.printed, descriptor)
-        sys.stdout, sys.stderr = Following("stdout", 1), Following("stderr", 2)
+            os.dup2(self.captured, descriptor)
+        sys.stdout, sys.stderr = CurrentStream("stdout", 1), CurrentStream("stderr", 2)
 
-    def bring(self, name: str, tell: Callable[[str], None]) -> None:
+    def load_module(self, name: str, on_import: Callable[[str], None]) -> None:
         """Import a module; nothing happens for a name that is none, such as a function's.
 
         Raises
@@ -66,7 +66,7 @@ class Importer:
             return
         parent = name.rpartition(".")[0]
         if parent:
-            self.bring(parent, tell)
+            self.load_module(parent, on_import)
         self.done.add(name)
         if name in sys.modules or (parent and not hasattr(sys.modules.get(parent), "__path__")):
             return
@@ -75,7 +75,7 @@ class Importer:
         try:
             if importlib.util.find_spec(name) is None:
                 return
-            tell(name)
+            on_import(name)
             importlib.import_module(name)
         except BaseException as error:  # noqa: BLE001 — an import may raise anything, and must not end the server
             if isinstance(error, ModuleNotFoundError) and error.name == name:
@@ -83,18 +83,18 @@ class Importer:
             raise BadImport(name, f"raised {type(error).__name__}: {error}"[:200]) from None
         if broken := next((one for one in UNSAFE if one in sys.modules and one not in before), ""):
             raise BadImport(name, f"imports {broken}: {UNSAFE[broken]}")
-        if reason := unclean():
+        if reason := fork_hazard():
             raise BadImport(name, reason)
         if sys.getrefcount(self.shell) > holders:
             raise BadImport(name, "keeps hold of the kernel's shell")
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-        if os.fstat(self.printed).st_size:
-            text = os.pread(self.printed, 100, 0).decode(errors="replace").strip()
+        if os.fstat(self.captured).st_size:
+            text = os.pread(self.captured, 100, 0).decode(errors="replace").strip()
             raise BadImport(name, f"prints {text!r}")
 
 
-class Following:
+class CurrentStream:
     """A standard stream that leads to whatever is the standard stream when it is written to.
 
     What was imported before the fork (a logger, a progress bar) may have kept it; in the kernel it then leads to the
@@ -102,19 +102,19 @@ class Following:
     """
 
     def __init__(self, name: str, descriptor: int) -> None:
-        self.called = name
+        self.stream_name = name
         self.own = open(descriptor, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
 
-    def now(self) -> Any:
+    def target(self) -> Any:
         """Where it leads."""
-        found = getattr(sys, self.called)
+        found = getattr(sys, self.stream_name)
         return self.own if found is self or found is None else found
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.now(), name)
+        return getattr(self.target(), name)
 
 
-def pretend(shell: Any) -> None:
+def set_shell(shell: Any) -> None:
     """Make an object the one shell of this process, as traitlets' ``SingletonConfigurable.instance`` does."""
     for one in ZMQInteractiveShell._walk_mro():  # noqa: SLF001
         one._instance = shell  # noqa: SLF001
@@ -123,17 +123,17 @@ def pretend(shell: Any) -> None:
 def restore() -> None:
     """In a fork: take away the shell and the streams that imports have seen; the kernel makes its own."""
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
-    pretend(None)
+    set_shell(None)
     del builtins.get_ipython  # type: ignore[attr-defined]
 
 
-def unclean() -> str:
+def fork_hazard() -> str:
     """What in this process would not survive a fork; empty when nothing is known."""
     if threading.active_count() != 1:
         return f"started a thread ({threading.enumerate()[-1].name})"
     if native := unexplained_threads():
         return f"started {native} native threads"
-    if opened := devices():
+    if opened := open_device():
         return f"opened {opened}"
     return ""
 
@@ -156,7 +156,7 @@ def unexplained_threads() -> int:
     return max(extra, 0)
 
 
-def devices() -> str:
+def open_device() -> str:
     """An accelerator's device file this process holds open; it would be of no use in a fork."""
     with contextlib.suppress(OSError):
         for link in Path("/proc/self/fd").iterdir():

@@ -32,10 +32,7 @@ def imports_in_order(source: str, *, package: str = "") -> Iterator[str]:
     ``from a import b`` gives ``a`` and ``a.b``, because ``b`` may be a module. ``UNKNOWN`` stands where the code sets
     the environment, replaces modules or installs something: libraries read these when they are imported.
 
-    Parameters
-    ----------
-    package
-        The package the code belongs to, for its relative imports.
+    The package the code belongs to is needed for its relative imports.
 
     Examples
     --------
@@ -48,7 +45,7 @@ def imports_in_order(source: str, *, package: str = "") -> Iterator[str]:
         node = waiting.pop()
         line = getattr(node, "lineno", 0)
         found += [(line, number, name) for number, name in enumerate(_names(node, package))]
-        if _changes_what_imports_give(node):
+        if _changes_imports(node):
             found.append((line, 0, UNKNOWN))
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             waiting += ast.iter_child_nodes(node)
@@ -59,8 +56,8 @@ def imports_in_order(source: str, *, package: str = "") -> Iterator[str]:
 @cache
 def names_below(module: str) -> frozenset[str]:
     """Everything one of nbprod's modules imports, also inside functions; all modules of a package are read."""
-    place = PACKAGE.joinpath(*module.split(".")[1:])
-    files = sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    files = sorted(path.glob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
     found: set[str] = set()
     for file in files:
         if file.is_file():
@@ -88,14 +85,14 @@ def _names(node: ast.AST, package: str = "") -> list[str]:
     return [module, *(f"{module}.{alias.name}" for alias in node.names if alias.name != "*")]
 
 
-def _changes_what_imports_give(node: ast.AST) -> bool:
+def _changes_imports(node: ast.AST) -> bool:
     if isinstance(node, ast.Assign | ast.AugAssign | ast.Delete):
         targets = [node.target] if isinstance(node, ast.AugAssign) else node.targets
-        places = [one.value if isinstance(one, ast.Subscript) else one for one in targets]
-        return any(_is_named(one, "environ") or _is_named(one, "modules") for one in places)
+        owners = [one.value if isinstance(one, ast.Subscript) else one for one in targets]
+        return any(_is_named(one, "environ") or _is_named(one, "modules") for one in owners)
     if isinstance(node, ast.Call):
-        words = {one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)}
-        if {"pip", "install"} <= words:
+        texts = {one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+        if {"pip", "install"} <= texts:
             return True
         if isinstance(node.func, ast.Attribute) and node.func.attr in CHANGES:
             return _is_named(node.func.value, "environ") or _is_named(node.func.value, "modules")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import contextlib
 import json
 import os
@@ -9,11 +11,12 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
@@ -24,14 +27,61 @@ from nbprod.disk import private_opener
 from nbprod.domain.markers import HANDED_OVER
 from nbprod.domain.names import nearest
 from nbprod.errors import EnvironmentProblem
-from nbprod.kernels.event_loop import complete
 from nbprod.kernels.provisioner import GuardedProvisioner, WarmProvisioner
 from nbprod.threads import waiting_politely
 
 OVERSIZED = 32 * 1024 * 1024  # bytes
 QUEUE = 100  # messages
 
+T = TypeVar("T")
+
 __all__ = ["KernelGone", "LiveKernel", "check_kernel"]
+
+
+class EventLoopThread:
+    """One event loop in one thread of this process, for the asynchronous half of Jupyter's kernel management.
+
+    So kernels can be started from any thread, below a running event loop or not. The thread starts when first used,
+    and once more in a process that was forked.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.owner = 0
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.thread: threading.Thread | None = None
+
+    def get(self) -> asyncio.AbstractEventLoop:
+        """The running loop."""
+        with self.lock:
+            if self.loop is None or self.owner != os.getpid():
+                self.loop, self.owner = asyncio.new_event_loop(), os.getpid()
+                self.thread = threading.Thread(target=self.loop.run_forever, name="nbprod-kernels", daemon=True)
+                self.thread.start()
+            return self.loop
+
+    def stop(self) -> None:
+        """End the thread and close the loop."""
+        with self.lock:
+            if self.loop is not None and self.thread is not None and self.owner == os.getpid():
+                self.loop.call_soon_threadsafe(self.loop.stop)
+                self.thread.join(2)
+                if not self.thread.is_alive():
+                    self.loop.close()
+            self.loop = None
+
+
+event_loop = EventLoopThread()
+atexit.register(event_loop.stop)
+
+
+def complete(work: Awaitable[T]) -> T:
+    """Wait here for work that is done in that loop."""
+
+    async def done() -> T:
+        return await work
+
+    return asyncio.run_coroutine_threadsafe(done(), event_loop.get()).result()
 
 
 class KernelGone(Exception):  # noqa: N818 — a fact, caught by the engine
@@ -61,14 +111,10 @@ def check_kernel(name: str) -> str:
 class LiveKernel:
     """A kernel that is up, with its channels open.
 
+    The environment is the kernel's whole one; this process never changes its own working directory.
+
     Parameters
     ----------
-    name
-        The Jupyter kernel to start.
-    cwd
-        Working directory of the kernel; this process never changes its own.
-    env
-        The kernel's whole environment.
     memory_mb
         Allocations beyond this fail inside the kernel; 0 for no limit.
     preload
@@ -78,8 +124,6 @@ class LiveKernel:
         File for what the kernel's process itself prints (its last words, when it dies).
     secrets
         Values by reference, handed to the kernel in a private file that is gone when the kernel is.
-    start_timeout_s
-        How long to wait for the first answer.
     keep_waiting
         Asked while waiting; when it says no, the start is given up.
 
@@ -105,13 +149,13 @@ class LiveKernel:
         self.name = name
         self.context = zmq.Context()
         self.folder = Path(tempfile.mkdtemp(prefix="nbp-"))  # short: a socket's path has at most 107 bytes
-        place: dict[str, Any] = {"connection_file": str(self.folder / "kernel.json")}
+        connection: dict[str, Any] = {"connection_file": str(self.folder / "kernel.json")}
         if sys.platform != "win32":
-            place |= {"transport": "ipc", "ip": str(self.folder / "k")}
-        self.manager = AsyncKernelManager(kernel_name=name, **place)
+            connection |= {"transport": "ipc", "ip": str(self.folder / "k")}
+        self.manager = AsyncKernelManager(kernel_name=name, **connection)
         self.client: Any = None
         if secrets:
-            env = hand_over(self.folder / "secrets.json", secrets, env)
+            env = write_secrets(self.folder / "secrets.json", secrets, env)
         try:
             spec = self.manager.kernel_spec
             if spec is not None and "kernel_provisioner" not in spec.metadata:  # one of its own knows better
@@ -120,14 +164,14 @@ class LiveKernel:
                 self.manager.provisioner = chosen(
                     kernel_id=self.manager.kernel_id, kernel_spec=spec, parent=self.manager
                 )
-            with open(log, "ab", opener=private_opener) as words:
+            with open(log, "ab", opener=private_opener) as log_file:
                 start = self.manager.start_kernel(
                     cwd=str(cwd),
                     env=waiting_politely({name: value for name, value in env.items() if not name.startswith("JPY_")}),
                     memory_mb=memory_mb,
                     preload=list(preload or ()),
-                    stdout=words,
-                    stderr=words,
+                    stdout=log_file,
+                    stderr=log_file,
                     extra_arguments=["--HistoryManager.hist_file=:memory:"] if self.manager.ipykernel else [],
                 )
                 complete(start)
@@ -135,10 +179,10 @@ class LiveKernel:
             # unless everything is taken at once (0 is "no limit").
             patient = getattr(self.provisioner, "is_patient", False)
             self.context.setsockopt(zmq.RCVHWM, QUEUE if patient else 0)
-            told = self.manager.get_connection_info(session=True)
-            self.client = BlockingKernelClient(context=self.context, **told)
+            connection_info = self.manager.get_connection_info(session=True)
+            self.client = BlockingKernelClient(context=self.context, **connection_info)
             self.client.start_channels(hb=False, stdin=False)
-            self.info = self.greet(time.monotonic() + start_timeout_s, keep_waiting)
+            self.info = self.wait_until_ready(time.monotonic() + start_timeout_s, keep_waiting)
         except NoSuchKernel:
             self.close()
             raise KernelGone(f"No Jupyter kernel is named {name!r}") from None
@@ -147,31 +191,31 @@ class LiveKernel:
             raise KernelGone(f"The kernel could not be started: {error}") from error
         except KernelGone as error:
             self.close()
-            words_left = log.read_text(errors="replace").strip().splitlines()[-1:]
-            raise KernelGone(": ".join((str(error), *words_left))) from error
+            last_line = log.read_text(errors="replace").strip().splitlines()[-1:]
+            raise KernelGone(": ".join((str(error), *last_line))) from error
         except BaseException:
             self.close()
             raise
 
-    def greet(self, deadline: float, keep_waiting: Callable[[], bool]) -> dict[str, Any]:
+    def wait_until_ready(self, deadline: float, keep_waiting: Callable[[], bool]) -> dict[str, Any]:
         """Wait for an answer and its echo on the output channel: nothing is missed from there on."""
-        asked: set[str] = set()
+        requests: set[str] = set()
         info: dict[str, Any] | None = None
-        heard = False
+        is_heard = False
         resend_at = 0.0
-        while not (info and heard):
+        while not (info and is_heard):
             if time.monotonic() >= resend_at:
-                asked.add(self.client.kernel_info())
+                requests.add(self.client.kernel_info())
                 resend_at = time.monotonic() + (0.05 if info else 1.0)
             for channel, message in self.receive(0.02 if info else 0.1):
-                if message["parent_header"].get("msg_id") in asked:
+                if message["parent_header"].get("msg_id") in requests:
                     if channel == "shell":
                         info = message["content"]
                         resend_at = (
                             time.monotonic() + 0.02
                         )  # not heard yet: the output channel was connected too late
                     else:
-                        heard = True
+                        is_heard = True
             if (code := self.exit_code) is not None:
                 raise KernelGone(f"The kernel ended with {describe_exit(code)} before it answered")
             if not keep_waiting():
@@ -209,7 +253,7 @@ class LiveKernel:
                 else:
                     yield channel, session.deserialize(parts)
 
-    def do(self, code: str, *, within_s: float) -> None:
+    def execute_silently(self, code: str, *, within_s: float) -> None:
         """Run a line of our own, unseen, and drop what else arrives meanwhile.
 
         Raises
@@ -282,7 +326,7 @@ class LiveKernel:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def hand_over(path: Path, secrets: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
+def write_secrets(path: Path, secrets: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
     """Write secrets where only the kernel looks; the environment for it, which names the file and no secret."""
     with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
         json.dump(dict(secrets), file)

@@ -39,18 +39,16 @@ def preloadable(
     modules it imports do; a local module itself is never among them. What stands behind a change of the environment
     or of what is installed is left to the kernel, because libraries read that when they are imported.
 
+    The sources are the code cells in order. Modules in the folder where the kernel works hide installed ones.
+
     Parameters
     ----------
-    sources
-        The code cells, in order.
-    folder
-        Where the kernel works: modules there hide installed ones of the same name.
     also
         First names of modules that may be imported wherever they are.
     never
         First names, or longer ones, of modules that may not.
     """
-    reading = Reading(places(folder, sources), frozenset(also))
+    reading = Reading(module_folders(folder, sources), frozenset(also))
     for source in sources:
         if not reading.follow(source):
             break
@@ -73,7 +71,7 @@ class Reading:
                 return False
             root = name.partition(".")[0]
             if root in self.also or root in OURS:
-                self.take(name)
+                self.add(name)
             elif local := self.local(name):
                 if not all(self.read(*one) for one in local if one[0] not in self.files):
                     return False
@@ -81,7 +79,7 @@ class Reading:
                 self.found.add(name)
         return True
 
-    def take(self, name: str) -> None:
+    def add(self, name: str) -> None:
         """Take a name; with one of nbprod's modules also what its functions import: the work is done there."""
         if name in self.found:
             return
@@ -89,7 +87,7 @@ class Reading:
         if name.startswith("nbprod."):
             for other in names_below(name):
                 if other.partition(".")[0] in USED:
-                    self.take(other)
+                    self.add(other)
 
     def local(self, name: str) -> list[tuple[Path, str]]:
         """The files of a local module and of the packages it is in, with their packages' names."""
@@ -117,7 +115,7 @@ class Reading:
             return False
 
 
-def places(folder: Path, sources: Iterable[str]) -> list[Path]:
+def module_folders(folder: Path, sources: Iterable[str]) -> list[Path]:
     """Folders whose modules come before installed ones, or may do after the code has run."""
     found = [folder, *(Path(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry)]
     code = "\n".join(sources)
@@ -128,7 +126,7 @@ def places(folder: Path, sources: Iterable[str]) -> list[Path]:
                 found += [above, *(entry for entry in above.iterdir() if entry.name[:1] not in "._")]
             except OSError:
                 continue
-    return [place for place in dict.fromkeys(found[:MOST_PLACES]) if os.path.isdir(place)]  # noqa: PTH112 — as it is
+    return [path for path in dict.fromkeys(found[:MOST_PLACES]) if os.path.isdir(path)]  # noqa: PTH112 — as it is
 
 
 def unsafe(name: str) -> str:

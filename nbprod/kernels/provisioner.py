@@ -16,7 +16,7 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets import Float, List, Unicode
 
 from nbprod.kernels import guard
-from nbprod.kernels.warm import Forked, RefusedFork, Warm, servers
+from nbprod.kernels.warm import Forked, ForkServerClient, RefusedFork, servers
 
 __all__ = ["GuardedProvisioner", "WarmProvisioner"]
 
@@ -42,7 +42,8 @@ class GuardedProvisioner(LocalProvisioner):
         if sys.platform == "win32":
             return await super().launch_kernel(cmd, **kwargs)
         if (at := cmd.index("-m") if "-m" in cmd else 0) and cmd[at + 1 : at + 2] == ["ipykernel_launcher"]:
-            cmd = [*cmd[:at], launcher_path(), *cmd[at + 2 :]]
+            launcher = Path(__file__).with_name("launcher.py")  # starts ipykernel without losing output
+            cmd = [*cmd[:at], str(launcher), *cmd[at + 2 :]]
             self.is_patient = True
         watched, self.life = os.pipe()
         try:
@@ -65,7 +66,7 @@ class GuardedProvisioner(LocalProvisioner):
 
     async def kill(self, restart: bool = False) -> None:  # noqa: FBT001, FBT002, ARG002 — the signature of the base class
         """Let the guard kill the kernel and all it started; kill the guard itself if it does not."""
-        self.let_go()
+        self.close_life_line()
         for _ in range(500):
             if await self.poll() is not None:
                 return
@@ -74,19 +75,14 @@ class GuardedProvisioner(LocalProvisioner):
 
     async def cleanup(self, restart: bool = False) -> None:  # noqa: FBT001, FBT002 — the signature of the base class
         """Give back what this kernel held."""
-        self.let_go()
+        self.close_life_line()
         await super().cleanup(restart=restart)
 
-    def let_go(self) -> None:
+    def close_life_line(self) -> None:
         """Close the pipe: the guard ends everything."""
         if self.life is not None:
             os.close(self.life)
             self.life = None
-
-
-def launcher_path() -> str:
-    """The script that starts ipykernel without losing output; it is not imported here."""
-    return str(Path(__file__).with_name("launcher.py"))
 
 
 class WarmProvisioner(GuardedProvisioner):
@@ -101,7 +97,7 @@ class WarmProvisioner(GuardedProvisioner):
     wait_s = Float(30.0, help="How long an import may wait for something before a cold kernel is started.").tag(
         config=True
     )
-    server: Warm
+    server: ForkServerClient
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Fork the kernel, or start it cold and remember the reason."""
@@ -117,7 +113,7 @@ class WarmProvisioner(GuardedProvisioner):
         self.cwd = Path(kwargs.get("cwd") or Path.cwd())
         self.is_patient = True
         self.origin = {"warm": True, "waited_s": round(time.monotonic() - began, 3)}
-        reasons = {name: why for name in preload if (why := self.server.why_left_out(name))}
+        reasons = {name: why for name in preload if (why := self.server.exclusion_reason(name))}
         if reasons:
             self.origin["left_out"] = reasons
         return self.connection_info
@@ -135,7 +131,7 @@ class WarmProvisioner(GuardedProvisioner):
             raise RefusedFork("the kernel is not this interpreter's ipykernel")
         env = kwargs.get("env") or dict(os.environ)
         with open(os.devnull, "r+b") as nothing:  # noqa: PTH123 — a device
-            self.server = servers.of(env)
+            self.server = servers.get(env)
             return self.server.fork(
                 options[2:],
                 preload=preload,
@@ -147,8 +143,8 @@ class WarmProvisioner(GuardedProvisioner):
                 wait_s=self.wait_s,
             )
 
-    def let_go(self) -> None:
+    def close_life_line(self) -> None:
         """Close the life line: the guard ends everything."""
         if isinstance(self.process, Forked):
             self.process.life.close()
-        super().let_go()
+        super().close_life_line()

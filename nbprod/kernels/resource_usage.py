@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -26,14 +25,6 @@ def oom_kills() -> int:
             if name == "oom_kill":
                 return int(count)
     return 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Usage:
-    """What a cell used."""
-
-    cpu_s: float | None
-    peak_memory_mb: float | None
 
 
 class Sampler:
@@ -65,7 +56,7 @@ class Sampler:
                 return times.user + times.system + times.children_user + times.children_system
         return 0.0
 
-    def look(self) -> float:
+    def sample(self) -> float:
         """Take a sample; the memory of the whole tree in MB now."""
         if self.process is None:
             return 0.0
@@ -80,10 +71,10 @@ class Sampler:
         self.peak = max(self.peak, total)
         return total
 
-    def end(self) -> Usage:
-        """A cell ended: what it used, as far as the system told."""
+    def end(self) -> tuple[float | None, float | None]:
+        """A cell ended: its seconds of CPU and its peak of memory in MB, as far as the system told."""
         if self.process is None:
-            return Usage(cpu_s=None, peak_memory_mb=None)
+            return None, None
         living = 0.0
         with contextlib.suppress(psutil.Error):
             alive = {child.pid for child in self.process.children()} if self.children_cpu else set()
@@ -94,4 +85,4 @@ class Sampler:
             with contextlib.suppress(OSError, ValueError, IndexError):
                 status = Path(f"/proc/{self.process.pid}/status").read_text()
                 peak = max(peak, int(status.partition("VmHWM:")[2].split()[0]) / 1024)
-        return Usage(cpu_s=round(max(cpu, 0.0), 3), peak_memory_mb=round(peak, 1) if peak else None)
+        return round(max(cpu, 0.0), 3), round(peak, 1) if peak else None

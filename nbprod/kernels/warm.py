@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Forked", "RefusedFork", "Warm", "binding", "servers"]
+__all__ = ["ForkServerClient", "Forked", "RefusedFork", "import_environment", "servers"]
 
 #: Variables that differ from run to run, and that no library reads when it is imported.
 FREE = ("NBPROD_", "JPY_", "PYTEST_")
@@ -30,7 +30,7 @@ MOST_SERVERS = 3  # one for each environment that binds; the one longest unused 
 SERVER = "nbprod.kernels.fork_server"
 
 
-def binding(env: Mapping[str, str]) -> dict[str, str]:
+def import_environment(env: Mapping[str, str]) -> dict[str, str]:
     """The part of an environment that a library may read when it is imported; what sounds like a secret is left out.
 
     A kernel that wants it otherwise cannot be forked from a process that was started with this one.
@@ -45,12 +45,8 @@ class RefusedFork(Exception):  # noqa: N818 — the reason for a cold kernel
 class Forked:
     """A process that was forked elsewhere, with the part of ``subprocess.Popen`` that provisioners use.
 
-    Parameters
-    ----------
-    pid
-        The guard's process id, also of its process group.
-    life
-        Socket to the guard: it tells the wait status of the kernel; closing it ends everything.
+    ``pid`` is the guard's, also of its process group. The socket to the guard tells the wait status of the kernel;
+    closing it ends everything.
     """
 
     stdin = stdout = stderr = None
@@ -64,12 +60,12 @@ class Forked:
         """The kernel's exit code, negative for a signal; ``None`` while it lives."""
         if self.returncode is None:
             try:
-                told = self.life.recv(4)
+                received = self.life.recv(4)
             except BlockingIOError:
                 return None
             except OSError:
-                told = b""
-            status = struct.unpack("i", told)[0] if len(told) == 4 else 9
+                received = b""
+            status = struct.unpack("i", received)[0] if len(received) == 4 else 9
             self.returncode = os.waitstatus_to_exitcode(status)
             self.life.close()
         return self.returncode
@@ -96,22 +92,16 @@ class Forked:
     terminate = kill
 
 
-class Warm:
-    """A fork server and the talk with it; safe to share between threads.
-
-    Parameters
-    ----------
-    env
-        The part of the environment that it must be started with.
-    """
+class ForkServerClient:
+    """A fork server and the talk with it; safe to share between threads."""
 
     def __init__(self, env: Mapping[str, str] | None = None) -> None:
-        self.env = binding(os.environ if env is None else env)
+        self.env = import_environment(os.environ if env is None else env)
         self.lock = threading.Lock()
         self.process: subprocess.Popen[bytes] | None = None
         self.control: socket.socket | None = None
         self.owner = os.getpid()
-        self.left_out: dict[str, str] = {}  #: by module: why it is not imported there again
+        self.excluded: dict[str, str] = {}  #: by module: why it is not imported there again
 
     def start(self) -> None:
         """Start the server; it imports in its own time."""
@@ -145,16 +135,8 @@ class Warm:
     ) -> Forked:
         """Fork a kernel that has imported what it needs.
 
-        Parameters
-        ----------
-        arguments
-            Of the kernel's launcher.
-        preload
-            Modules to import first, if they are not yet.
-        out, err
-            File descriptors of the kernel's own standard output and error.
-        wait_s
-            How long to wait for imports that do not compute; one that computes is waited for ten times as long.
+        An import that does not compute is waited for ``wait_s`` seconds, one that computes ten times as long. ``out``
+        and ``err`` are file descriptors of the kernel's own standard output and error.
 
         Raises
         ------
@@ -166,21 +148,21 @@ class Warm:
             for attempt in (1, 2):
                 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
                 with theirs:
-                    told = self.ask(request, preload, [theirs.fileno(), out, err], wait_s)
-                if "pid" in told:
-                    return Forked(told["pid"], ours)
+                    reply = self.request_fork(request, preload, [theirs.fileno(), out, err], wait_s)
+                if "pid" in reply:
+                    return Forked(reply["pid"], ours)
                 ours.close()
-                if not told["refused"].startswith("stale") or attempt == 2:
+                if not reply.get("stale") or attempt == 2:
                     break
                 self.stop()
-        raise RefusedFork(told["refused"])
+        raise RefusedFork(reply["refused"])
 
     def prepare(self, preload: Sequence[str], *, wait_s: float = 30.0) -> None:
         """Start the server and let it import, for a kernel that will be wanted; what goes wrong shows then."""
         with self.lock:
-            self.ask({}, preload, [], wait_s)
+            self.request_fork({}, preload, [], wait_s)
 
-    def ask(
+    def request_fork(
         self, request: Mapping[str, Any], preload: Sequence[str], descriptors: list[int], wait_s: float
     ) -> dict[str, Any]:
         """Send a request to the server, started first if need be, and wait for the answer.
@@ -191,31 +173,31 @@ class Warm:
         try:
             if self.process is None or self.process.poll() is not None or self.control is None:
                 self.start()
-                self.hear(wait_s)
+                self.receive(wait_s)
             assert self.control is not None
-            wanted = [name for name in preload if not self.why_left_out(name)]
+            wanted = [name for name in preload if not self.exclusion_reason(name)]
             socket.send_fds(self.control, [json.dumps({**request, "preload": wanted}).encode()], descriptors)
-            while (told := self.hear(wait_s)) and "refused" not in told and "importing" in told:
-                importing = told["importing"]
-            if "importing" not in told:
-                return told
-            importing, reason = told["importing"], told["refused"]
+            while (reply := self.receive(wait_s)) and "refused" not in reply and "importing" in reply:
+                importing = reply["importing"]
+            if "importing" not in reply:
+                return reply
+            importing, reason = reply["importing"], reply["refused"]
         except RefusedFork as refused:
             return {"refused": str(refused)}
         except (OSError, ValueError) as error:
             reason = f"importing {importing}: {error}" if importing else f"the fork server failed: {error}"
         if importing:
-            self.left_out[importing] = reason
+            self.excluded[importing] = reason
         self.stop()
         return {"refused": reason}
 
-    def why_left_out(self, name: str) -> str:
+    def exclusion_reason(self, name: str) -> str:
         """Why a module is not imported in the server; empty when it may be."""
         parts = name.split(".")
         above = (".".join(parts[:length]) for length in range(1, len(parts) + 1))
-        return next((self.left_out[one] for one in above if one in self.left_out), "")
+        return next((self.excluded[one] for one in above if one in self.excluded), "")
 
-    def hear(self, wait_s: float) -> dict[str, Any]:
+    def receive(self, wait_s: float) -> dict[str, Any]:
         """One answer."""
         assert self.control is not None
         until, idle_s, used_s = time.monotonic() + 10 * wait_s, 0.0, self.cpu_s()
@@ -227,15 +209,15 @@ class Warm:
         answer = self.control.recv(MAX_MESSAGE)
         if not answer:
             raise OSError("the process ended")
-        told: dict[str, Any] = json.loads(answer)
-        return told
+        reply: dict[str, Any] = json.loads(answer)
+        return reply
 
     def cpu_s(self) -> float:
         """Seconds of CPU the server has used."""
         with contextlib.suppress(OSError, ValueError, IndexError):
             assert self.process is not None
-            told = Path(f"/proc/{self.process.pid}/stat").read_bytes().rpartition(b")")[2].split()
-            return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+            fields = Path(f"/proc/{self.process.pid}/stat").read_bytes().rpartition(b")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         return 0.0
 
     def stop(self) -> None:
@@ -251,21 +233,21 @@ class Warm:
         self.process = self.control = None
 
 
-class Servers:
+class ForkServerPool:
     """The fork servers of this process, one for each environment that has to be there when libraries are loaded."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.known: dict[tuple[tuple[str, str], ...], Warm] = {}
+        self.known: dict[tuple[tuple[str, str], ...], ForkServerClient] = {}
         self.owner = os.getpid()
 
-    def of(self, env: Mapping[str, str]) -> Warm:
+    def get(self, env: Mapping[str, str]) -> ForkServerClient:
         """The server for kernels with this environment."""
-        key = tuple(sorted(binding(env).items()))
+        key = tuple(sorted(import_environment(env).items()))
         with self.lock:
             if self.owner != os.getpid():  # this process is itself a fork: the servers belong to another one
                 self.known, self.owner = {}, os.getpid()
-            server = self.known.pop(key, None) or Warm(env)
+            server = self.known.pop(key, None) or ForkServerClient(env)
             self.known[key] = server  # the most recently used is last
             while len(self.known) > MOST_SERVERS:
                 self.known.pop(next(iter(self.known))).stop()
@@ -278,5 +260,5 @@ class Servers:
                 self.known.popitem()[1].stop()
 
 
-servers = Servers()
+servers = ForkServerPool()
 atexit.register(servers.stop)

@@ -27,18 +27,18 @@ def version_stack(events: Iterable[Event]) -> list[int]:
     >>> at = datetime(2026, 1, 1)
     >>> def event(number, kind, version):
     ...     return Event(number=number, at=at, actor="ana", kind=kind, subject="", data={"version": version})
-    >>> holders([event(1, PROMOTED, 1), event(2, PROMOTED, 2), event(3, PROMOTED, 3), event(4, ROLLED_BACK, 2)])
+    >>> version_stack([event(1, PROMOTED, 1), event(2, PROMOTED, 2), event(3, PROMOTED, 3), event(4, ROLLED_BACK, 2)])
     [1, 2]
     """
-    held: list[int] = []
+    versions: list[int] = []
     for event in events:
         version = event.data["version"]
         if event.kind == PROMOTED:
-            held.append(version)
+            versions.append(version)
         else:
-            while held[-1] != version:
-                held.pop()
-    return held
+            while versions[-1] != version:
+                versions.pop()
+    return versions
 
 
 def version_at(events: Iterable[Event], at: datetime) -> int | None:

@@ -37,8 +37,8 @@ def why(store: Store, lake: Lake, subject: ModelVersion | str) -> Lineage:
             return _lineage(session, version_of(session, champion.ref if champion else subject), subject)
         deployments = session.list(Deployment, limit=None)
     for deployment in deployments:
-        kept = lake.predictions(deployment.name).at(subject)
-        if kept is None:
+        prediction = lake.predictions(deployment.name).at(subject)
+        if prediction is None:
             continue
         if deployment.model is None:
             raise NotFoundError(
@@ -46,8 +46,8 @@ def why(store: Store, lake: Lake, subject: ModelVersion | str) -> Lineage:
                 hint="nbprod knows the lineage of models it serves.",
             )
         with store.read() as session:
-            version = version_of(session, str(kept["version"]))
-            return _lineage(session, version, subject, {"deployment": deployment.name, **kept})
+            version = version_of(session, str(prediction["version"]))
+            return _lineage(session, version, subject, {"deployment": deployment.name, **prediction})
     raise NotFoundError(
         f"{subject!r} is neither a model nor the id of a kept prediction",
         hint="Write churn/3, churn@champion, or the prediction_id of a row of nbprod predictions show.",

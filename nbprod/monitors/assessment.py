@@ -25,7 +25,7 @@ from nbprod.domain.names import nearest
 from nbprod.domain.plain import listed
 from nbprod.errors import SettingsError
 from nbprod.monitors.budget import LARGEST, budget_check, share_of_level
-from nbprod.monitors.diagnosis import agreements, concept, estimates, of_same_version, since, worst_segment
+from nbprod.monitors.diagnosis import agreements, change_onset, concept, estimates, of_same_version, worst_segment
 from nbprod.monitors.judging import (
     agreement_check,
     agreement_sentence,
@@ -190,8 +190,8 @@ class Assessment:
         )
         head = f"<p><strong>{escape(self.verdict.capitalize())}: {escape(self.sentence)}.</strong></p>"
         rows = [(f"{check.name} {check.subject}".strip(), check.sentence) for check in failed]
-        told = card(f"{self.rows:,} predictions, {self.outcomes:,} with an outcome", rows) if rows else ""
-        return f"{head}{reasons}<p><strong>Next:</strong> {step}</p>{told}"
+        failures = card(f"{self.rows:,} predictions, {self.outcomes:,} with an outcome", rows) if rows else ""
+        return f"{head}{reasons}<p><strong>Next:</strong> {step}</p>{failures}"
 
 
 def assess(
@@ -258,18 +258,20 @@ def assess(
     before = performance(known, reference.task, policy, classes=classes, seed=seed)
     after = performance(scored, reference.task, policy, classes=classes, seed=seed)
     expected = {key: one for key, one in estimates(reference, current).items() if key in before}
-    began = {column: at for column in comparison.changed if (at := _since(comparison, column, usual, seen))}
+    began = {column: at for column in comparison.changed if (at := _column_onset(comparison, column, usual, seen))}
     name = judged_metric(policy, reference.task)
-    told = {key: one for key, one in agreements(reference, current, scored).items() if key in before}
-    agreed = told.get(name)
+    agreement = {key: one for key, one in agreements(reference, current, scored).items() if key in before}
+    judged_agreement = agreement.get(name)
     spent = level / 2 * share_of_level(judged, window.outcomes / rows)
-    checked = [*performance_checks(before, after, expected, policy, reference.task, spent, scored.outcomes, agreed)]
+    checked = [
+        *performance_checks(before, after, expected, policy, reference.task, spent, scored.outcomes, judged_agreement)
+    ]
     rise = concept(window, scored, policy)
     checks = [
         budget_check(level, policy.false_alarms_per_year),
         *column_checks(comparison, began),
         *checked,
-        *(agreement_check(one, level, judged=key == name) for key, one in told.items()),
+        *(agreement_check(one, level, judged=key == name) for key, one in agreement.items()),
     ]
     drop = _drop(name, before, after, expected)
     worse = checked[0].low is not None and checked[0].low > 0
@@ -289,7 +291,7 @@ def assess(
         usual=before,
         performance={key: one for key, one in after.items() if key in before},
         estimated=expected,
-        agreement=agreed,
+        agreement=judged_agreement,
         began=began | ({name: rise.began_at} if rise is not None and rise.began_at is not None else {}),
         concept=rise,
         segment=worst_segment(window, scored, policy) if worse else None,
@@ -344,9 +346,9 @@ def _earlier(window: MonitoredWindow) -> Iterator[tuple[pd.DataFrame, pd.Series[
         yield before[chosen].reset_index(drop=True), times[chosen].reset_index(drop=True)
 
 
-def _since(comparison: DriftComparison, column: str, usual: Profile, seen: list[Profile]) -> datetime | None:
+def _column_onset(comparison: DriftComparison, column: str, usual: Profile, seen: list[Profile]) -> datetime | None:
     """When a column became different, within the windows that were taken together for its verdict."""
-    return since(column, usual, reduce(Profile.merge, seen[-comparison.columns[column].windows :]))
+    return change_onset(column, usual, reduce(Profile.merge, seen[-comparison.columns[column].windows :]))
 
 
 def _drop(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbprod.domain.monitor import side_words
+from nbprod.domain.monitor import side_label
 from nbprod.domain.numbers import number
 from nbprod.monitors.assessment import Assessment
 from nbprod.monitors.metric_history import MetricPeriod, metric_history
@@ -63,10 +63,10 @@ def pictures(found: Assessment, window: MonitoredWindow) -> Pictures:
             if name in current
         ]
         if stretches := metric_history(window, found.policy):
-            parts.append((_course(found, stretches), _course_words(found, stretches)))
+            parts.append((_course(found, stretches), _course_caption(found, stretches)))
     if found.performance or found.estimated:
-        told = "performance" if found.performance else "estimated"
-        sentence = next((check.sentence for check in found.checks if check.name == told), "")
+        check_name = "performance" if found.performance else "estimated"
+        sentence = next((check.sentence for check in found.checks if check.name == check_name), "")
         parts.append((str(intervals("Performance", [*_metrics(found)])), f"{sentence}."))
     return Pictures(tuple(parts))
 
@@ -78,8 +78,8 @@ def _metrics(found: Assessment) -> Iterator[IntervalRow]:
         for side, metrics in sides:
             if name in metrics:
                 one = metrics[name]
-                words = side_words(side, contradicted=name in found.contradicted)
-                yield IntervalRow(label=f"{name}, {words}", value=one.value, low=one.low, high=one.high)
+                label = side_label(side, contradicted=name in found.contradicted)
+                yield IntervalRow(label=f"{name}, {label}", value=one.value, low=one.low, high=one.high)
 
 
 def _course(found: Assessment, stretches: Sequence[MetricPeriod]) -> str:
@@ -89,7 +89,7 @@ def _course(found: Assessment, stretches: Sequence[MetricPeriod]) -> str:
     if any(estimated):
         lines.append(
             Series(
-                name=side_words("estimated", contradicted=found.metric in found.contradicted),
+                name=side_label("estimated", contradicted=found.metric in found.contradicted),
                 x=at,
                 y=[one.value if one else None for one in estimated],
                 low=[one.low if one else None for one in estimated],
@@ -104,7 +104,7 @@ def _course(found: Assessment, stretches: Sequence[MetricPeriod]) -> str:
     return trend(f"{found.metric} over time", lines, marks=marks, limits=limits)
 
 
-def _course_words(found: Assessment, stretches: Sequence[MetricPeriod]) -> str:
+def _course_caption(found: Assessment, stretches: Sequence[MetricPeriod]) -> str:
     known = [one for one in stretches if one.realised is not None]
     if not known:
         return f"{found.metric} as estimated; no outcomes are known yet."
@@ -132,14 +132,11 @@ def _column(name: str, reference: pd.Series[Any], current: pd.Series[Any]) -> st
             low, high = np.quantile(values, [0.01, 0.99])
             edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
             counts = [
-                np.histogram(np.clip(side.to_numpy("float64"), low, high), edges)[0] for side in (before, after)
+                np.histogram(np.clip(side.to_numpy("float64"), low, high), edges)[0].astype(float).tolist()
+                for side in (before, after)
             ]
-            return str(histogram_pair(name, _listed(counts[0]), _listed(counts[1]), edges=edges.tolist()))
+            return str(histogram_pair(name, counts[0], counts[1], edges=edges.tolist()))
     tallies = [side.astype("str").value_counts() for side in (before, after)]
     labels = tallies[0].add(tallies[1], fill_value=0).sort_values(ascending=False).index[:MOST_CATEGORIES].tolist()
     shares = [tally.reindex(labels, fill_value=0).tolist() for tally in tallies]
     return str(histogram_pair(name, shares[0], shares[1], labels=labels))
-
-
-def _listed(counts: np.ndarray) -> Sequence[float]:
-    return [float(count) for count in counts]

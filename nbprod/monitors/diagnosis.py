@@ -27,7 +27,7 @@ from nbprod.statistics import (
 )
 from nbprod.statistics.blocks import block_length_us, block_start
 
-__all__ = ["agreements", "concept", "estimates", "of_same_version", "same_version", "since", "worst_segment"]
+__all__ = ["agreements", "change_onset", "concept", "estimates", "of_same_version", "same_version", "worst_segment"]
 
 FEWEST_BLOCKS = 8  #: of the reference and with outcomes, to know how its loss comes and goes
 FEWEST_DAYS = 4  #: to say on which of them something began
@@ -37,7 +37,7 @@ DAY_US = 86_400_000_000
 def estimates(reference: MonitorReference, current: pd.DataFrame) -> dict[str, Interval]:
     """The metrics expected on rows without outcomes; none where the reference or the rows do not allow it."""
     estimator = reference.estimator
-    rows = _telling(estimator, current)
+    rows = _estimable_rows(estimator, current)
     if estimator is None or len(rows) < FEWEST_OUTCOMES:
         return {}
     return estimator.estimate(rows)
@@ -46,7 +46,7 @@ def estimates(reference: MonitorReference, current: pd.DataFrame) -> dict[str, I
 def agreements(reference: MonitorReference, current: pd.DataFrame, scored: ScoredRows) -> dict[str, Agreement]:
     """The estimates beside what outcomes say, on the rows that have one: their assumption is tested by them."""
     estimator = reference.estimator
-    rows = _telling(estimator, current.assign(outcome=scored.frame["outcome"]))
+    rows = _estimable_rows(estimator, current.assign(outcome=scored.frame["outcome"]))
     rows = rows[rows["outcome"].notna()]
     if estimator is None or len(rows) < FEWEST_OUTCOMES:
         return {}
@@ -95,7 +95,7 @@ def worst_segment(window: MonitoredWindow, scored: ScoredRows, policy: MonitorPo
     return found[0] if found else None
 
 
-def since(name: str, reference: Profile, current: Profile) -> datetime | None:
+def change_onset(name: str, reference: Profile, current: Profile) -> datetime | None:
     """When a column became different, if it did so within the window.
 
     The split of the window's blocks between which the shares of cells differ most: the squared distance of the two
@@ -132,10 +132,10 @@ def of_same_version(earlier: ScoredRows, scored: ScoredRows) -> NDArray[np.bool_
     return (earlier.frame["version"] == newest).to_numpy(dtype=bool)
 
 
-def _telling(estimator: PerformanceEstimator | None, rows: pd.DataFrame) -> pd.DataFrame:
+def _estimable_rows(estimator: PerformanceEstimator | None, rows: pd.DataFrame) -> pd.DataFrame:
     """The rows that hold what an estimate is made of; none where a column is missing."""
-    learned_from = () if estimator is None or estimator.probability else estimator.features
-    if estimator is None or not {*learned_from, *estimator.probability} <= set(rows):
+    features = () if estimator is None or estimator.probability else estimator.features
+    if estimator is None or not {*features, *estimator.probability} <= set(rows):
         return rows.iloc[:0]
     return rows.dropna(subset=["prediction", *estimator.probability])
 
@@ -143,8 +143,8 @@ def _telling(estimator: PerformanceEstimator | None, rows: pd.DataFrame) -> pd.D
 def _loss(task: str, frame: pd.DataFrame, largest: float | None) -> tuple[NDArray[np.float64], float | None]:
     """The share of wrong labels, or the absolute error as a share of the reference's largest."""
     if task == "regression" and largest is None:
-        off = (frame["outcome"].astype("float64") - frame["prediction"].astype("float64")).abs()
-        largest = float(off.max()) or 1.0
+        errors = (frame["outcome"].astype("float64") - frame["prediction"].astype("float64")).abs()
+        largest = float(errors.max()) or 1.0
     return losses(task, frame["outcome"], frame["prediction"], largest=largest), largest
 
 

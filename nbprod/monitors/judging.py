@@ -110,10 +110,10 @@ def agreement_check(found: Agreement, level: float, *, judged: bool = True) -> C
 
 def agreement_sentence(found: Agreement) -> str:
     """What was estimated, what came, and what that says of the estimate's assumption."""
-    said = f"{found.metric} was estimated at {found.estimated.value:.3g} and is {found.realised:.3g}"
+    estimate = f"{found.metric} was estimated at {found.estimated.value:.3g} and is {found.realised:.3g}"
     if found.holds:
-        return f"{said}: the inputs predict outcomes as before."
-    return f"{said}: the inputs no longer predict outcomes as before (p = {found.p_value:.1g})."
+        return f"{estimate}: the inputs predict outcomes as before."
+    return f"{estimate}: the inputs no longer predict outcomes as before (p = {found.p_value:.1g})."
 
 
 def column_checks(comparison: DriftComparison, began: Mapping[str, datetime]) -> list[CheckResult]:
@@ -142,8 +142,8 @@ def _column_check(column: ColumnComparison, comparison: DriftComparison, began: 
         needs, more = _waiting(column, comparison.current_rows)
         if column.significant:
             sentence += " It changed, and whether by more than is material is open."
-    elif column.could_be_seen:
-        sentence += f" {column.could_be_seen[0].upper()}{column.could_be_seen[1:]}."
+    elif column.detectable_sentence:
+        sentence += f" {column.detectable_sentence[0].upper()}{column.detectable_sentence[1:]}."
     return CheckResult(
         name="prediction" if column.name in OUTPUTS else "drift",
         subject=column.name,
@@ -237,14 +237,14 @@ def verdict_sentence(
         parts += [check.sentence.removesuffix(".") for check in failed if check.name == "quality"]
         return "; ".join(parts)
     doubtful = [check for check in checks if check.outcome is CheckOutcome.INCONCLUSIVE]
-    told = [check.sentence for check in doubtful if check.name == "performance"]
+    performance = [check.sentence for check in doubtful if check.name == "performance"]
     if verdict is Verdict.INCONCLUSIVE:
         columns = [check.subject for check in doubtful if check.name in {"drift", "prediction"}]
         found = [name for name in columns if comparison.columns[name].significant]
         few = [name for name in columns if name not in found]
         parts = [f"{listed(found)} changed, and may or may not have by what is material"] if found else []
         parts += [f"too few rows to judge {listed(few)}"] if few else []
-        return "; ".join(parts + told)
+        return "; ".join(parts + performance)
     if verdict is Verdict.WATCH:
         watched, unlike = _watched(comparison), _contradicted(checks)
         small = f"{listed(watched)} changed, but too little or with too weak evidence for an alarm" if watched else ""
@@ -252,10 +252,10 @@ def verdict_sentence(
         found = [part for part in (small, contradicted) if part]
         if not found:
             return _errors_grew(next(check for check in checks if check.name == "performance"), policy)
-        return "; ".join([*found, *told])
+        return "; ".join([*found, *performance])
     blind = max(comparison.columns.values(), key=lambda column: column.rows_needed or 0, default=None)
-    said = [f"{blind.name}: {blind.could_be_seen}"] if blind is not None and blind.could_be_seen else []
-    return "; ".join(["nothing changed significantly", *said, *told])
+    unseen = [f"{blind.name}: {blind.detectable_sentence}"] if blind is not None and blind.detectable_sentence else []
+    return "; ".join(["nothing changed significantly", *unseen, *performance])
 
 
 def _errors_grew(judged: CheckResult, policy: MonitorPolicy) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,10 +46,7 @@ def metric_history(window: MonitoredWindow, policy: MonitorPolicy) -> list[Metri
     policy
         Names the metric, and the horizon from which on outcomes count.
     """
-    return [*_stretches(window, policy)]
-
-
-def _stretches(window: MonitoredWindow, policy: MonitorPolicy) -> Iterator[MetricPeriod]:
+    periods = []
     name, length = judged_metric(policy, window.reference.task), (window.end - window.start) / PARTS
     own = same_version(window.earlier, window.scored)
     classes = list(window.reference.classes) or None
@@ -64,20 +60,20 @@ def _stretches(window: MonitoredWindow, policy: MonitorPolicy) -> Iterator[Metri
         here = _between(scored, start, end)
         if not len(here):
             continue
-        expected: dict[str, Interval] = {}
-        if number >= 0:
-            inside = (window.scored.times >= start) & (window.scored.times < end)
-            expected = estimates(window.reference, window.current[inside.to_numpy()])
-        else:
-            expected = estimates(window.reference, _between(own, start, end).frame)
-        yield MetricPeriod(
-            start=start,
-            end=end,
-            rows=len(here),
-            outcomes=here.outcomes,
-            realised=_realised(here.matured(window.as_of, policy.matures_after), name, classes),
-            estimated=expected.get(name),
+        inside = (window.scored.times >= start) & (window.scored.times < end)
+        rows = window.current[inside.to_numpy()] if number >= 0 else _between(own, start, end).frame
+        expected = estimates(window.reference, rows)
+        periods.append(
+            MetricPeriod(
+                start=start,
+                end=end,
+                rows=len(here),
+                outcomes=here.outcomes,
+                realised=_realised_metric(here.matured(window.as_of, policy.matures_after), name, classes),
+                estimated=expected.get(name),
+            )
         )
+    return periods
 
 
 def _between(scored: ScoredRows, start: datetime, end: datetime) -> ScoredRows:
@@ -85,7 +81,7 @@ def _between(scored: ScoredRows, start: datetime, end: datetime) -> ScoredRows:
     return scored.rows(((times >= start) & (times < end)).to_numpy())
 
 
-def _realised(scored: ScoredRows, name: str, classes: list[Any] | None) -> float | None:
+def _realised_metric(scored: ScoredRows, name: str, classes: list[Any] | None) -> float | None:
     known = scored.rows(scored.frame["outcome"].notna().to_numpy()).frame
-    said = metric_inputs(name, known, classes) if len(known) >= FEWEST_OUTCOMES else None
-    return None if said is None else metric(name)(known["outcome"], said, classes=classes)
+    predictions = metric_inputs(name, known, classes) if len(known) >= FEWEST_OUTCOMES else None
+    return None if predictions is None else metric(name)(known["outcome"], predictions, classes=classes)

@@ -111,9 +111,11 @@ def performance(
         blocks = time_blocks(pd.Series(scored.times).reset_index(drop=True)[known], policy.block)
     found = {}
     for name in metric_names(policy, task):
-        said = metric_inputs(name, frame, classes)
-        if said is not None:
-            found[name] = metric_interval(name, frame["outcome"], said, blocks=blocks, classes=classes, seed=seed)
+        predictions = metric_inputs(name, frame, classes)
+        if predictions is not None:
+            found[name] = metric_interval(
+                name, frame["outcome"], predictions, blocks=blocks, classes=classes, seed=seed
+            )
     return found
 
 

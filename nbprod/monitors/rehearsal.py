@@ -98,19 +98,19 @@ def rehearse(
         How long after a window's end the monitor looks.
     """
     start, looks = whole.start, list[RehearsalResult]()
-    told: dict[tuple[str, str], datetime] = {}  # when it last spoke of what
+    last_reported: dict[tuple[str, str], datetime] = {}  # when it last spoke of what
     while start + length <= whole.end:
         here = Window(start=start, end=start + length)
-        looked_at = here.end + delay
+        as_of = here.end + delay
         window = read_window(
-            lake, deployment, reference, start=here.start, end=here.end, as_of=looked_at, history=HISTORY
+            lake, deployment, reference, start=here.start, end=here.end, as_of=as_of, history=HISTORY
         )
         found = assess(window, policy, level=look_level(here, looks, policy))
         failed = {(one.name, one.subject) for one in found.checks if one.outcome is CheckOutcome.FAILED}
-        begun = {one: found.began.get(one[1], here.start) for one in failed}
+        began = {one: found.began.get(one[1], here.start) for one in failed}
         # what began before it last spoke of the same thing was told then
-        onsets = [at for one, at in begun.items() if one not in told or at > told[one]]
-        told |= dict.fromkeys(failed, looked_at)
+        onsets = [at for one, at in began.items() if one not in last_reported or at > last_reported[one]]
+        last_reported |= dict.fromkeys(failed, as_of)
         looks.append(
             RehearsalResult(
                 run_id="",
@@ -124,7 +124,7 @@ def rehearse(
                 outcomes=found.outcomes,
                 checks=found.checks,
                 changed=found.changed,
-                spoke_at=looked_at if onsets else None,
+                spoke_at=as_of if onsets else None,
                 began_at=min(onsets, default=None),
             )
         )

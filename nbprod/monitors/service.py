@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -127,14 +127,7 @@ class Monitors:
             start=chosen.start,
             end=chosen.end,
             as_of=seen_at,
-            block=policy.block,
-            metric=policy.metric,
-            max_drop=policy.max_drop,
-            min_rows=policy.min_rows,
-            alpha=policy.alpha,
-            columns=list(policy.columns),
-            false_alarms_per_year=policy.false_alarms_per_year,
-            horizon=policy.horizon,
+            **asdict(policy) | {"columns": list(policy.columns)},
             level=level,
             judged=list(earlier_shares(chosen, looks, version=target.version)),
             rich=rich,

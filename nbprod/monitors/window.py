@@ -60,12 +60,12 @@ class MonitoredWindow:
     @property
     def current(self) -> pd.DataFrame:
         """Inputs and what the model made of them, under the names of the reference."""
-        return _beside(self.inputs, self.scored.frame)
+        return _joined_columns(self.inputs, self.scored.frame)
 
     @property
     def before(self) -> pd.DataFrame:
         """As ``current``, of the rows before; without rows where their inputs were not read."""
-        return _beside(self.recent, self.earlier.frame) if len(self.recent.columns) else self.current.iloc[:0]
+        return _joined_columns(self.recent, self.earlier.frame) if len(self.recent.columns) else self.current.iloc[:0]
 
     @property
     def outcomes(self) -> int:
@@ -143,8 +143,8 @@ def load_window(
     if package:
         known = reference_of_package(package)
     else:
-        kept = Lake(lake).window(deployment).inputs
-        known = reference_of_table(str(reference), set(kept), task, target or "outcome")
+        inputs = Lake(lake).window(deployment).inputs
+        known = reference_of_table(str(reference), set(inputs), task, target or "outcome")
     return read_window(lake, deployment, known, start=start, end=end, as_of=as_of, history=history)
 
 
@@ -184,7 +184,7 @@ def read_window(
     )
 
 
-def _beside(inputs: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
+def _joined_columns(inputs: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
     made = [name for name in map(str, answers) if name == "prediction" or name.startswith("probability")]
     return pd.concat([inputs[[name for name in inputs if name not in made]], answers[made]], axis=1)
 

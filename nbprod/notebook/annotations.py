@@ -207,7 +207,7 @@ def _of_annotated(parts: list[ast.expr]) -> TypeRule:
         if isinstance(part, ast.Call) and _last_name(part.func) == "Range":
             try:
                 ends = [literal_value(argument) for argument in part.args]
-                bounds = Range(*ends, **{str(word.arg): literal_value(word.value) for word in part.keywords})
+                bounds = Range(*ends, **{str(keyword.arg): literal_value(keyword.value) for keyword in part.keywords})
             except (NotLiteralError, TypeError) as error:
                 raise ParameterError(
                     f"{ast.unparse(part)} is not a range: {error}", hint="Write Range(low, high) with two numbers."
@@ -219,9 +219,9 @@ def _of_annotated(parts: list[ast.expr]) -> TypeRule:
 
 
 def _text_of(call: ast.Call) -> str:
-    given = [*call.args, *(word.value for word in call.keywords)]
-    if len(given) == 1 and isinstance(given[0], ast.Constant) and isinstance(given[0].value, str):
-        return given[0].value
+    arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
+    if len(arguments) == 1 and isinstance(arguments[0], ast.Constant) and isinstance(arguments[0].value, str):
+        return arguments[0].value
     raise ParameterError(
         f"{ast.unparse(call)} names no data set", hint='Write ColumnOf("data") with the name of a Dataset parameter.'
     )

@@ -13,8 +13,8 @@ from nbformat import NotebookNode, from_dict
 
 from nbprod.domain.fault import NotebookFault
 from nbprod.errors import NotebookError
-from nbprod.notebook.document import dump, has_tag, heading, read_notebook, tagged, unused, write_notebook
-from nbprod.notebook.naming import is_wordlike, word_for
+from nbprod.notebook.document import dump, has_tag, heading, read_notebook, tagged, unused_id, write_notebook
+from nbprod.notebook.naming import id_for, is_wordlike
 from nbprod.notebook.parameters import read_parameters
 from nbprod.notebook.syntax import parsed
 
@@ -71,14 +71,7 @@ def tidy_file(path: Path) -> bool:
 def faults(notebook: NotebookNode, *, file: str = "notebook", is_template: bool = False) -> Iterator[NotebookFault]:
     """Where a notebook departs from the form nbprod keeps in git.
 
-    Parameters
-    ----------
-    notebook
-        As read.
-    file
-        The name faults are reported under.
-    is_template
-        A template must have parameters, and each of them an annotation, a literal default and a comment.
+    A template must have parameters, each with an annotation, a literal default and a comment.
     """
 
     def fault(cell: str, rule: str, sentence: str, *, mended: bool = False) -> NotebookFault:
@@ -126,9 +119,9 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
     result["metadata"] = from_dict(METADATA)
     result["nbformat"], result["nbformat_minor"] = 4, 5
     result.cells = [cell for cell in result.cells if not has_tag(cell, "injected-parameters")]
-    kept = Counter(cell.id for cell in result.cells)
-    taken = {cell_id for cell_id in kept if is_wordlike(cell_id)}
-    said: set[str] = set()
+    ids = Counter(cell.id for cell in result.cells)
+    taken = {cell_id for cell_id in ids if is_wordlike(cell_id)}
+    seen: set[str] = set()
     for position, cell in enumerate(result.cells):
         if cell.cell_type == "code":
             cell["outputs"] = []
@@ -137,10 +130,10 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
         cell["metadata"] = from_dict(
             {key: value for key, value in cell.metadata.items() if key in KEPT_CELL_METADATA}
         )
-        if not is_wordlike(cell.id) or cell.id in said:
-            cell["id"] = unused(word_for(result, position), taken)
+        if not is_wordlike(cell.id) or cell.id in seen:
+            cell["id"] = unused_id(id_for(result, position), taken)
             taken.add(cell.id)
-        said.add(cell.id)
+        seen.add(cell.id)
     return result
 
 

@@ -50,18 +50,8 @@ def of_reply(
 ) -> CellFailure | None:
     """How a cell ended that the kernel answered for; ``None`` when it ended well.
 
-    Parameters
-    ----------
-    reply
-        The kernel's answer.
-    stop
-        The decision to stop the run, if there was one.
-    tags
-        Of the cell: ``raises-exception`` announces an error, ``may-exit`` that it may end the run (``sys.exit(0)``).
-    outputs
-        What the cell has shown: the kernel names no error that arose while a value was shown.
-    redactor
-        Takes secrets out of the error.
+    Of the tags of the cell, ``raises-exception`` announces an error and ``may-exit`` that it may end the run
+    (``sys.exit(0)``). Its outputs are looked at because the kernel names no error that arose while a value was shown.
     """
     if stop and (reply["status"] != "ok" or stop.cause is not EndCause.CANCELLED):
         return CellFailure(stop.cause, stop.message)
@@ -98,14 +88,8 @@ def grouped(outputs: Sequence[Mapping[str, Any]]) -> list[str]:
 def of_kernel(code: int, *, stop: Stop | None, out_of_memory: bool) -> CellFailure:
     """How a cell ended whose kernel is gone.
 
-    Parameters
-    ----------
-    code
-        Exit code of the kernel, negative for a signal.
-    stop
-        The decision to stop the run, if there was one.
-    out_of_memory
-        The system has killed something for want of memory since the kernel started.
+    The code is negative for a signal. Out of memory means that the system has killed something for want of memory
+    since the kernel started.
     """
     if stop:
         return CellFailure(stop.cause, stop.message)

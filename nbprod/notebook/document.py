@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 __all__ = [
+    "ADDED_TAGS",
     "code_digest",
     "dump",
     "has_tag",
@@ -50,7 +51,7 @@ def read_notebook(path: str | os.PathLike[str]) -> NotebookNode:
     try:
         content = file.read_bytes()
     except FileNotFoundError:
-        raise NotFoundError(f"There is no notebook at {file}", hint=_neighbours(file)) from None
+        raise NotFoundError(f"There is no notebook at {file}", hint=_nearby_notebooks(file)) from None
     except OSError as error:
         raise NotebookError(
             f"{file} cannot be read as a notebook: {error.strerror}", hint="Name a notebook file."
@@ -99,13 +100,13 @@ def parse(text: str, *, name: str = "the notebook") -> NotebookNode:
             hint="Open it in Jupyter and save it again.",
         )
     hint = "Mend that place in the file, or open it in Jupyter and save it again."
-    if fault := next(_faults_of_shape(document), ""):
+    if fault := next(_structure_faults(document), ""):
         raise NotebookError(f"{name} is not a valid notebook: {fault}", hint=hint)
     try:
-        return _as_current(document)
+        return _to_current_format(document)
     except Exception as error:  # noqa: BLE001 — what a damaged document leads nbformat's converters into
         reason = str(getattr(error, "message", error)).splitlines() or [type(error).__name__]
-        at = _place(document, getattr(error, "absolute_path", ()))
+        at = _describe_path(document, getattr(error, "absolute_path", ()))
         raise NotebookError(f"{name} is not a valid notebook: {at}{reason[0][:200]}", hint=hint) from None
 
 
@@ -173,7 +174,7 @@ def code_digest(notebook: NotebookNode) -> str:
     return hashlib.sha256(json.dumps(written, separators=(",", ":")).encode("ascii")).hexdigest()
 
 
-def _as_current(document: dict[str, Any]) -> NotebookNode:
+def _to_current_format(document: dict[str, Any]) -> NotebookNode:
     """Bring a document to format 4.5. Ids that are missing or double are made from the cell's position."""
     import nbformat  # delayed, as said above
 
@@ -187,7 +188,7 @@ def _as_current(document: dict[str, Any]) -> NotebookNode:
         for number, cell in enumerate(notebook.cells, 1):
             cell_id = cell.get("id")
             if not isinstance(cell_id, str) or not CELL_ID.fullmatch(cell_id) or cell_id in seen:
-                cell_id = unused(f"cell-{number}", seen)
+                cell_id = unused_id(f"cell-{number}", seen)
             cell["id"] = cell_id
             seen.add(cell_id)
         if notebook.nbformat == 4 and notebook.nbformat_minor < 5:
@@ -196,7 +197,7 @@ def _as_current(document: dict[str, Any]) -> NotebookNode:
     return notebook
 
 
-def _faults_of_shape(document: dict[str, Any]) -> Iterator[str]:
+def _structure_faults(document: dict[str, Any]) -> Iterator[str]:
     """What nbformat's converters would stumble over, or name by a schema; of notebooks of format 4."""
     if not isinstance(document.get("metadata", {}), dict):
         yield "metadata: it is no JSON object"
@@ -204,7 +205,7 @@ def _faults_of_shape(document: dict[str, Any]) -> Iterator[str]:
         yield "it has cells as format 4 has them, and does not say nbformat 4"
     cells = document.get("cells", [])
     for number, cell in enumerate(cells if isinstance(cells, list) else []):
-        at = _place(document, ("cells", number))
+        at = _describe_path(document, ("cells", number))
         if not isinstance(cell, dict):
             yield f"{at}it is no JSON object"
             continue
@@ -219,28 +220,28 @@ def _faults_of_shape(document: dict[str, Any]) -> Iterator[str]:
         for inner, output in enumerate(outputs):
             kind = output.get("output_type") if isinstance(output, dict) else None
             if kind not in OUTPUT_TYPES:
-                at = _place(document, ("cells", number, "outputs", inner))
+                at = _describe_path(document, ("cells", number, "outputs", inner))
                 yield f"{at}its output_type is {kind!r}, not one of {', '.join(OUTPUT_TYPES)}"
 
 
-def _place(document: dict[str, Any], path: Iterable[str | int]) -> str:
+def _describe_path(document: dict[str, Any], path: Iterable[str | int]) -> str:
     """Which cell and which output of it a path inside a notebook leads to: ``cell 3 (load-data), output 1: ``."""
     parts = list(path)
-    words = []
+    steps = []
     if len(parts) > 1 and parts[0] == "cells" and isinstance(parts[1], int):
         cell = document["cells"][parts[1]]
         named = cell.get("id") if isinstance(cell, dict) else None
-        words.append(f"cell {parts[1] + 1}" + (f" ({named})" if named else ""))
+        steps.append(f"cell {parts[1] + 1}" + (f" ({named})" if named else ""))
         parts = parts[2:]
     if len(parts) > 1 and parts[0] == "outputs" and isinstance(parts[1], int):
-        words.append(f"output {parts[1] + 1}")
+        steps.append(f"output {parts[1] + 1}")
         parts = parts[2:]
     if parts:
-        words.append(".".join(str(part) for part in parts))
-    return ", ".join(words) + ": " if words else ""
+        steps.append(".".join(str(part) for part in parts))
+    return ", ".join(steps) + ": " if steps else ""
 
 
-def unused(wanted: str, taken: set[str]) -> str:
+def unused_id(wanted: str, taken: set[str]) -> str:
     """The id itself if nobody has it, else with the first free number behind it."""
     free = wanted
     number = 2
@@ -250,9 +251,9 @@ def unused(wanted: str, taken: set[str]) -> str:
     return free
 
 
-def _neighbours(file: Path) -> str:
+def _nearby_notebooks(file: Path) -> str:
     try:
-        there = [path.name for path in file.parent.glob("*.ipynb")]
+        names = [path.name for path in file.parent.glob("*.ipynb")]
     except OSError:
-        there = []
-    return f"In that folder: {nearest(file.name, there)}" if there else "Check the path."
+        names = []
+    return f"In that folder: {nearest(file.name, names)}" if names else "Check the path."

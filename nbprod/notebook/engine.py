@@ -23,7 +23,7 @@ from nbprod.domain.run import CellStatus, EndCause
 from nbprod.errors import RunFailedError
 from nbprod.notebook.document import has_tag
 from nbprod.notebook.execution import Execution
-from nbprod.notebook.progress import progress_bar as bar
+from nbprod.notebook.progress import progress_bar as progress_bar_of
 from nbprod.notebook.saving import check_target
 from nbprod.notebook.stopping import CANCEL
 
@@ -75,7 +75,9 @@ class NbprodEngine(Engine):
                 stack.callback(shutil.rmtree, folder, ignore_errors=True)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             (folder / CANCEL).unlink(missing_ok=True)  # asked of an earlier run
-            show = stack.enter_context(bar() if progress_bar and sys.stderr.isatty() else nullcontext(None))
+            show = stack.enter_context(
+                progress_bar_of() if progress_bar and sys.stderr.isatty() else nullcontext(None)
+            )
             execution = Execution(
                 nb,
                 folder=folder,
@@ -89,13 +91,13 @@ class NbprodEngine(Engine):
             # papermill writes its output only when we return
             if output_path and "://" not in output_path and result.cause is not None:
                 execution.saver.copy_to(Path(output_path))
-        execution.caught.pass_on()
+        execution.signals.pass_on()
         if result.cause is not EndCause.ERROR:
             raise_for(result)
-        return accepted(execution.nb)
+        return errors_as_text(execution.nb)
 
 
-def accepted(nb: NotebookNode) -> NotebookNode:
+def errors_as_text(nb: NotebookNode) -> NotebookNode:
     """The notebook with errors that were announced (tag ``raises-exception``) as printed text.
 
     papermill fails on every output that is an error, announced or not. The record keeps them as they were.

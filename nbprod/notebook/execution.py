@@ -18,15 +18,15 @@ from nbprod.domain.run import CellStatus, EndCause, RunStatus
 from nbprod.kernels.live import KernelGone, LiveKernel
 from nbprod.kernels.resource_usage import Sampler, oom_kills
 from nbprod.notebook.cell_failure import CellFailure, of_kernel, of_reply
-from nbprod.notebook.execution_metadata import forget, give_ids, keep, label
-from nbprod.notebook.journal import JOURNAL, Journal, fold, read_events
+from nbprod.notebook.execution_metadata import clear_execution, copy_outputs, give_ids, label
+from nbprod.notebook.journal import JOURNAL, Journal, read_result
 from nbprod.notebook.lease import Lease
 from nbprod.notebook.messages import Messages
-from nbprod.notebook.naming import names_for_people
+from nbprod.notebook.naming import display_names
 from nbprod.notebook.redaction import Redactor
 from nbprod.notebook.retained_kernel import RetainedKernel
 from nbprod.notebook.saving import Saver
-from nbprod.notebook.stopping import SignalCatcher, Stop, asked_to_stop
+from nbprod.notebook.stopping import SignalCatcher, Stop, is_stop_requested
 
 __all__ = ["Execution", "Progress"]
 
@@ -47,25 +47,18 @@ class Progress:
 class Execution:
     """One execution of one notebook in one fresh kernel.
 
+    Outputs and execution metadata are written into the notebook, the record into ``folder``: ``events.jsonl``,
+    ``notebook.ipynb``, ``logs/``.
+
     Parameters
     ----------
-    nb
-        The notebook, parameters already in it; outputs and execution metadata are written into it.
-    folder
-        The record: ``events.jsonl``, ``notebook.ipynb``, ``logs/``.
-    kernel_name, cwd, env
-        Which kernel, where, with which whole environment.
-    limits
-        Deadlines, memory and sizes.
     preload
         Modules that a kernel forked from a warm process finds imported; ``None`` for a kernel started in the usual
         way.
     secrets
         Values by reference; they are handed to the kernel, and taken out of all that is written.
-    progress
-        Called when a cell starts and ends.
     hold_s
-        How long to keep the kernel alive when a cell raised; it is then in ``held``.
+        How long to keep the kernel alive when a cell raised; it is then in ``retained``.
     resumes, resume_at
         The held kernel to go on in, and from which cell.
     """
@@ -93,16 +86,16 @@ class Execution:
         self.redactor = Redactor(self.secrets.values())
         self.adopt(nb)
         self.hold_s, self.resumes, self.resume_at = hold_s, resumes, resume_at
-        self.held: RetainedKernel | None = None
+        self.retained: RetainedKernel | None = None
         self.stop: Stop | None = None
-        self.caught = SignalCatcher()
+        self.signals = SignalCatcher()
         self.result = ExecutionResult(status=RunStatus.QUEUED)
 
     def adopt(self, nb: NotebookNode) -> None:
         """Take the notebook to execute (papermill hands on a copy of its own)."""
         give_ids(nb)
         self.nb = nb
-        self.names = names_for_people(nb)
+        self.names = display_names(nb)
         self.code = [(index, cell) for index, cell in enumerate(nb.cells) if cell.cell_type == "code"]
 
     def run(self) -> ExecutionResult:
@@ -113,7 +106,7 @@ class Execution:
             journal_path = self.folder / JOURNAL
             # a folder made for this run holds the notebook already, with nothing of an earlier execution in it
             self.is_fresh = journal_path.exists() and not journal_path.stat().st_size and self.saver.path.exists()
-            with self.caught, Journal(self.folder) as journal:
+            with self.signals, Journal(self.folder) as journal:
                 self.journal = journal
                 self.prepare()
                 cells = [(cell.id, index, *self.names.get(cell.id, "").splitlines()) for index, cell in self.code]
@@ -126,8 +119,8 @@ class Execution:
                         CellFailure(EndCause.ERROR, f"nbprod: {type(error).__name__}: {error}"),
                         self.current,
                     )
-                    if self.held:
-                        self.held.let_go()
+                    if self.retained:
+                        self.retained.close()
                     self.finish(end, failed)
                     raise
                 return self.finish(end, failed)
@@ -138,12 +131,12 @@ class Execution:
         """Say in the notebook that nothing has run yet, but what an earlier run did for this one."""
         self.current: str | None = None
         self.began_at = clock.now()
-        forget(self.nb, self.began_at)
+        clear_execution(self.nb, self.began_at)
         self.kept: list[str] = []
-        if held := self.resumes:
-            self.kept = keep(self.nb, held.notebook, until=self.resume_at, run=held.run)
-            self.nb.metadata.setdefault("nbprod", NotebookNode())["resumed_from"] = held.run
-        label(self.nb, RunStatus.RUNNING)
+        if earlier := self.resumes:
+            self.kept = copy_outputs(self.nb, earlier.notebook, until=self.resume_at, run=earlier.run)
+            self.nb.metadata.setdefault("nbprod", NotebookNode())["resumed_from"] = earlier.run
+        label(self.nb, ExecutionResult(status=RunStatus.RUNNING))
         if self.kept or not self.is_fresh:
             self.saver.save(self.nb)
 
@@ -153,9 +146,9 @@ class Execution:
         """Run every cell in a kernel; how and in which cell it ended early, if it did."""
         self.ooms = oom_kills()
         try:
-            kernel = self.resumes.taken_over(self.folder) if self.resumes else self.start_kernel()
+            kernel = self.resumes.take_over(self.folder) if self.resumes else self.start_kernel()
         except KernelGone as error:
-            if self.caught.signum or asked_to_stop(self.folder):
+            if self.signals.signum or is_stop_requested(self.folder):
                 return CellFailure(EndCause.CANCELLED, "Stopped before the kernel was up"), None
             return CellFailure(EndCause.START, str(error)), None
         try:
@@ -182,21 +175,21 @@ class Execution:
                     self.skip_rest(number, cell.id)
                     break
                 if end:
-                    self.hold(end, cell.id)
+                    self.retain_kernel(end, cell.id)
                     return end, cell.id
             self.messages.set_widgets_metadata()
             return None, None
         finally:
-            if self.held is None:
+            if self.retained is None:
                 kernel.close()
-            self.tidy()
-            self.messages.settle_all()
+            self.redact_log()
+            self.messages.write_outputs()
 
-    def tidy(self) -> None:
+    def redact_log(self) -> None:
         """Take secrets out of what the kernel's process printed by itself, also while an earlier run had it."""
         self.redactor.file(self.folder / "kernel.log")
         if self.resumes:
-            self.resumes.tidy()
+            self.resumes.redact_log()
 
     def start_kernel(self) -> LiveKernel:
         """A fresh kernel."""
@@ -209,22 +202,22 @@ class Execution:
             log=self.folder / "kernel.log",
             secrets=self.secrets,
             start_timeout_s=min(self.limits.start_timeout_s, self.limits.run_timeout_s or 3600),
-            keep_waiting=lambda: not (self.caught.signum or asked_to_stop(self.folder)),
+            keep_waiting=lambda: not (self.signals.signum or is_stop_requested(self.folder)),
         )
 
-    def hold(self, end: CellFailure, cell: str) -> None:
+    def retain_kernel(self, end: CellFailure, cell: str) -> None:
         """Keep the kernel for whoever looks for the error in it, if that is wanted."""
-        is_wanted = self.hold_s and end.cause is EndCause.ERROR and not self.caught.signum
+        is_wanted = self.hold_s and end.cause is EndCause.ERROR and not self.signals.signum
         if is_wanted and self.kernel.exit_code is None:
-            self.held = RetainedKernel(
+            self.retained = RetainedKernel(
                 self.kernel,
                 folder=self.folder,
                 notebook=self.nb,
                 cell=cell,
                 hold_s=self.hold_s,
-                tidy=self.tidy,
+                redact_log=self.redact_log,
             )
-            self.journal.append("kernel.held", until=clock.format_utc(self.held.until), pid=self.kernel.pid)
+            self.journal.append("kernel.held", until=clock.format_utc(self.retained.until), pid=self.kernel.pid)
 
     def run_cell(self, cell: NotebookNode, number: int) -> CellFailure | None:
         """Run one cell; how it ended, unless it ended well."""
@@ -237,17 +230,16 @@ class Execution:
         end, cpu_s, peak_mb = None, None, None
         if cell.source.strip():
             self.sampler.start()
-            end = self.follow(cell)
-            used = self.sampler.end()
-            cpu_s, peak_mb = used.cpu_s, used.peak_memory_mb
+            end = self.await_reply(cell)
+            cpu_s, peak_mb = self.sampler.end()
         is_failed = end is not None and not end.is_wanted
         status = CellStatus.FAILED if is_failed else CellStatus.COMPLETED
         ended_at = clock.now()
-        took = max(ended_at - started_at, timedelta())
+        duration = max(ended_at - started_at, timedelta())
         about.update(
             status=status.value,
             end_time=ended_at.isoformat(),
-            duration=took.total_seconds(),
+            duration=duration.total_seconds(),
             exception=is_failed,
         )
         numbers: dict[str, Any] = {
@@ -281,17 +273,17 @@ class Execution:
                 Progress(cell=self.names.get(cell, cell), index=number, total=len(self.code), status=status)
             )
 
-    def follow(self, cell: NotebookNode) -> CellFailure | None:
+    def await_reply(self, cell: NotebookNode) -> CellFailure | None:
         """Send a cell and follow it to its idle message, a stop, or the kernel's end."""
         tags = cell.metadata.get("tags", [])
-        request = self.messages.ask(cell)
+        request = self.messages.send(cell)
         cell_deadline = time.monotonic() + self.limits.cell_timeout_s if self.limits.cell_timeout_s else None
-        heard_at = looked_at = time.monotonic()
+        last_message_at = last_check_at = time.monotonic()
         reply: dict[str, Any] | None = None
         probe: str | None = None
         while True:
             for channel, message in self.kernel.receive(TICK_S):
-                heard_at = time.monotonic()
+                last_message_at = time.monotonic()
                 parent = message["parent_header"].get("msg_id")
                 if channel == "iopub":
                     self.messages.take(message)
@@ -300,57 +292,59 @@ class Execution:
             if reply is not None and (request in self.messages.idle or (probe and probe in self.messages.idle)):
                 self.messages.outputs[cell.id].settle()
                 end = of_reply(reply, stop=self.stop, tags=tags, outputs=cell.outputs, redactor=self.redactor)
-                return self.shown(cell, end)
+                return self.add_error_output(cell, end)
             now = time.monotonic()
-            if reply is not None and probe is None and now - heard_at > QUIET_S:
+            if reply is not None and probe is None and now - last_message_at > QUIET_S:
                 # Output messages keep their order: once the probe is idle, the cell's own idle message was lost.
                 probe = self.kernel.client.kernel_info()
-            if now - looked_at < TICK_S:
+            if now - last_check_at < TICK_S:
                 continue
-            looked_at = now
+            last_check_at = now
             if (code := self.kernel.exit_code) is not None:
                 for _channel, message in self.kernel.receive(TICK_S):  # its last words
                     self.messages.take(message)
-                return self.shown(cell, of_kernel(code, stop=self.stop, out_of_memory=oom_kills() > self.ooms))
-            self.keep_up(cell_deadline)
+                return self.add_error_output(
+                    cell, of_kernel(code, stop=self.stop, out_of_memory=oom_kills() > self.ooms)
+                )
+            self.check_limits(cell_deadline)
 
-    def keep_up(self, cell_deadline: float | None) -> None:
+    def check_limits(self, cell_deadline: float | None) -> None:
         """What has to happen now and then while a cell runs: limits, requests to stop, the lease, saving."""
         now = time.monotonic()
         self.lease.beat()
         self.messages.flush()
-        memory_mb = self.sampler.look()
+        memory_mb = self.sampler.sample()
         if self.stop is None:
-            if self.caught.signum or asked_to_stop(self.folder):
-                self.halt(EndCause.CANCELLED, "Stopped on request")
+            if self.signals.signum or is_stop_requested(self.folder):
+                self.begin_stop(EndCause.CANCELLED, "Stopped on request")
             elif self.limits.memory_mb and memory_mb > self.limits.memory_mb:
                 message = (
                     f"The kernel and its children used {memory_mb:,.0f} MB; the limit is {self.limits.memory_mb:,} MB"
                 )
-                self.halt(EndCause.OUT_OF_MEMORY, message, at_once=True)
+                self.begin_stop(EndCause.OUT_OF_MEMORY, message, at_once=True)
             elif cell_deadline and now > cell_deadline:
-                self.halt(EndCause.TIMEOUT, f"The cell did not end within {self.limits.cell_timeout_s:g} s")
+                self.begin_stop(EndCause.TIMEOUT, f"The cell did not end within {self.limits.cell_timeout_s:g} s")
             elif self.deadline and now > self.deadline:
-                self.halt(EndCause.TIMEOUT, f"The run did not end within {self.limits.run_timeout_s:g} s")
+                self.begin_stop(EndCause.TIMEOUT, f"The run did not end within {self.limits.run_timeout_s:g} s")
         else:
-            self.stop.go_on()
+            self.stop.advance()
         if self.messages.changed and self.saver.due():
             self.save()
 
-    def halt(self, cause: EndCause, message: str, *, at_once: bool = False) -> None:
+    def begin_stop(self, cause: EndCause, message: str, *, at_once: bool = False) -> None:
         """Begin to stop the run."""
         self.stop = Stop(
             self.kernel,
             cause=cause,
             message=message,
             grace_s=self.limits.grace_s,
-            tell=lambda stage: self.journal.append(
+            on_stage=lambda stage: self.journal.append(
                 "run.stopping", durable=True, cell=self.current, cause=cause.value, stage=stage
             ),
             at_once=at_once,
         )
 
-    def shown(self, cell: NotebookNode, end: CellFailure | None) -> CellFailure | None:
+    def add_error_output(self, cell: NotebookNode, end: CellFailure | None) -> CellFailure | None:
         """Put a fault no traceback tells of into the cell's outputs."""
         if (
             end
@@ -364,7 +358,7 @@ class Execution:
 
     def save(self) -> None:
         """Save the notebook as it stands."""
-        self.messages.settle_all()
+        self.messages.write_outputs()
         self.messages.changed = False
         self.saver.save(self.nb)
 
@@ -379,16 +373,18 @@ class Execution:
             duration=max(ended_at - self.began_at, timedelta()).total_seconds(),
             exception=True if end else None,
         )
-        label(self.nb, status, end, failed)
+        cause, error = (end.cause, end.error) if end else (None, None)
+        label(self.nb, ExecutionResult(status=status, cause=cause, failed_cell=failed, error=error))
         self.saver.save(self.nb)
         make_private(self.folder)  # what the notebook has written there too
         self.journal.append(
             "run.ended",
             durable=True,
             status=status.value,
-            cause=end.cause.value if end else None,
+            cause=cause,
             cell=failed,
-            error=end.error if end else None,
+            error=error,
+            error_type=(end.raised or None) if end else None,
         )
-        self.result = fold(event for _, event in read_events(self.folder))
+        self.result = read_result(self.folder)
         return self.result

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy
 from datetime import datetime
-from typing import Any
 
 from nbformat import NotebookNode
 
+from nbprod.domain.execution import ExecutionResult
 from nbprod.domain.run import CellStatus, RunStatus
-from nbprod.notebook.cell_failure import CellFailure
 
-__all__ = ["forget", "give_ids", "keep", "label"]
+__all__ = ["clear_execution", "copy_outputs", "give_ids", "label"]
 
 
 def give_ids(nb: NotebookNode) -> None:
@@ -24,7 +23,7 @@ def give_ids(nb: NotebookNode) -> None:
         seen.add(cell.id)
 
 
-def forget(nb: NotebookNode, began_at: datetime) -> None:
+def clear_execution(nb: NotebookNode, began_at: datetime) -> None:
     """Forget earlier executions and say that nothing has run yet."""
     nb.metadata.setdefault("papermill", NotebookNode()).update(
         start_time=began_at.isoformat(), end_time=None, duration=None, exception=None
@@ -39,20 +38,13 @@ def forget(nb: NotebookNode, began_at: datetime) -> None:
             cell.outputs = []
 
 
-def keep(nb: NotebookNode, first: NotebookNode, *, until: str, run: str) -> list[str]:
+def copy_outputs(nb: NotebookNode, first: NotebookNode, *, until: str, run: str) -> list[str]:
     """Take over what an earlier run showed in the code cells before one; the ids of these cells.
 
-    Parameters
-    ----------
-    first
-        The earlier run's notebook; its code cells are the same up to there.
-    until
-        Id of the cell to go on from.
-    run
-        Id of the earlier run: each cell is marked with it.
+    The code cells of both are the same up to there. Each that is taken over is marked with the earlier run's id.
     """
     executed = (cell for cell in first.cells if cell.cell_type == "code")
-    kept = []
+    copied = []
     for cell in nb.cells:
         if cell.id == until:
             break
@@ -62,17 +54,16 @@ def keep(nb: NotebookNode, first: NotebookNode, *, until: str, run: str) -> list
             cell.metadata["papermill"] = before.metadata.get("papermill", NotebookNode())
             cell.metadata["nbprod"] = NotebookNode(before.metadata.get("nbprod", {}))
             cell.metadata["nbprod"].setdefault("kept_from", run)  # it may have been kept from one still earlier
-            kept.append(cell.id)
-    return kept
+            copied.append(cell.id)
+    return copied
 
 
-def label(nb: NotebookNode, status: RunStatus, end: CellFailure | None = None, cell: str | None = None) -> None:
+def label(nb: NotebookNode, result: ExecutionResult) -> None:
     """Say in the notebook's metadata how far it is, so that a partial one is known as such."""
-    about: dict[str, Any] = {
-        "status": status.value,
-        "partial": status is not RunStatus.SUCCEEDED,
-        "cause": end.cause.value if end else None,
-        "failed_cell": cell,
-        "error": end.error if end else None,
-    }
-    nb.metadata.setdefault("nbprod", NotebookNode()).update(about)
+    nb.metadata.setdefault("nbprod", NotebookNode()).update(
+        status=result.status.value,
+        partial=result.status is not RunStatus.SUCCEEDED,
+        cause=result.cause.value if result.cause else None,
+        failed_cell=result.failed_cell,
+        error=result.error,
+    )

@@ -13,7 +13,7 @@ from nbprod.domain.coercion import DEEPEST, native
 from nbprod.domain.markers import Secret
 from nbprod.domain.parameter import is_parameter_name
 from nbprod.errors import ParameterError
-from nbprod.notebook.document import has_tag, unused
+from nbprod.notebook.document import has_tag, unused_id
 from nbprod.notebook.parameters import parameters_cell, read_parameters
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def inject(notebook: NotebookNode, values: Mapping[str, Any]) -> NotebookNode:
     position = next(iter(codes), len(result.cells))
     if declared is not None:
         position = 1 + next(index for index, cell in enumerate(result.cells) if cell is declared)
-    cell = new_code_cell(source, id=unused(TAG, {cell.id for cell in result.cells}), metadata={"tags": [TAG]})
+    cell = new_code_cell(source, id=unused_id(TAG, {cell.id for cell in result.cells}), metadata={"tags": [TAG]})
     result.cells.insert(position, cell)
     return result
 
@@ -84,7 +84,7 @@ def injected_source(values: Mapping[str, Any]) -> str:
     problems = []
     names = []
     lines = []
-    called = {word for value in values.values() for word in _called(value, 0)}
+    called = {name_called for value in values.values() for name_called in _called(value, 0)}
     for name, value in values.items():
         if not is_parameter_name(name) or name in called:
             problems.append(f"{name!r} cannot be the name of a parameter")
@@ -102,7 +102,9 @@ def injected_source(values: Mapping[str, Any]) -> str:
             hint="Names are Python identifiers; values are numbers, texts, dates, paths, secrets, and lists and "
             "mappings of them.",
         )
-    return "\n".join(["# Parameters", *(line for word, line in IMPORTS.items() if word in called), *lines])
+    return "\n".join(
+        ["# Parameters", *(line for name_called, line in IMPORTS.items() if name_called in called), *lines]
+    )
 
 
 def literal(value: Any) -> str:

@@ -20,7 +20,7 @@ from nbprod import clock
 from nbprod.domain.execution import ExecutionResult
 from nbprod.domain.run import CellResult, CellStatus, EndCause, RunStatus
 
-__all__ = ["JOURNAL", "Journal", "fold", "read_events"]
+__all__ = ["JOURNAL", "Journal", "fold", "read_events", "read_result"]
 
 JOURNAL = "events.jsonl"
 SYNC_EVERY_S = 1.0
@@ -29,10 +29,7 @@ SYNC_EVERY_S = 1.0
 class Journal:
     """Writes events to ``events.jsonl`` in a run's folder.
 
-    Parameters
-    ----------
-    folder
-        The run's folder; an existing journal is gone on with.
+    An existing journal is gone on with.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,14 +43,8 @@ class Journal:
     def append(self, kind: str, /, *, durable: bool = False, **data: Any) -> None:
         """Add one event.
 
-        Parameters
-        ----------
-        kind
-            ``run.started``, ``cell.ended``, …
-        durable
-            The event is on the disk when this returns; the others follow within a second of the next one.
-        **data
-            What JSON can hold; ``None`` is left out.
+        A durable event is on the disk when this returns; the others follow within a second of the next one. Data of
+        ``None`` are left out.
         """
         event = {"at": clock.format_utc(clock.now()), "kind": kind}
         event |= {name: value for name, value in data.items() if value is not None}
@@ -103,13 +94,18 @@ def read_events(folder: Path, *, offset: int = 0) -> Iterator[tuple[int, dict[st
                 yield offset, event
 
 
+def read_result(folder: Path) -> ExecutionResult:
+    """The state of an execution as the journal in its folder says it."""
+    return fold(event for _, event in read_events(folder))
+
+
 def fold(events: Iterable[Mapping[str, Any]]) -> ExecutionResult:
     """Make the state of an execution from its events.
 
     An execution whose journal has no end is ``running`` (or ``queued``): whether its process is still there is not
     the journal's to say.
     """
-    status, cause, cell_id, error = RunStatus.QUEUED, None, None, None
+    status, cause, cell_id, error, error_type = RunStatus.QUEUED, None, None, None, None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     cells: dict[str, dict[str, Any]] = {}
@@ -117,7 +113,7 @@ def fold(events: Iterable[Mapping[str, Any]]) -> ExecutionResult:
         at = clock.parse_utc(event["at"])
         match event["kind"]:
             case "run.started":  # also a new attempt: what the last one left is over
-                status, cause, cell_id, error = RunStatus.RUNNING, None, None, None
+                status, cause, cell_id, error, error_type = RunStatus.RUNNING, None, None, None, None
                 started_at, ended_at = at, None
                 cells = {
                     id_: {"id": id_, "index": index, "status": CellStatus.PENDING, "name": "".join(name)}
@@ -140,12 +136,13 @@ def fold(events: Iterable[Mapping[str, Any]]) -> ExecutionResult:
             case "run.ended":
                 status, ended_at = RunStatus(event["status"]), at
                 cause = EndCause(event["cause"]) if "cause" in event else None
-                cell_id, error = event.get("cell"), event.get("error")
+                cell_id, error, error_type = event.get("cell"), event.get("error"), event.get("error_type")
     return ExecutionResult(
         status=status,
         cause=cause,
         failed_cell=cell_id,
         error=error,
+        error_type=error_type,
         cells=tuple(CellResult(**cell) for cell in cells.values()),
         started_at=started_at,
         ended_at=ended_at,

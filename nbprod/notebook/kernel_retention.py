@@ -37,9 +37,9 @@ def read_retention(folder: Path) -> KernelRetention | None:
     if not is_held(folder, name=HOLD):
         return None
     try:
-        told = json.loads((folder / HOLD).read_bytes())
+        content = json.loads((folder / HOLD).read_bytes())
         return KernelRetention(
-            cell=told["cell"], until=clock.parse_utc(told["until"]), connection_file=told["connection_file"]
+            cell=content["cell"], until=clock.parse_utc(content["until"]), connection_file=content["connection_file"]
         )
     except (OSError, ValueError, KeyError):  # it was let go just now
         return None
@@ -50,14 +50,14 @@ def request_release(folder: Path) -> None:
     write_file(folder / RELEASE, "")
 
 
-def request_resume(folder: Path, another: Path, *, wait_s: float = 20.0) -> bool:
+def request_resume(folder: Path, resuming: Path, *, wait_s: float = 20.0) -> bool:
     """Ask whoever holds the kernel of a run to go on in it with another run; whether they took it."""
-    wish = write_file(folder / RESUME, json.dumps({"folder": str(another)}))
+    request = write_file(folder / RESUME, json.dumps({"folder": str(resuming)}))
     deadline = time.monotonic() + wait_s
-    while wish.exists():
+    while request.exists():
         if time.monotonic() > deadline or read_retention(folder) is None:
             try:
-                wish.unlink()  # of the holder, who renames it, and us, one succeeds
+                request.unlink()  # of the holder, who renames it, and us, one succeeds
             except FileNotFoundError:
                 break
             return False

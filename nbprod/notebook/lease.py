@@ -33,14 +33,7 @@ def here() -> dict[str, Any]:
 class Lease:
     """Held by the process that executes a run, or keeps its kernel, for as long as it does.
 
-    Parameters
-    ----------
-    folder
-        The run's folder.
-    name
-        Of the file.
-    **more
-        Further facts for the file.
+    Further facts may be kept in its file.
     """
 
     def __init__(self, folder: Path, *, name: str = LEASE, **more: Any) -> None:

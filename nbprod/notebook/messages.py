@@ -21,8 +21,10 @@ from nbprod.notebook.redaction import Redactor
 __all__ = ["Messages", "one_line"]
 
 FLUSH_S = 0.5
-GATHERED = 4 * 1024 * 1024  # characters that wait for the journal at most
-TOLD = 20_000  # characters printed to one stream that the journal takes each time; the notebook and the log have all
+MOST_PENDING = 4 * 1024 * 1024  # characters that wait for the journal at most
+MOST_JOURNALED = (
+    20_000  # characters printed to one stream that the journal takes each time; the notebook and the log have all
+)
 
 
 class Messages(NotebookClient):
@@ -52,18 +54,18 @@ class Messages(NotebookClient):
         self.room = limits.notebook_mb * 1024 * 1024
         self.changed = False
         self.pending: dict[tuple[str, int], list[str]] = {}
-        self.gathered = 0
+        self.pending_size = 0
         self.flushed_at = time.monotonic()
 
-    def ask(self, cell: NotebookNode) -> str:
+    def send(self, cell: NotebookNode) -> str:
         """Send a cell to the kernel; the id of the request."""
         index = next(i for i, other in enumerate(self.nb.cells) if other is cell)
         self.outputs[cell.id] = CellOutputs(
             cell,
             folder=self.folder,
             limits=self.limits,
-            room=self.has_room,
-            tell=lambda *told: self.tell(cell.id, *told),
+            has_room=self.has_room,
+            on_change=lambda *change: self.record_change(cell.id, *change),
         )
         stop_on_error = "raises-exception" not in cell.metadata.get("tags", [])
         request: str = self.kernel.client.execute(cell.source, allow_stdin=False, stop_on_error=stop_on_error)
@@ -81,7 +83,7 @@ class Messages(NotebookClient):
         cell, index = self.requests[parent]
         if "raw" in message:
             self.changed = True
-            self.outputs[cell.id].leave_out(message["raw"] if not self.redactor.shapes else b"")
+            self.outputs[cell.id].add_oversized(message["raw"] if not self.redactor.shapes else b"")
             return
         if message["msg_type"] != "stream":
             message["content"] = self.redactor.anywhere(message["content"])
@@ -96,7 +98,7 @@ class Messages(NotebookClient):
         if self.output_hook_stack[parent]:  # an output widget captures it
             self.output_hook_stack[parent][-1].output(outs, msg, display_id, cell_index)
             return
-        place = self.outputs[self.nb.cells[cell_index].id]
+        cell_outputs = self.outputs[self.nb.cells[cell_index].id]
         if self.clear_before_next_output:
             self.clear_before_next_output = False
             self.forget(cell_index)
@@ -104,10 +106,10 @@ class Messages(NotebookClient):
         if msg["msg_type"] == "stream":
             name = msg["content"]["name"]
             if text := self.redactor.printed(self.nb.cells[cell_index].id, name, msg["content"]["text"]):
-                place.stream(name, text)
+                cell_outputs.stream(name, text)
             return
         try:
-            index = place.add(output_from_msg(msg))
+            index = cell_outputs.add(output_from_msg(msg))
         except ValueError:  # a message type of a later protocol
             return
         if display_id and index >= 0:
@@ -133,11 +135,11 @@ class Messages(NotebookClient):
         self.changed = True
 
     def _update_display_id(self, display_id: str, msg: dict[str, Any]) -> None:
-        for cell_index, places in self._display_id_map.get(display_id, {}).items():
-            for index in places:
-                held = self.outputs[self.nb.cells[cell_index].id]
+        for cell_index, indices in self._display_id_map.get(display_id, {}).items():
+            for index in indices:
+                cell_outputs = self.outputs[self.nb.cells[cell_index].id]
                 new = {"data": msg["content"]["data"], "metadata": msg["content"]["metadata"]}
-                held.replace(index, NotebookNode({**held.outputs[index], **new}))
+                cell_outputs.replace(index, NotebookNode({**cell_outputs.outputs[index], **new}))
                 self.changed = True
 
     def has_room(self, size: int) -> bool:
@@ -147,12 +149,12 @@ class Messages(NotebookClient):
 
     # ------------------------------------------------------------------ the journal
 
-    def tell(self, cell: str, index: int, output: NotebookNode, text: str) -> None:
+    def record_change(self, cell: str, index: int, output: NotebookNode, text: str) -> None:
         """Note a change of a cell's outputs; printed text is gathered for half a second."""
         if text:
             self.pending.setdefault((cell, index), [output.name]).append(text)
-            self.gathered += len(text)
-            if self.gathered > GATHERED:
+            self.pending_size += len(text)
+            if self.pending_size > MOST_PENDING:
                 self.flush()
             return
         self.flush()
@@ -163,7 +165,7 @@ class Messages(NotebookClient):
         if cell in self.outputs:
             for stream, text in self.redactor.rest(cell):
                 self.outputs[cell].stream(stream, text)
-        is_early = time.monotonic() - self.flushed_at < FLUSH_S and self.gathered <= GATHERED
+        is_early = time.monotonic() - self.flushed_at < FLUSH_S and self.pending_size <= MOST_PENDING
         if not self.pending or (cell is None and is_early):
             return
         for (id_, index), (name, *texts) in self.pending.items():
@@ -173,14 +175,14 @@ class Messages(NotebookClient):
                 cell=id_,
                 index=index,
                 name=name,
-                text=text[-TOLD:],
-                left_out=max(len(text) - TOLD, 0) or None,
+                text=text[-MOST_JOURNALED:],
+                left_out=max(len(text) - MOST_JOURNALED, 0) or None,
             )
         self.pending.clear()
-        self.gathered = 0
+        self.pending_size = 0
         self.flushed_at = time.monotonic()
 
-    def settle_all(self) -> None:
+    def write_outputs(self) -> None:
         """Write all printed text into the notebook's cells."""
         for outputs in self.outputs.values():
             outputs.settle()

@@ -12,7 +12,7 @@ from nbprod.notebook.syntax import parsed
 if TYPE_CHECKING:
     from nbformat import NotebookNode  # delayed: nbformat takes a second to import
 
-__all__ = ["is_wordlike", "names_for_people", "word_for"]
+__all__ = ["display_names", "id_for", "is_wordlike"]
 
 WORD = re.compile(r"[a-z]{2,}[0-9]{0,2}|[a-z]|[0-9]{1,3}")
 RANDOM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8}|cell-[0-9]+")
@@ -21,7 +21,7 @@ LONGEST = 60  # characters
 
 FILLERS = {"", "the", "a", "an", "of", "and", "to", "it", "is", "in", "on", "with", "for", "by", "from"}
 # What a cell does, by the functions and methods it calls; of several the first one here names it.
-DEEDS = tuple(
+ACTIONS = tuple(
     (re.compile(pattern), word)
     for pattern, word in (
         ("train_test_split", "split-rows"),
@@ -41,7 +41,7 @@ DEEDS = tuple(
 )
 
 
-def word_for(notebook: NotebookNode, position: int) -> str:
+def id_for(notebook: NotebookNode, position: int) -> str:
     """A name for a cell, from its tag, its place, the words above it, what it does or what it assigns."""
     cell = notebook.cells[position]
     if has_tag(cell, "parameters"):
@@ -49,22 +49,22 @@ def word_for(notebook: NotebookNode, position: int) -> str:
     if position == 0 and cell.cell_type == "markdown":
         return "title"
     if cell.cell_type == "markdown":
-        return "about-" + (words(cell.source) or "this")
+        return "about-" + (slug(cell.source) or "this")
     tree = parsed(cell.source)
     if tree is not None and tree.body and all(isinstance(one, ast.Import | ast.ImportFrom) for one in tree.body):
         return "imports"
     above = notebook.cells[position - 1] if position else None
-    if above is not None and above.cell_type == "markdown" and position > 1 and (said := words(above.source)):
-        return said
-    if tree is not None and (deed := _deed(tree)):
-        return deed
+    if above is not None and above.cell_type == "markdown" and position > 1 and (heading := slug(above.source)):
+        return heading
+    if tree is not None and (action := _action(tree)):
+        return action
     names = [
         node.id
         for statement in (tree.body if tree else [])
         for node in ast.walk(statement)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     ]
-    return (words(names[0]) if names else "") or "step"
+    return (slug(names[0]) if names else "") or "step"
 
 
 def is_wordlike(cell_id: str) -> bool:
@@ -72,7 +72,7 @@ def is_wordlike(cell_id: str) -> bool:
     return not RANDOM.fullmatch(cell_id) and all(WORD.fullmatch(word) for word in cell_id.split("-"))
 
 
-def names_for_people(notebook: NotebookNode) -> dict[str, str]:
+def display_names(notebook: NotebookNode) -> dict[str, str]:
     """What people call the code cells whose ids say nothing, by id.
 
     The first cell below a heading is called by that, any other by its own first line.
@@ -91,21 +91,21 @@ def names_for_people(notebook: NotebookNode) -> dict[str, str]:
     return found
 
 
-def words(text: str) -> str:
+def slug(text: str) -> str:
     """The first words of a text as an id: at most three, without fillers."""
     first = next((line for line in text.splitlines() if line.strip()), "")
     found = [word for word in re.findall(r"[a-z]+", first.lower()) if word not in FILLERS and len(word) > 1]
     return "-".join(found[:3])[:60].strip("-")
 
 
-def _deed(tree: ast.Module) -> str:
+def _action(tree: ast.Module) -> str:
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     by_name = {getattr(call.func, "attr", getattr(call.func, "id", "")): call.func for call in reversed(calls)}
-    for pattern, word in DEEDS:
+    for pattern, word in ACTIONS:
         found = next((function for name, function in by_name.items() if pattern.fullmatch(name)), None)
         if found is None:
             continue
         owner = found.value if word == "fit" and isinstance(found, ast.Attribute) else None
-        subject = words(owner.id) if isinstance(owner, ast.Name) else "model" if word == "fit" else ""
+        subject = slug(owner.id) if isinstance(owner, ast.Name) else "model" if word == "fit" else ""
         return f"{word}-{subject}" if subject else word
     return ""

@@ -26,7 +26,7 @@ RUBBED_OUT = re.compile(r"[^\n\x08]\x08")
 SUFFIXES = {"text/html": "html", "image/png": "png", "image/svg+xml": "svg", "text/plain": "txt", "image/jpeg": "jpg"}
 
 
-def folded(text: str) -> str:
+def as_terminal_shows(text: str) -> str:
     """The text as a terminal shows it: progress bars that rewrite their line leave one line."""
     if "\b" in text:
         before = None
@@ -38,12 +38,7 @@ def folded(text: str) -> str:
 class Printed:
     """Text printed to one stream: its beginning and its end, with a count of what lies between.
 
-    Parameters
-    ----------
-    most
-        Characters kept.
-    spill
-        Called with every whole part once the text outgrows what is kept; tells where it went.
+    ``spill`` is called with every whole part once the text outgrows ``most`` characters; it tells where that went.
     """
 
     def __init__(self, most: int, spill: Callable[[str], str]) -> None:
@@ -52,27 +47,27 @@ class Printed:
         self.tail: deque[str] = deque()
         self.head_size = self.tail_size = self.left_out = 0
         self.line = ""  # the last line, not yet ended
-        self.place = ""
+        self.log_path = ""
 
     def add(self, text: str) -> None:
         """Take what was printed next."""
         whole, newline, rest = text.rpartition("\n")
         if newline:
-            self.keep(folded(self.line + whole + newline))
-            self.line = folded(rest)
+            self.store(as_terminal_shows(self.line + whole + newline))
+            self.line = as_terminal_shows(rest)
         else:
-            self.line = folded(self.line + rest)
+            self.line = as_terminal_shows(self.line + rest)
         if len(self.line) > LONGEST_LINE:
-            self.keep(self.line)
+            self.store(self.line)
             self.line = ""
 
-    def keep(self, text: str) -> None:
+    def store(self, text: str) -> None:
         """Take text that is over; what lies between the beginning and the end is counted and goes to the log."""
         half = self.most // 2
-        if self.place:
+        if self.log_path:
             self.spill(text)
         elif self.head_size + self.tail_size + len(text) > self.most:
-            self.place = self.spill("".join((*self.head, *self.tail, text)))
+            self.log_path = self.spill("".join((*self.head, *self.tail, text)))
         begin = text[: max(half - self.head_size, 0)]
         if begin:
             self.head.append(begin)
@@ -91,28 +86,24 @@ class Printed:
     def finish(self) -> None:
         """The stream is over: nothing more comes to the last line."""
         if self.line:
-            self.keep(self.line)
+            self.store(self.line)
             self.line = ""
 
     def __str__(self) -> str:
-        mark = f"\n[… {self.left_out:,} characters left out; all of it: {self.place} …]\n" if self.left_out else ""
+        mark = f"\n[… {self.left_out:,} characters left out; all of it: {self.log_path} …]\n" if self.left_out else ""
         return "".join((*self.head, mark, *self.tail, self.line))
 
 
 class CellOutputs:
     """Puts what a cell shows into its ``outputs``, within the limits, and tells a listener each change.
 
+    The outputs of the cell are replaced. What outgrows the notebook goes to ``logs/`` in the folder.
+
     Parameters
     ----------
-    cell
-        The code cell; its outputs are replaced.
-    folder
-        The run's folder: what outgrows the notebook goes to ``logs/`` there.
-    limits
-        Sizes.
-    room
+    has_room
         Called with the size of an output in bytes, says whether the notebook still has room for it.
-    tell
+    on_change
         Called with the index, the output and whether it is new, for the journal.
     """
 
@@ -122,13 +113,14 @@ class CellOutputs:
         *,
         folder: Path,
         limits: Limits,
-        room: Callable[[int], bool],
-        tell: Callable[[int, NotebookNode, str], None],
+        has_room: Callable[[int], bool],
+        on_change: Callable[[int, NotebookNode, str], None],
     ) -> None:
-        self.cell, self.folder, self.limits, self.room, self.tell = cell, folder, limits, room, tell
+        self.cell, self.folder, self.limits, self.has_room, self.on_change = cell, folder, limits, has_room, on_change
         self.printed: dict[int, Printed] = {}
-        self.logged = 0
+        self.logged_bytes = 0
         self.dropped = 0
+        self.mark: NotebookNode | None = None  # the last output, where some were dropped
         cell.outputs = []
 
     @property
@@ -140,34 +132,35 @@ class CellOutputs:
         """Forget everything shown so far."""
         self.outputs.clear()
         self.printed.clear()
+        self.mark, self.dropped = None, 0
 
     def stream(self, name: str, text: str) -> None:
         """Add printed text to the last output if it is the same stream, else to a new one."""
         last = len(self.outputs) - 1
-        if last < 0 or self.outputs[last].output_type != "stream" or self.outputs[last].name != name:
-            if not self.has_place():
+        if last not in self.printed or self.outputs[last].name != name:
+            if not self.may_add():
                 return
             self.outputs.append(new_output("stream", name=name, text=""))
             last += 1
             self.printed[last] = Printed(self.limits.cell_text_kb * 1024, self.spill)
         self.printed[last].add(text)
-        self.tell(last, self.outputs[last], text)
+        self.on_change(last, self.outputs[last], text)
 
     def add(self, output: NotebookNode) -> int:
         """Add a displayed output or an error; its index, or -1 when there is no place left."""
-        if not self.has_place():
+        if not self.may_add():
             return -1
-        self.outputs.append(self.fitted(output))
-        self.tell(len(self.outputs) - 1, self.outputs[-1], "")
+        self.outputs.append(self.within_limits(output))
+        self.on_change(len(self.outputs) - 1, self.outputs[-1], "")
         return len(self.outputs) - 1
 
     def replace(self, index: int, output: NotebookNode) -> None:
         """Show something else where an output was."""
         if 0 <= index < len(self.outputs):
-            self.outputs[index] = self.fitted(output)
-            self.tell(index, self.outputs[index], "")
+            self.outputs[index] = self.within_limits(output)
+            self.on_change(index, self.outputs[index], "")
 
-    def has_place(self) -> bool:
+    def may_add(self) -> bool:
         """Whether the cell may have one more output; one that may not is counted."""
         if len(self.outputs) < MOST_OUTPUTS:
             return True
@@ -177,24 +170,19 @@ class CellOutputs:
     def settle(self, *, over: bool = False) -> None:
         """Write the printed text into the outputs, so that the notebook can be saved.
 
-        Parameters
-        ----------
-        over
-            The cell has ended.
+        When the cell is over, nothing more comes to a last line.
         """
         for index, printed in self.printed.items():
             if over:
                 printed.finish()
             self.outputs[index].text = str(printed)
         if self.dropped:
-            last = self.outputs[-1]
-            mark = f"[… {self.dropped:,} more outputs left out …]\n"
-            if last.output_type == "stream" and last.get("name") == "stderr" and last.text.startswith("[… "):
-                last.text = mark
-            else:
-                self.outputs.append(new_output("stream", name="stderr", text=mark))
+            if self.mark is None:
+                self.mark = new_output("stream", name="stderr")
+                self.outputs.append(self.mark)
+            self.mark.text = f"[… {self.dropped:,} more outputs left out …]\n"
 
-    def fitted(self, output: NotebookNode) -> NotebookNode:
+    def within_limits(self, output: NotebookNode) -> NotebookNode:
         """The output, or a mark in its place when it is larger than the limits."""
         data = output.get("data")
         if data is None or RECORD_TYPE in data:  # results are never cut
@@ -203,62 +191,52 @@ class CellOutputs:
         sizes = {
             kind: len(value) if isinstance(value, str) else len(json.dumps(value)) for kind, value in data.items()
         }
-        if sum(sizes.values()) <= most and self.room(sum(sizes.values())):
+        if sum(sizes.values()) <= most and self.has_room(sum(sizes.values())):
             return output
-        kept, places = {}, []
+        remaining, notes = {}, []
         for kind, value in data.items():
             if sizes[kind] <= min(most // 8, 65536):
-                kept[kind] = value
+                remaining[kind] = value
             else:
-                places.append(f"{kind}, {sizes[kind]:,} bytes: {self.put_away(kind, value)}")
-        mark = "[… left out because of its size: " + "; ".join(places) + " …]"
-        kept["text/plain"] = f"{kept.get('text/plain', '')}\n{mark}".lstrip("\n")
-        return NotebookNode({**output, "data": NotebookNode(kept)})
+                notes.append(f"{kind}, {sizes[kind]:,} bytes: {self.log_payload(kind, value)}")
+        mark = "[… left out because of its size: " + "; ".join(notes) + " …]"
+        remaining["text/plain"] = f"{remaining.get('text/plain', '')}\n{mark}".lstrip("\n")
+        return NotebookNode({**output, "data": NotebookNode(remaining)})
 
-    def put_away(self, kind: str, value: Any) -> str:
+    def log_payload(self, kind: str, value: Any) -> str:
         """Write a large payload to a file of its own; its path inside the run's folder."""
-        if self.logged > self.limits.log_mb * 1024 * 1024:
+        if self.logged_bytes > self.limits.log_mb * 1024 * 1024:
             return "not kept"
         content = value if isinstance(value, str) else json.dumps(value)
         binary = kind.startswith("image/") and kind != "image/svg+xml"
         raw = base64.b64decode(content) if binary else content.encode("utf-8", "replace")
-        self.logged += len(raw)
-        place = self.folder / "logs" / f"{self.cell.id}-{len(self.outputs)}.{SUFFIXES.get(kind, 'txt')}"
-        self.write(place, raw)
-        return f"logs/{place.name}"
+        return self.log(f"{self.cell.id}-{len(self.outputs)}.{SUFFIXES.get(kind, 'txt')}", raw)
 
-    @staticmethod
-    def write(place: Path, raw: bytes | memoryview) -> None:
-        """Add bytes to a file beside the notebook."""
-        place.parent.mkdir(mode=0o700, exist_ok=True)
-        with open(place, "ab", opener=private_opener) as file:
+    def log(self, name: str, raw: bytes | memoryview) -> str:
+        """Add bytes to a file in ``logs/``; its path inside the run's folder."""
+        path = self.folder / "logs" / name
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        with open(path, "ab", opener=private_opener) as file:
             file.write(raw)
+        self.logged_bytes += len(raw)
+        return f"logs/{name}"
 
-    def leave_out(self, raw: bytes) -> None:
-        """Put a mark in the place of an output too large to be read; its content goes to a file, up to the log's cap.
+    def add_oversized(self, raw: bytes) -> None:
+        """Put a mark in the place of an output too large to be read; its JSON goes to a file, up to the log's cap.
 
-        Parameters
-        ----------
-        raw
-            The content as JSON; empty when it may hold secrets nobody has looked for.
+        The JSON is empty when it may hold secrets nobody has looked for.
         """
-        place = self.folder / "logs" / f"{self.cell.id}-{len(self.outputs)}.json"
-        kept = "not kept, because it may hold a secret"
-        if raw and self.logged < self.limits.log_mb * 1024 * 1024:
-            self.write(place, memoryview(raw)[: self.limits.log_mb * 1024 * 1024])
-            self.logged += len(raw)
-            kept = f"logs/{place.name}"
-        elif raw:
-            kept = "not kept"
-        self.add(new_output("display_data", data={"text/plain": f"[… left out because of its size: {kept} …]"}))
+        most = self.limits.log_mb * 1024 * 1024
+        where = "not kept" if raw else "not kept, because it may hold a secret"
+        if raw and self.logged_bytes < most:
+            where = self.log(f"{self.cell.id}-{len(self.outputs)}.json", memoryview(raw)[:most])
+        self.add(new_output("display_data", data={"text/plain": f"[… left out because of its size: {where} …]"}))
 
     def spill(self, text: str) -> str:
         """Add text to the cell's log file, up to its cap; the file's path inside the run's folder."""
-        place = self.folder / "logs" / f"{self.cell.id}.log"
+        name = f"{self.cell.id}.log"
         raw = text.encode("utf-8", "replace")
-        left = self.limits.log_mb * 1024 * 1024 - self.logged
+        left = self.limits.log_mb * 1024 * 1024 - self.logged_bytes
         if left > 0:
-            end = b"\n[the log ends here: its limit is reached]\n" if len(raw) > left else b""
-            self.write(place, raw[:left] + end)
-            self.logged += len(raw)
-        return f"logs/{place.name}"
+            self.log(name, raw if len(raw) <= left else raw[:left] + b"\n[the log ends here: its limit is reached]\n")
+        return f"logs/{name}"

@@ -90,12 +90,12 @@ def parse_parameters(source: str, *, cell: str = TAG) -> tuple[Parameter, ...]:
     for position, statement in enumerate(tree.body):
         for name, annotation, value in _assigned(statement):
             after = next(iter(tree.body[position + 1 :]), None)
-            words, written = _help(statement, after, comments)
+            help_text, commented_type = _help(statement, after, comments)
             try:
-                parameter = _declare(name, annotation or written, value)
+                parameter = _declare(name, annotation or commented_type, value)
             except ParameterError as error:
                 raise NotebookError(f"The cell {cell}: {name}: {error.message}", hint=error.hint) from None
-            found[name] = replace(parameter, help=words)
+            found[name] = replace(parameter, help=help_text)
     return _with_data_sets(found)
 
 
@@ -180,19 +180,19 @@ def _help(statement: ast.stmt, after: ast.stmt | None, comments: dict[int, Comme
         while above in comments and comments[above].stands_alone and comments[above].column == statement.col_offset:
             lines.insert(0, comments[above].text)
             above -= 1
-    words, written = _clean(lines)
-    if not words and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-        words = " ".join(str(after.value.value).split()) if isinstance(after.value.value, str) else ""
-    return words, written
+    help_text, commented_type = _clean(lines)
+    if not help_text and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+        help_text = " ".join(str(after.value.value).split()) if isinstance(after.value.value, str) else ""
+    return help_text, commented_type
 
 
 def _clean(lines: list[str]) -> tuple[str, ast.expr | None]:
     """The words of comments without their marks and without notes to tools."""
-    words = " ".join(re.sub(r"^#+:?\s?", "", line).strip() for line in lines)
-    words = re.split(r"(?:^|\s*#\s*)(?:noqa|pylint:|pragma:|fmt:)", words)[0].strip()
-    if match := re.match(r"type:\s*(\S+(?:\[[^\]]*\])?)\s*", words):
+    text = " ".join(re.sub(r"^#+:?\s?", "", line).strip() for line in lines)
+    text = re.split(r"(?:^|\s*#\s*)(?:noqa|pylint:|pragma:|fmt:)", text)[0].strip()
+    if match := re.match(r"type:\s*(\S+(?:\[[^\]]*\])?)\s*", text):
         try:
-            return words[match.end() :].strip(), ast.parse(match[1], mode="eval").body
+            return text[match.end() :].strip(), ast.parse(match[1], mode="eval").body
         except SyntaxError:
             pass
-    return words, None
+    return text, None

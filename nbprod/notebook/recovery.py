@@ -11,6 +11,7 @@ from nbformat.v4 import new_output
 from nbprod.domain.execution import Limits
 from nbprod.domain.run import CellStatus
 from nbprod.notebook.document import read_notebook
+from nbprod.notebook.execution_metadata import label
 from nbprod.notebook.journal import fold, read_events
 from nbprod.notebook.outputs import Printed
 from nbprod.notebook.saving import Saver
@@ -43,13 +44,7 @@ def recover_notebook(folder: Path) -> None:
                     new_output("error", ename="Lost", evalue=result.error or "", traceback=[result.error or ""])
                 )
     nb.metadata.setdefault("papermill", NotebookNode())["exception"] = True
-    nb.metadata.setdefault("nbprod", NotebookNode()).update(
-        status=result.status.value,
-        partial=True,
-        cause=result.cause.value if result.cause else None,
-        failed_cell=result.failed_cell,
-        error=result.error,
-    )
+    label(nb, result)
     Saver(path).save(nb)
 
 
@@ -63,13 +58,13 @@ def replayed(events: list[dict[str, Any]]) -> dict[str, list[NotebookNode]]:
             found[event["cell"]] = {}
         if event["kind"] != "cell.output":
             continue
-        places = found.setdefault(event["cell"], {})
+        outputs = found.setdefault(event["cell"], {})
         if event.get("clear"):
-            places.clear()
+            outputs.clear()
         elif "output" in event:
-            places[event["index"]] = from_dict(event["output"])
+            outputs[event["index"]] = from_dict(event["output"])
         else:
-            _, printed = places.setdefault(
+            _, printed = outputs.setdefault(
                 event["index"], (event["name"], Printed(Limits().cell_text_kb * 1024, lambda _: "logs/"))
             )
             if event.get("left_out"):
@@ -77,8 +72,8 @@ def replayed(events: list[dict[str, Any]]) -> dict[str, list[NotebookNode]]:
             printed.add(event["text"])
     return {
         id_: [
-            new_output("stream", name=place[0], text=str(place[1])) if isinstance(place, tuple) else place
-            for _, place in sorted(places.items())
+            new_output("stream", name=output[0], text=str(output[1])) if isinstance(output, tuple) else output
+            for _, output in sorted(outputs.items())
         ]
-        for id_, places in found.items()
+        for id_, outputs in found.items()
     }

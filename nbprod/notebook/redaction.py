@@ -20,18 +20,13 @@ class Redactor:
 
     Printed text may arrive cut in the middle of a secret, so the end of a text that could be the beginning of one is
     held back until more comes.
-
-    Parameters
-    ----------
-    values
-        The secrets.
     """
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         shapes = {shape for value in values if len(value) >= SHORTEST for shape in encodings(value)}
         self.shapes = sorted(shapes, key=len, reverse=True)
         self.longest = max(map(len, self.shapes), default=0)
-        self.held: dict[tuple[str, str], str] = {}
+        self.pending: dict[tuple[str, str], str] = {}
 
     def text(self, text: str) -> str:
         """The text without secrets."""
@@ -56,17 +51,17 @@ class Redactor:
         """The next part of a stream, without secrets; what may be the beginning of one comes later."""
         if not self.shapes:
             return text
-        text = self.text(self.held.pop((cell, stream), "") + text)
+        text = self.text(self.pending.pop((cell, stream), "") + text)
         for size in range(min(self.longest - 1, len(text)), 0, -1):
             end = text[-size:]
             if any(shape.startswith(end) for shape in self.shapes):
-                self.held[cell, stream] = end
+                self.pending[cell, stream] = end
                 return text[:-size]
         return text
 
     def rest(self, cell: str) -> list[tuple[str, str]]:
         """What was held back of a cell's streams, now that nothing more comes."""
-        return [(stream, self.held.pop((id_, stream))) for id_, stream in list(self.held) if id_ == cell]
+        return [(stream, self.pending.pop((id_, stream))) for id_, stream in list(self.pending) if id_ == cell]
 
     def file(self, path: Path) -> None:
         """Take secrets out of a text file that another process wrote."""

@@ -26,16 +26,8 @@ BUSY_S = 60.0  # how long a run that goes on waits for somebody's console to fin
 class RetainedKernel:
     """A kernel that this process keeps although its run is over.
 
-    Parameters
-    ----------
-    kernel
-        It is closed when it is let go.
-    folder, notebook, cell
-        Of the run that failed: its folder, its notebook as executed, where it failed.
-    hold_s
-        How long.
-    tidy
-        Called when the kernel is gone: what its process printed meanwhile may hold secrets.
+    Folder, notebook and cell are those of the run that failed. ``redact_log`` is called when the kernel is gone: what
+    its process printed meanwhile may hold secrets.
     """
 
     def __init__(
@@ -46,14 +38,20 @@ class RetainedKernel:
         notebook: NotebookNode,
         cell: str,
         hold_s: float,
-        tidy: Callable[[], None],
+        redact_log: Callable[[], None],
     ) -> None:
-        self.kernel, self.folder, self.notebook, self.hold_s, self.tidy = kernel, folder, notebook, hold_s, tidy
+        self.kernel, self.folder, self.notebook, self.hold_s, self.redact_log = (
+            kernel,
+            folder,
+            notebook,
+            hold_s,
+            redact_log,
+        )
         self.run = folder.name
         self.is_wanted = True  #: no more when this process ends
         self.until = clock.now() + timedelta(seconds=hold_s)
-        for wish in (RELEASE, RESUME):
-            (folder / wish).unlink(missing_ok=True)
+        for request in (RELEASE, RESUME):
+            (folder / request).unlink(missing_ok=True)
         self.lease = Lease(
             folder,
             name=HOLD,
@@ -76,14 +74,14 @@ class RetainedKernel:
                 for _ in self.kernel.receive(LOOK_S):  # what an attached console shows belongs to nobody here
                     pass
                 self.lease.beat()
-                if (another := self.taken()) is not None:
-                    self.over(f"run {another.name} goes on in it")
+                if (another := self.accept_resume()) is not None:
+                    self.record_release(f"run {another.name} goes on in it")
                     return another
                 if (reason := self.end()) is not None:
-                    self.let_go(reason)
+                    self.close(reason)
                     return None
         except BaseException:
-            self.let_go("its process ends")
+            self.close("its process ends")
             raise
 
     def end(self) -> str | None:
@@ -96,19 +94,19 @@ class RetainedKernel:
             return "released on request"
         return "the time is over" if time.monotonic() > self.deadline else None
 
-    def taken(self) -> Path | None:
+    def accept_resume(self) -> Path | None:
         """The run that is to go on in the kernel; from here on nobody can withdraw it."""
-        wish = self.folder / RESUME
-        mine = wish.with_suffix(".taken")
+        request = self.folder / RESUME
+        accepted = request.with_suffix(".taken")
         try:
-            wish.rename(mine)
-            return Path(json.loads(mine.read_bytes())["folder"])
+            request.rename(accepted)
+            return Path(json.loads(accepted.read_bytes())["folder"])
         except (OSError, ValueError, KeyError):
             return None
         finally:
-            mine.unlink(missing_ok=True)
+            accepted.unlink(missing_ok=True)
 
-    def taken_over(self, folder: Path) -> LiveKernel:
+    def take_over(self, folder: Path) -> LiveKernel:
         """The kernel, told that it now works for the run of another folder.
 
         Raises
@@ -118,21 +116,23 @@ class RetainedKernel:
         """
         with contextlib.suppress(TimeoutError):
             if self.kernel.info.get("language_info", {}).get("name") == "python":
-                self.kernel.do(f"__import__('os').environ['NBPROD_RUN'] = {str(folder)!r}", within_s=BUSY_S)
+                self.kernel.execute_silently(
+                    f"__import__('os').environ['NBPROD_RUN'] = {str(folder)!r}", within_s=BUSY_S
+                )
             return self.kernel
         self.kernel.close()
-        self.tidy()
+        self.redact_log()
         raise KernelGone("The held kernel is busy with something else, or gone")
 
-    def over(self, reason: str) -> None:
+    def record_release(self, reason: str) -> None:
         """Say that the kernel is held no more."""
         (self.folder / RELEASE).unlink(missing_ok=True)
         with contextlib.suppress(OSError), Journal(self.folder) as journal:
             journal.append("kernel.released", reason=reason)
         self.lease.end()
 
-    def let_go(self, reason: str = "not needed") -> None:
+    def close(self, reason: str = "not needed") -> None:
         """End the kernel."""
         self.kernel.close()
-        self.tidy()
-        self.over(reason)
+        self.redact_log()
+        self.record_release(reason)

@@ -21,20 +21,8 @@ STAGES = ("interrupt", "terminate", "kill")
 class Stop:
     """One decision to stop a run, carried out stage by stage until the cell ends or the kernel is gone.
 
-    Parameters
-    ----------
-    kernel
-        What to stop.
-    cause
-        Why.
-    message
-        The same in words.
-    grace_s
-        Between two stages.
-    tell
-        Called with each stage's name, for the journal.
-    at_once
-        Kill without asking first.
+    There are ``grace_s`` seconds between two stages. ``on_stage`` is called with each stage's name, for the journal;
+    ``at_once`` means to kill without asking first.
     """
 
     def __init__(
@@ -44,20 +32,20 @@ class Stop:
         cause: EndCause,
         message: str,
         grace_s: float,
-        tell: Callable[[str], None],
+        on_stage: Callable[[str], None],
         at_once: bool = False,
     ) -> None:
-        self.kernel, self.cause, self.message, self.grace_s, self.tell = kernel, cause, message, grace_s, tell
+        self.kernel, self.cause, self.message, self.grace_s, self.on_stage = kernel, cause, message, grace_s, on_stage
         self.stages = list(STAGES[2:] if at_once else STAGES)
         self.next_at = 0.0
-        self.go_on()
+        self.advance()
 
-    def go_on(self) -> None:
+    def advance(self) -> None:
         """Take the next stage when its time has come."""
         if not self.stages or time.monotonic() < self.next_at:
             return
         stage = self.stages.pop(0)
-        self.tell(stage)
+        self.on_stage(stage)
         getattr(self.kernel, stage)()
         self.next_at = time.monotonic() + self.grace_s
 
@@ -106,6 +94,6 @@ class SignalCatcher:
             raise SystemExit(128 + self.signum)
 
 
-def asked_to_stop(folder: Path) -> bool:
+def is_stop_requested(folder: Path) -> bool:
     """Whether somebody asked this run to stop."""
     return (folder / CANCEL).exists()

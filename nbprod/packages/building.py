@@ -21,6 +21,7 @@ from nbprod.packages import environment, feature_importance
 from nbprod.packages.card import write_card
 from nbprod.packages.certifying import CERTIFICATE, Certificate, compiled_files
 from nbprod.packages.golden import choose_rows, largest_difference, to_parquet, without_private
+from nbprod.packages.importing import Elsewhere
 from nbprod.packages.loader import outputs
 from nbprod.packages.mlflow import write_mlflow_files
 from nbprod.packages.rows import check_rows
@@ -34,7 +35,7 @@ FORMAT = 1  #: of ``nbprod.json`` and of what the folder holds
 REFERENCE_ROWS = 50_000
 
 
-def fill_folder(folder: Path, staged: StagedModel, run: Run, run_folder: Path) -> Sealed:
+def fill_folder(folder: Path, staged: StagedModel, run: Run | Elsewhere, run_folder: Path) -> Sealed:
     """Write a package into an empty private folder and seal it; one run gives one digest, whenever it is built.
 
     Raises
@@ -124,7 +125,7 @@ def _profile(reference: pd.DataFrame, time: str | None) -> bytes:
     return Profile.of(reference, time=time if is_moment and not reference[time].isna().any() else None).to_bytes()
 
 
-def _metadata(staged: StagedModel, run: Run) -> dict[str, Any]:
+def _metadata(staged: StagedModel, run: Run | Elsewhere) -> dict[str, Any]:
     return {
         "format_version": FORMAT,
         "nbprod": version("nbprod"),

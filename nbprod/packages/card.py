@@ -82,6 +82,11 @@ def write_card(
 
 
 def _origin(model: str, metadata: Mapping[str, Any]) -> str:
+    if metadata["run_id"] is None:
+        return (
+            f"{_safe(model)}, trained elsewhere and imported from {_safe(metadata['template'])} (SHA-256 "
+            f"`{metadata['template_digest']}`). What it takes was read from rows of an example.\n"
+        )
     return (
         f"{_safe(model)}, trained by run `{metadata['run_id']}` from the notebook template "
         f"{_safe(metadata['template'])}. The executed notebook is in `notebook.ipynb`.\n"

@@ -34,6 +34,7 @@ MANY = 2048  #: rows of the timing of large tables
 BASES = 8  #: usual rows that edges are made of
 SINGLES = 256  #: rows of a kind predicted one by one too
 EXAMPLE_ROWS = 5
+LONG_S = 0.3  #: after which a timing is not repeated
 ALONE = 40  #: rows tried one by one where the pipeline refuses all at once
 
 STRANGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -244,10 +245,13 @@ class _Trial:
 
 
 def _fastest(call: Callable[[], Any], *, calls: int, repeats: int) -> float:
-    """Microseconds of one call, the best of several rounds."""
+    """Microseconds of one call, the best of several rounds; of slow calls, of as many as there is time for."""
     best = float("inf")
+    begun = time.perf_counter()
     for _ in range(repeats):
         start = time.perf_counter()
+        if start - begun > LONG_S:
+            break
         for _ in range(calls):
             call()
         best = min(best, (time.perf_counter() - start) / calls)

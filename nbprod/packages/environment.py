@@ -74,6 +74,7 @@ def _owners() -> dict[str, list[str]]:
 def _roots(package: Path) -> set[str]:
     """Top-level modules named in a skops file, beside it or in the author's code; nothing is imported."""
     roots = {LIBRARIES[path.suffix[1:]] for path in (package / "model").iterdir() if path.suffix[1:] in LIBRARIES}
+    roots |= {"onnxruntime" for _ in (package / "model").glob("*.onnx")}
     for path in (package / CODE_FOLDER).rglob("*.py"):
         roots |= {name.partition(".")[0] for name in names_in(path.read_text(encoding="utf-8"))}
     for path in (package / "model").glob("*.skops"):

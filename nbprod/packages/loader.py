@@ -26,7 +26,11 @@ class Predictor:
         files = verified_files(folder)
         self.schema = json.loads(files["schema.json"])
         extra = [name for name in os.environ.get("NBPROD_TRUSTED_TYPES", "").split(",") if name]
-        # it lies beside this file, under a name that no other package's has
+        # what reads the model lies beside this file, under a name that no other package's has
+        if "model/model.onnx" in files:
+            session = import_module(__name__.replace("loader", "session"))
+            self.model = session.open_files({name.removeprefix("model/"): data for name, data in files.items()})
+            return
         restoring = import_module(__name__.replace("loader", "restoring"))
         model = {name.removeprefix("model/"): data for name, data in files.items() if name.startswith("model/")}
         below = f"code/{restoring.CODE}"

@@ -17,7 +17,7 @@ import pandas as pd
 import yaml
 
 from nbprod.domain.schema import Column, ColumnKind, Schema
-from nbprod.formats import restoring
+from nbprod.formats import onnx_session, restoring
 from nbprod.formats.trust import VERIFIED_TYPES
 
 __all__ = ["signature", "write_mlflow_files"]
@@ -75,6 +75,8 @@ def write_mlflow_files(
         source.replace(MARK, f"TRUSTED: tuple[str, ...] = (\n{listed})"), encoding="utf-8"
     )
     shutil.copyfile(restoring.__file__, code / f"{loader.replace('loader', 'restoring')}.py")
+    if metadata["format"] == "onnx":
+        shutil.copyfile(onnx_session.__file__, code / f"{loader.replace('loader', 'session')}.py")
     # a plain file of this name keeps Python from writing compiled files into the sealed folder
     (code / "__pycache__").write_bytes(b"")
     split = json.loads(example.to_json(orient="split", date_format="iso"))

@@ -260,6 +260,51 @@ class Packages:
                 unpack(source, folder)
             return self._keep(folder, verify_folder(folder, digest), run_id=None, event="package.imported")
 
+    def import_model(
+        self, path: Path | str, *, example: Any, target: str, allow_pickle: bool = False
+    ) -> ModelPackage:
+        """Make a sealed package of a model that was made elsewhere.
+
+        Parameters
+        ----------
+        path
+            An MLflow model directory (flavors sklearn and onnx), an ``.onnx`` file, or a ``.joblib``, ``.pkl`` or
+            ``.pickle`` of a fitted estimator.
+        example
+            Rows it was not trained on, with its columns and the true values: a frame, or what
+            :func:`nbprod.datasets.open_dataset` opens. Schema, golden sample and reference profile are made of them.
+        target
+            The column of true values.
+        allow_pickle
+            Whether the code in a pickle may run, once; what is sealed holds none.
+
+        Raises
+        ------
+        RefusedError
+            It is a pickle, and nobody said that its code may run; or it is a package already.
+        DataError
+            The example is empty, or the model cannot predict it.
+        SchemaError
+            A column of the model, or the target, is not in the example.
+        PackageError
+            It is no such model, or cannot be written without a pickle.
+        """
+        from nbprod.datasets import open_dataset  # delayed, as the others: pandas, pyarrow, scikit-learn
+        from nbprod.packages.building import fill_folder
+        from nbprod.packages.foreign import read_foreign
+        from nbprod.packages.importing import Elsewhere, stage
+
+        found = read_foreign(Path(path), trusted=self._trusted, allow_pickle=allow_pickle)
+        data = open_dataset(example)
+        origin = Elsewhere(template=found.source, template_digest=found.digest, data={"example": data.fingerprint})
+        with self._store.files.staging() as beside:
+            written, folder = beside / "model", beside / "package"
+            written.mkdir()
+            folder.mkdir()
+            staged = stage(found, data.frame(), written, target=target, trusted=self._trusted, private=self._private)
+            sealed = fill_folder(folder, staged, origin, written)
+            return self._keep(folder, sealed, run_id=None, event="package.imported")
+
     def _keep(self, folder: Path, sealed: Sealed, *, run_id: str | None, event: str) -> ModelPackage:
         about, metrics = json.loads(sealed.read("nbprod.json")), json.loads(sealed.read("metrics.json"))
         package = ModelPackage(

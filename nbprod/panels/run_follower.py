@@ -39,14 +39,8 @@ class Standing:
 class Follower:
     """Reads on in the journal each time it is asked.
 
-    Parameters
-    ----------
-    folder
-        The record: a run's folder, or the one that plain papermill with our engine leaves.
-    title
-        What the run is called.
-    created_at
-        When the run was asked for; one that does not start within a minute of it is lost.
+    The folder is a run's, or the one that plain papermill with our engine leaves. A run that does not start within a
+    minute of its creation is lost.
     """
 
     def __init__(self, folder: Path, *, title: str, created_at: datetime) -> None:
@@ -55,7 +49,7 @@ class Follower:
         self.events: list[dict[str, Any]] = []  # those of the latest attempt, without outputs
         self.tail, self.tail_of, self.stopping = "", "", ""
 
-    def look(self) -> Standing:
+    def poll(self) -> Standing:
         """Take in what is new; a run whose process is gone is marked lost here, as every reader does."""
         self._read()
         result = fold(self.events)
@@ -77,7 +71,7 @@ class Follower:
             self.offset = offset
             match event["kind"]:
                 case "cell.output":
-                    self._hear(event)
+                    self._take_output(event)
                     continue
                 case "run.started":
                     self.events.clear()
@@ -86,7 +80,7 @@ class Follower:
                     self.stopping = event["stage"]
             self.events.append(event)
 
-    def _hear(self, event: dict[str, Any]) -> None:
+    def _take_output(self, event: dict[str, Any]) -> None:
         text = event.get("text")
         if not isinstance(text, str):
             return

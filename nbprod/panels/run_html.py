@@ -65,11 +65,11 @@ def sentence(standing: Standing) -> str:
         facts.append(f"{done} of {len(result.cells)} cells")
     if result.started_at:
         facts.append(duration(((result.ended_at or standing.at) - result.started_at).total_seconds()))
-    words = " · ".join(facts)
+    text = " · ".join(facts)
     if result.cause:
         where = f" in {result.failed_at}" if result.failed_at else ""
-        words += f". Ended{where}: {CAUSES[result.cause]}" + (f" ({plain(result.error)})" if result.error else "")
-    return words
+        text += f". Ended{where}: {CAUSES[result.cause]}" + (f" ({plain(result.error)})" if result.error else "")
+    return text
 
 
 def _bar(cells: tuple[CellResult, ...]) -> str:
@@ -86,28 +86,28 @@ def _table(standing: Standing) -> str:
     shown = cells[start : start + MOST_ROWS]
     rows = [_row(cell, standing) for cell in shown]
     if start:
-        rows.insert(0, _words(f"… {start} cells above"))
+        rows.insert(0, _note(f"… {start} cells above"))
     if rest := len(cells) - start - len(shown):
-        rows.append(_words(f"… {rest} cells below"))
+        rows.append(_note(f"… {rest} cells below"))
     return f'<table style="border-collapse:collapse">{"".join(rows)}</table>'
 
 
 def _row(cell: CellResult, standing: Standing) -> str:
-    took = ""
+    duration_text = ""
     if cell.started_at and cell.status is not CellStatus.PENDING:
-        took = duration(((cell.ended_at or standing.at) - cell.started_at).total_seconds())
+        duration_text = duration(((cell.ended_at or standing.at) - cell.started_at).total_seconds())
     weight = "font-weight:600;" if cell.status in {CellStatus.RUNNING, CellStatus.FAILED} else ""
     style = f"{weight}text-align:left;padding:1px 12px 1px 0"
-    words = "" if cell.status is CellStatus.COMPLETED else str(cell.cause or cell.status)
+    status = "" if cell.status is CellStatus.COMPLETED else str(cell.cause or cell.status)
     return (
         "<tr>"
         + "".join(
             f'<td style="{style}">{escape(text)}</td>'
-            for text in (f"{SIGNS[cell.status]} {cell.called}", took, words.replace("pending", "not yet"))
+            for text in (f"{SIGNS[cell.status]} {cell.called}", duration_text, status.replace("pending", "not yet"))
         )
         + "</tr>"
     )
 
 
-def _words(text: str) -> str:
+def _note(text: str) -> str:
     return f'<tr><td colspan="3" style="opacity:.75;text-align:left;padding:1px 0">{escape(text)}</td></tr>'

@@ -54,7 +54,7 @@ class RunPanel(VBox):
         self.folder = folder
         self.poll_s = poll_s
         self.follower = Follower(folder, title=title, created_at=created_at)
-        self.standing: Standing = self.follower.look()
+        self.standing: Standing = self.follower.poll()
         self.body = HTML(value=draw(self.standing))
         self.button = Button(description="Stop the run", disabled=self.standing.has_ended)
         self.button.on_click(lambda _: self.stop())
@@ -78,7 +78,7 @@ class RunPanel(VBox):
 
     def _follow(self) -> None:
         while not self.closing.wait(self.poll_s) and self.folder.is_dir():  # it may be pruned meanwhile
-            self.standing = self.follower.look()
+            self.standing = self.follower.poll()
             self.body.value = draw(self.standing)
             if self.standing.has_ended:
                 self.button.description, self.button.disabled = "Stop the run", True

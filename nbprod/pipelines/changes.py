@@ -17,7 +17,7 @@ __all__ = ["Changes", "compare"]
 class Changes:
     """What changed of what a step depends on."""
 
-    words: str = ""
+    description: str = ""
     reached_by: tuple[str, ...] = ()  #: earlier steps it came from, where the step's own code is the same
 
 
@@ -29,17 +29,10 @@ def compare(
     Runs, packages and files have a new name whenever they are made; that alone is no change, so one counts where the
     step it came from changed, and a file where its content did. Numbers count when they differ.
 
-    Parameters
-    ----------
-    step
-        As the pipeline has it now.
-    before, after
-        Ingredients as of ``nbprod.runs.keys``.
-    changed_steps
-        Earlier steps that changed themselves or were reached by a change.
+    Ingredients are those of ``nbprod.runs.keys``; changed steps are those that changed or were reached by a change.
     """
     own_before, own_after = _copied(before), _copied(after)
-    came: dict[str, list[str]] = {}  # step by the parameters that brought its change
+    inherited_from: dict[str, list[str]] = {}  # step by the parameters that brought its change
     for name, value in step.parameters.items():
         sources = [one for one in references(value) if one.step]
         if not sources:
@@ -54,14 +47,16 @@ def compare(
             elif one.part != "metrics":
                 differs = differs and one.step in changed_steps
             if differs:
-                came.setdefault(one.step, []).append(name)
+                inherited_from.setdefault(one.step, []).append(name)
     parts = changed(own_before, own_after)
     own = "; ".join(parts.values())
-    inherited = "; ".join(f"{', '.join(dict.fromkeys(names))} from {source}" for source, names in came.items())
-    if came and not {"code", "modules"} & parts.keys():
-        words = f"inputs changed although its code did not: {inherited}" + (f"; also {own}" if own else "")
-        return Changes(words=words, reached_by=tuple(came))
-    return Changes(words="; ".join(filter(None, (own, inherited))))
+    inherited = "; ".join(
+        f"{', '.join(dict.fromkeys(names))} from {source}" for source, names in inherited_from.items()
+    )
+    if inherited_from and not {"code", "modules"} & parts.keys():
+        description = f"inputs changed although its code did not: {inherited}" + (f"; also {own}" if own else "")
+        return Changes(description=description, reached_by=tuple(inherited_from))
+    return Changes(description="; ".join(filter(None, (own, inherited))))
 
 
 def _copied(ingredients: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,14 +9,14 @@ from typing import Any
 from nbprod.domain.names import nearest
 from nbprod.domain.parameter import Parameter
 from nbprod.domain.pipeline import Pipeline, Step
-from nbprod.domain.reference import Reference, filled, is_whole, references
+from nbprod.domain.reference import Reference, filled, is_single_reference, references
 from nbprod.domain.type_rule import TypeRule, ValueKind
 from nbprod.errors import NbprodError, ParameterError
 from nbprod.notebook.annotations import rule_of_default
 from nbprod.runs import Runs
 from nbprod.runs.preparing import make_plan
 
-__all__ = ["bind_inputs", "check", "place"]
+__all__ = ["bind_inputs", "check", "notebook_path"]
 
 # What a parameter may be for a result to fit; what is in a list or table is held against its type when it is known.
 FITS = {
@@ -71,13 +71,13 @@ def check(pipeline: Pipeline, inputs: Mapping[str, Any], runs: Runs) -> None:
             raise
 
 
-def place(step: Step, runs: Runs) -> str:
+def notebook_path(notebook: str, runs: Runs) -> str:
     """A template's name, or the path of a notebook, which is below the workspace unless it is absolute."""
-    return str(runs.root / step.notebook) if step.notebook.endswith(".ipynb") else step.notebook
+    return str(runs.root / notebook) if notebook.endswith(".ipynb") else notebook
 
 
 def _check_step(step: Step, inputs: Mapping[str, Any], runs: Runs) -> None:
-    source = runs.source(place(step, runs))
+    source = runs.source(notebook_path(step.notebook, runs))
     declared = {parameter.name: parameter for parameter in source.parameters}
     later = {name: value for name, value in step.parameters.items() if any(one.step for one in references(value))}
     for name, value in later.items():
@@ -104,7 +104,9 @@ def _check_fit(parameter: Parameter, value: Any) -> None:
         return
     (first, *_) = (one for one in references(value) if one.step)
     wanted: set[ValueKind] = (
-        FITS[first.part] if is_whole(value) else {ValueKind.STR, ValueKind.PATH, ValueKind.DATASET, ValueKind.MODEL}
+        FITS[first.part]
+        if is_single_reference(value)
+        else {ValueKind.STR, ValueKind.PATH, ValueKind.DATASET, ValueKind.MODEL}
     )
     if not _takes(parameter.rule, wanted):
         raise ParameterError(
@@ -120,7 +122,7 @@ def _takes(rule: TypeRule, wanted: set[ValueKind]) -> bool:
 
 
 def _words(reference: Reference, value: str) -> str:
-    if not is_whole(value):
+    if not is_single_reference(value):
         return "this is a text"
     return {
         "run": "this is the id of a run",

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from nbprod.clock import now
 from nbprod.domain.check import CheckOutcome
+from nbprod.domain.names import nearest
 from nbprod.domain.pipeline import Pipeline, PipelineRun, Step, StepResult, StepStatus
-from nbprod.domain.reference import filled
+from nbprod.domain.reference import Reference, filled
 from nbprod.domain.run import Run, RunStatus
-from nbprod.errors import NbprodError
+from nbprod.errors import NbprodError, NotFoundError
 from nbprod.notebook.lease import Lease
-from nbprod.notebook.stopping import SignalCatcher, asked_to_stop
+from nbprod.notebook.stopping import SignalCatcher, is_stop_requested
 from nbprod.packages import Packages
 from nbprod.pipelines.changes import compare
-from nbprod.pipelines.checking import place
-from nbprod.pipelines.results import look_up
+from nbprod.pipelines.checking import notebook_path
 from nbprod.runs import Runs
 from nbprod.runs.finalizing import ingredients
 from nbprod.runs.keys import run_key
-from nbprod.runs.sweeping import THREADS
+from nbprod.runs.sweeping import share_processors
 
-__all__ = ["Register", "Told", "execute"]
+__all__ = ["Register", "StepCallback", "StepContext", "execute"]
 
-Told = Callable[[StepResult], None]
+StepCallback = Callable[[StepResult], None]
 LOOK_S = 0.5  # how often it is seen that somebody wants it to stop
 STOPS = {StepStatus.FAILED, StepStatus.REFUSED, StepStatus.SKIPPED}
 
@@ -44,44 +43,35 @@ class Register(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class StepContext:
     """What the steps are executed with."""
 
     pipeline: Pipeline
-    inputs: Mapping[str, Any]
     before: Mapping[str, Run]  #: by step: its run in the execution of this pipeline before this one
     runs: Runs
     packages: Packages
     register: Register
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 def execute(
     run: PipelineRun,
-    pipeline: Pipeline,
+    context: StepContext,
     lease: Lease,
     *,
-    before: Mapping[str, Run],
-    runs: Runs,
-    packages: Packages,
-    register: Register,
     save: Callable[[PipelineRun, PipelineRun], PipelineRun],
     jobs: int | None = None,
-    told: Told | None = None,
+    on_step: StepCallback | None = None,
 ) -> PipelineRun:
     """Execute every step that is waiting.
 
     Parameters
     ----------
-    run
-        With what is known of each step.
     lease
         Of its folder; renewed while it works, and given back at the end.
     save
         Puts the second state where the first one was, and gives what is there then.
-    jobs
-        How many steps at a time; by default one for each processor.
-    told
+    on_step
         Called with a step's result whenever it changes.
 
     Raises
@@ -89,34 +79,26 @@ def execute(
     KeyboardInterrupt, SystemExit
         As the signal that stopped it asked; everything is recorded by then.
     """
-    at_once = max(1, min(jobs or os.cpu_count() or 1, len(pipeline.steps)))
-    share = str(max(1, (os.cpu_count() or 1) // at_once))
-    work = Work(
-        pipeline=pipeline,
-        inputs=run.inputs,
-        before=before,
-        runs=runs,
-        packages=packages,
-        register=register,
-        env={name: share for name in THREADS if name not in os.environ} if at_once > 1 else {},
-    )
+    pipeline, runs = context.pipeline, context.runs
+    at_once, env = share_processors(len(pipeline.steps), jobs)
+    context = replace(context, env=env)
 
     def put(result: StepResult) -> None:
         nonlocal run
         steps = tuple(result if one.name == result.name else one for one in run.steps)
         run = save(run, replace(run, steps=steps))
-        if told:
-            told(result)
+        if on_step:
+            on_step(result)
 
     futures: dict[Future[StepResult], str] = {}
     is_stopping = False
     with (
-        given_back(lease),
-        SignalCatcher() as caught,
+        released(lease),
+        SignalCatcher() as signals,
         ThreadPoolExecutor(at_once, thread_name_prefix="nbprod-pipeline") as pool,
     ):
         while True:
-            is_stopping = is_stopping or bool(caught.signum) or asked_to_stop(Path(run.folder))
+            is_stopping = is_stopping or bool(signals.signum) or is_stop_requested(Path(run.folder))
             if is_stopping:
                 _stop_members(run, runs)
             for step in () if is_stopping else pipeline.steps:
@@ -124,11 +106,11 @@ def execute(
                 if run[step.name].status is not StepStatus.WAITING:
                     continue
                 if stopped := [one for one in needed if one.status in STOPS]:
-                    told_why = " and ".join(f"{one.name}, which {_ended(one.status)}" for one in stopped)
-                    put(replace(run[step.name], status=StepStatus.SKIPPED, reason=f"it needs {told_why}"))
+                    reason = " and ".join(f"{one.name}, which {_ended(one.status)}" for one in stopped)
+                    put(replace(run[step.name], status=StepStatus.SKIPPED, reason=f"it needs {reason}"))
                 elif all(one.status is StepStatus.SUCCEEDED for one in needed) and len(futures) < at_once:
                     put(replace(run[step.name], status=StepStatus.RUNNING))
-                    futures[pool.submit(_one, step, run, work)] = step.name
+                    futures[pool.submit(_run_step, step, run, context)] = step.name
             if not futures:
                 break
             for done in wait(futures, timeout=LOOK_S, return_when=FIRST_COMPLETED).done:
@@ -139,12 +121,12 @@ def execute(
         if all(step.status is StepStatus.SUCCEEDED for step in run.steps):
             status = RunStatus.SUCCEEDED
         run = save(run, replace(run, status=status, ended_at=now()))
-    caught.pass_on()
+    signals.pass_on()
     return run
 
 
 @contextmanager
-def given_back(lease: Lease) -> Iterator[None]:
+def released(lease: Lease) -> Iterator[None]:
     """Give a lease back after everything is recorded: a reader takes what nobody holds for lost."""
     try:
         yield
@@ -154,15 +136,15 @@ def given_back(lease: Lease) -> Iterator[None]:
 
 def _stop_members(run: PipelineRun, runs: Runs) -> None:
     for member in runs.list(status=RunStatus.RUNNING, limit=None):
-        if (member.caused_by or "").startswith(f"{run.id}/") and not asked_to_stop(Path(member.folder)):
+        if (member.caused_by or "").startswith(f"{run.id}/") and not is_stop_requested(Path(member.folder)):
             runs.ask_to_stop(member)
 
 
-def _one(step: Step, run: PipelineRun, work: Work) -> StepResult:
+def _run_step(step: Step, run: PipelineRun, context: StepContext) -> StepResult:
     """Execute one step, in a thread of its own; whatever goes wrong is its result."""
     began, result = time.monotonic(), run[step.name]
     try:
-        result = _done(step, run, work)
+        result = _execute_step(step, run, context)
     except NbprodError as error:
         result = replace(result, status=StepStatus.FAILED, error=error.message.splitlines()[0])
     except Exception as error:  # noqa: BLE001 — the other branches go on, and the ledger says what happened
@@ -170,43 +152,79 @@ def _one(step: Step, run: PipelineRun, work: Work) -> StepResult:
     return replace(result, seconds=time.monotonic() - began)
 
 
-def _done(step: Step, run: PipelineRun, work: Work) -> StepResult:
+def _execute_step(step: Step, run: PipelineRun, context: StepContext) -> StepResult:
     result, cause = run[step.name], f"{run.id}/{step.name}"
-    values = filled(step.parameters, lambda one: look_up(one, run, work.inputs, work.runs))
+    values = filled(step.parameters, lambda one: resolve_reference(one, run, run.inputs, context.runs))
     if step.register:
-        version = work.register(**values, model=step.register, caused_by=cause)
+        version = context.register(**values, model=step.register, caused_by=cause)
         return replace(result, status=StepStatus.SUCCEEDED, version=version, package=values["package"])
-    plan = work.runs.plan(place(step, work.runs), values)
+    plan = context.runs.plan(notebook_path(step.notebook, context.runs), values)
     key = run_key(plan.ingredients)
     result = replace(result, key=key, changes="", reached_by=(), error=None)
-    if earlier := work.before.get(step.name):
+    if previous := context.before.get(step.name):
         upstream = {one.name for one in run.steps if one.changes}
-        found = compare(step, ingredients(earlier), plan.ingredients, upstream)
-        result = replace(result, changes=found.words, reached_by=found.reached_by)
-    with work.runs.store.read() as session:
+        found = compare(step, ingredients(previous), plan.ingredients, upstream)
+        result = replace(result, changes=found.description, reached_by=found.reached_by)
+    with context.runs.store.read() as session:
         attempts = session.list(Run, {"caused_by": cause})
-    attempts = [work.runs.get(attempt) for attempt in attempts]
+    attempts = [context.runs.get(attempt) for attempt in attempts]
     same = next((one for one in attempts if one.succeeded and run_key(ingredients(one)) == key), None)
     if same:
         member, reason = same, "unchanged since it succeeded"
     else:
         reason = "executed again" if attempts else "executed"
-        member = work.runs.execute(
-            plan, caused_by=cause, env=work.env, timeout_s=step.timeout_s, retries=step.retries
+        member = context.runs.execute(
+            plan, caused_by=cause, env=context.env, timeout_s=step.timeout_s, retries=step.retries
         )
     result = replace(result, run_id=member.id, reason=reason)
     if not member.succeeded:
         at = f" in cell {member.failed_at}" if member.failed_at else ""
         return replace(result, status=StepStatus.FAILED, error=f"{member.status}{at}: {member.error}")
-    no = [one.sentence for one in work.runs.results(member).checks if one.outcome is CheckOutcome.FAILED]
+    no = [one.sentence for one in context.runs.results(member).checks if one.outcome is CheckOutcome.FAILED]
     if no and step.is_stopped_by_checks:
         return replace(result, status=StepStatus.REFUSED, error=no[0])
     if any(
-        (one.step, one.part) == (step.name, "package") for other in work.pipeline.steps for one in other.references
+        (one.step, one.part) == (step.name, "package") for other in context.pipeline.steps for one in other.references
     ):
-        result = replace(result, package=work.packages.build(member).digest)
+        result = replace(result, package=context.packages.build(member).digest)
     return replace(result, status=StepStatus.SUCCEEDED, error=f"ignored: {no[0]}" if no else None)
 
 
 def _ended(status: StepStatus) -> str:
     return {StepStatus.FAILED: "failed", StepStatus.REFUSED: "was refused", StepStatus.SKIPPED: "was skipped"}[status]
+
+
+def resolve_reference(reference: Reference, run: PipelineRun, inputs: Mapping[str, Any], runs: Runs) -> Any:
+    """The value of a reference.
+
+    Raises
+    ------
+    NotFoundError
+        The step recorded no such number, or left no such file.
+    """
+    if not reference.step:
+        return inputs[reference.part]
+    result = run[reference.step]
+    if reference.part in {"run", "package", "version"}:
+        return {"run": result.run_id, "package": result.package, "version": result.version}[reference.part]
+    assert result.run_id
+    member = runs.get(result.run_id)
+    if reference.part == "metrics":
+        if reference.name not in member.metrics:
+            raise NotFoundError(
+                f"{reference.step} recorded no number {reference.name!r}",
+                hint=nearest(reference.name, member.metrics),
+            )
+        return member.metrics[reference.name]
+    return _file(Path(member.folder) / "files", reference)
+
+
+def _file(folder: Path, reference: Reference) -> str:
+    parts = PurePosixPath(reference.name).parts
+    path = folder.joinpath(*parts)
+    if ".." in parts or not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+        there = [one.relative_to(folder).as_posix() for one in folder.rglob("*") if one.is_file()]
+        raise NotFoundError(
+            f"{reference.step} left no file {reference.name!r}", hint=nearest(reference.name, there[:200])
+        )
+    return str(path)

@@ -12,21 +12,22 @@ from typing import Any
 from nbprod.clock import now, time_id
 from nbprod.disk import locked, make_folder, write_file
 from nbprod.domain.names import nearest
-from nbprod.domain.pipeline import Pipeline, PipelineRun, StepResult, StepStatus
+from nbprod.domain.pipeline import Pipeline, PipelineRun, Step, StepResult, StepStatus
+from nbprod.domain.reference import references
 from nbprod.domain.run import Run, RunStatus
 from nbprod.errors import ConflictError, NbprodError, NotFoundError, StaleMoveError, StoreError
-from nbprod.gates import Gates
+from nbprod.gates import Gates, policy_parameters
 from nbprod.notebook.lease import Lease, is_held
 from nbprod.notebook.stopping import CANCEL
 from nbprod.packages import Packages
 from nbprod.pipelines.checking import bind_inputs, check
-from nbprod.pipelines.executing import Register, Told, execute
-from nbprod.pipelines.gating import gated
+from nbprod.pipelines.executing import Register, StepCallback, StepContext, execute
 from nbprod.runs import Runs
+from nbprod.runs.finding import find
 from nbprod.settings import Settings
 from nbprod.store import Store
 
-__all__ = ["Pipelines"]
+__all__ = ["Pipelines", "with_gate_parameters"]
 
 
 class Pipelines:
@@ -34,14 +35,6 @@ class Pipelines:
 
     Parameters
     ----------
-    store
-        Where each execution and each move of its steps is recorded.
-    settings
-        Holds the tables.
-    folder
-        Where the pages of executions are.
-    runs, packages
-        Execute a step; seal the model of one that a later step refers to.
     register
         Makes a package the next version of a model.
     render
@@ -86,7 +79,7 @@ class Pipelines:
             raise NotFoundError(
                 f"There is no pipeline {name!r}", hint=f"Add [pipelines.{name}.steps.…]. {nearest(name, tables)}"
             )
-        return gated(Pipeline.parse(name, tables[name]), Gates(self._settings.tables["gates"]))
+        return with_gate_parameters(Pipeline.parse(name, tables[name]), Gates(self._settings.tables["gates"]))
 
     def check(self, name: str, inputs: Mapping[str, Any] | None = None, *, from_text: bool = False) -> Pipeline:
         """Check everything that can be checked before a pipeline runs, and start nothing; raises as ``run`` does."""
@@ -103,7 +96,7 @@ class Pipelines:
         jobs: int | None = None,
         caused_by: str | None = None,
         from_text: bool = False,
-        told: Told | None = None,
+        on_step: StepCallback | None = None,
         **more: Any,
     ) -> PipelineRun:
         """Execute a pipeline.
@@ -120,7 +113,7 @@ class Pipelines:
             The alert or schedule behind it.
         from_text
             The inputs are texts from a command line.
-        told
+        on_step
             Called with a step's result whenever it changes.
         **more
             Inputs by name.
@@ -157,14 +150,14 @@ class Pipelines:
         except StoreError:
             shutil.rmtree(run.folder, ignore_errors=True)
             raise
-        return self._execute(run, pipeline, lease, jobs=jobs, told=told)
+        return self._execute(run, pipeline, lease, jobs=jobs, on_step=on_step)
 
     def resume(
         self,
         run: PipelineRun | str,
         *,
         jobs: int | None = None,
-        told: Told | None = None,
+        on_step: StepCallback | None = None,
     ) -> PipelineRun:
         """Go on with an execution that did not succeed, with the pipeline and notebooks as they are now.
 
@@ -199,7 +192,7 @@ class Pipelines:
             except NbprodError:
                 lease.end()
                 raise
-        return self._execute(again, pipeline, lease, jobs=jobs, told=told)
+        return self._execute(again, pipeline, lease, jobs=jobs, on_step=on_step)
 
     def ask_to_stop(self, run: PipelineRun) -> None:
         """Leave the wish for the process that works on it: it stops what runs and starts nothing more."""
@@ -215,17 +208,9 @@ class Pipelines:
         """
         wanted = run.id if isinstance(run, PipelineRun) else run
         with self._store.read() as session:
-            found = session.find(PipelineRun, wanted)
-            near = session.list(PipelineRun, {"pipeline": wanted}, limit=1) if found is None else [found]
-            if not near:
-                recent = session.list(PipelineRun, limit=1000)
-                near = [one for one in recent if wanted and (one.id.startswith(wanted) or one.id.endswith(wanted))]
-        if len(near) != 1:
-            raise NotFoundError(
-                f"{len(near)} pipeline runs are called like {wanted!r}" if near else f"No pipeline run is {wanted!r}",
-                hint=nearest(wanted, [one.id for one in near or recent[:20]]),
-            )
-        return self._refreshed(near[0])
+            newest = session.list(PipelineRun, {"pipeline": wanted}, limit=1)
+            found = newest[0] if newest else find(session, PipelineRun, wanted, called="pipeline run")
+        return self._refreshed(found)
 
     def list(self, pipeline: str | None = None, *, limit: int | None = 50) -> builtins.list[PipelineRun]:
         """Executions, newest first."""
@@ -234,20 +219,16 @@ class Pipelines:
         return [self._refreshed(run) for run in found]
 
     def _execute(
-        self, run: PipelineRun, pipeline: Pipeline, lease: Lease, *, jobs: int | None, told: Told | None
+        self, run: PipelineRun, pipeline: Pipeline, lease: Lease, *, jobs: int | None, on_step: StepCallback | None
     ) -> PipelineRun:
-        return execute(
-            run,
-            pipeline,
-            lease,
+        context = StepContext(
+            pipeline=pipeline,
             before=self._before(run),
             runs=self._runs,
             packages=self._packages,
             register=self._register,
-            save=self._save,
-            jobs=jobs,
-            told=told,
         )
+        return execute(run, context, lease, save=self._save, jobs=jobs, on_step=on_step)
 
     def _before(self, run: PipelineRun) -> dict[str, Run]:
         """By step, its newest run that succeeded in an earlier execution of the pipeline."""
@@ -294,3 +275,26 @@ def _waiting(pipeline: Pipeline) -> tuple[StepResult, ...]:
     return tuple(
         StepResult(name=step.name, needs=step.needs, what=step.notebook or step.register) for step in pipeline.steps
     )
+
+
+def with_gate_parameters(pipeline: Pipeline, gates: Gates) -> Pipeline:
+    """The pipeline, whose evaluations for a registration have the parameters its model's gates ask for.
+
+    An evaluation by other numbers than the gates' would be no evidence when the version is to be promoted.
+
+    Raises
+    ------
+    SettingsError
+        A step's own parameter contradicts the gates.
+    """
+    judged: dict[str, str] = {}  # model by step
+    for step in pipeline.steps:
+        if step.register:
+            judged |= {one.step: step.register for one in references(step.parameters.get("verdict", "")) if one.step}
+
+    def with_gates(step: Step) -> Step:
+        if step.notebook != "evaluate" or step.name not in judged:
+            return step
+        return replace(step, parameters=policy_parameters(gates.policy(judged[step.name]), step.parameters))
+
+    return replace(pipeline, steps=tuple(map(with_gates, pipeline.steps)))

@@ -48,8 +48,8 @@ def decode_numpy(node: Mapping[str, Any], blobs: Blobs) -> Any:
     dtype = np.dtype(node["dtype"])
     if dtype.kind not in SCALARS:
         raise ValueError(f"{dtype} is not a type of a recorded number")
-    told = node["value"]
-    plain = READERS[told["type"]](told) if isinstance(told, Mapping) else told
+    encoded = node["value"]
+    plain = READERS[encoded["type"]](encoded) if isinstance(encoded, Mapping) else encoded
     if dtype.kind in "Mm":
         return np.int64(plain).view(dtype)
     # the type of a text holds its length, which numpy finds by itself

@@ -40,28 +40,28 @@ def current() -> RunContext | None:
     EnvironmentProblem
         The variable names no run folder.
     """
-    named = os.environ.get(VARIABLE)
-    if not named:
+    variable = os.environ.get(VARIABLE)
+    if not variable:
         return None
-    folder = Path(named)
+    folder = Path(variable)
     if not folder.is_dir():
         raise EnvironmentProblem(
             f"{VARIABLE} names {folder}, which is not a folder", hint=f"Unset {VARIABLE} to run the notebook by hand."
         )
     try:
-        told = json.loads((folder / "run.json").read_bytes())
+        content = json.loads((folder / "run.json").read_bytes())
     except FileNotFoundError:  # executed by plain papermill: there is no workspace, so nothing is private
-        told = {}
+        content = {}
     except (OSError, ValueError) as error:
         raise EnvironmentProblem(
             f"{folder / 'run.json'} cannot be read: {error}", hint="Start the run again; its folder is damaged."
         ) from error
     return RunContext(
         folder=folder,
-        id=str(told.get("id", folder.name)),
-        template=str(told.get("template", "")),
-        private=frozenset(map(str, told.get("private", ()))),
-        trusted=tuple(map(str, told.get("trusted", ()))),
+        id=str(content.get("id", folder.name)),
+        template=str(content.get("template", "")),
+        private=frozenset(map(str, content.get("private", ()))),
+        trusted=tuple(map(str, content.get("trusted", ()))),
     )
 
 

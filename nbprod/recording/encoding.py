@@ -43,9 +43,9 @@ def encode(value: Any, blobs: Blobs, *, depth: int = 0) -> Any:
         pairs = [[encode(part, blobs, depth=depth + 1) for part in pair] for pair in value.items()]
         return {"type": "dict", "value": pairs}
     if isinstance(value, CheckResult):
-        told = {field.name: getattr(value, field.name) for field in fields(CheckResult)}
-        told["outcome"] = str(value.outcome)
-        return {"type": "check", "value": {name: encode(one, blobs, depth=depth + 1) for name, one in told.items()}}
+        values = {field.name: getattr(value, field.name) for field in fields(CheckResult)}
+        values["outcome"] = str(value.outcome)
+        return {"type": "check", "value": {name: encode(one, blobs, depth=depth + 1) for name, one in values.items()}}
     if isinstance(value, Enum) and isinstance(value, str | int):  # equal to its value
         return encode(value.value, blobs, depth=depth + 1)
     home = kind.__module__.partition(".")[0]

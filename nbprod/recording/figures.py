@@ -36,7 +36,7 @@ def draw(name: str, value: Any) -> Figure:
     import matplotlib as mpl
 
     figure = value if hasattr(value, "savefig") else value.get_figure()
-    title, alt = _words(name, figure)
+    title, alt = _title_and_alt(name, figure)
     drawing = io.StringIO()
     # text as text: small, searchable, read aloud; the salt keeps the ids the same from run to run
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
@@ -53,7 +53,7 @@ def draw(name: str, value: Any) -> Figure:
     return Figure(name=name, title=title, alt=alt, media_type=media_type, content=content)
 
 
-def _words(name: str, figure: Any) -> tuple[str, str]:
+def _title_and_alt(name: str, figure: Any) -> tuple[str, str]:
     axes = list(figure.axes)
     title = figure.get_suptitle() or next((one.get_title() for one in axes if one.get_title()), "")
     title = title or name.replace("_", " ").capitalize()

@@ -87,15 +87,15 @@ def _encode_frame(frame: pd.DataFrame, blobs: Blobs, inner: Inner) -> dict[str, 
         index["freq"] = getattr(frame.index, "freqstr", None) if not isinstance(frame.index, pd.PeriodIndex) else None
         for level in range(frame.index.nlevels):
             columns[f"i{level}"] = frame.index.get_level_values(level).to_series(index=pd.RangeIndex(len(frame)))
-    tables, told = {}, {}
+    tables, encodings = {}, {}
     for name, column in columns.items():
         label = name if name[0] == "i" else frame.columns[int(name[1:])]
-        tables[name], told[name] = _to_arrow(column, label, inner)
+        tables[name], encodings[name] = _to_arrow(column, label, inner)
     layout = {
         "rows": len(frame),
         "columns": _encode_labels(frame.columns, inner),
         "index": index,
-        "objects": {name: how for name, how in told.items() if how is not None},
+        "objects": {name: encoding for name, encoding in encodings.items() if encoding is not None},
     }
     content = _write(tables)
     _compare(frame, _rebuild(layout, content, inner), inner)
@@ -105,11 +105,11 @@ def _encode_frame(frame: pd.DataFrame, blobs: Blobs, inner: Inner) -> dict[str, 
 def _to_arrow(column: pd.Series[Any], label: object, inner: Inner) -> tuple[pa.Table, str | None]:
     """One column as a table of its own, with pandas' note on its dtype, and how its objects are told."""
     plain = column.reset_index(drop=True).rename("v")
-    told = None
+    encoding = None
     if plain.dtype == object:
-        plain, told = _objects_as_text(plain, inner)
+        plain, encoding = _objects_as_text(plain, inner)
     try:
-        return pa.Table.from_pandas(plain.to_frame(), preserve_index=False), told
+        return pa.Table.from_pandas(plain.to_frame(), preserve_index=False), encoding
     except (pa.ArrowException, TypeError, ValueError, NotImplementedError) as error:
         raise TypeError(f"a table whose column {label!r} of {column.dtype} Arrow does not know ({error})") from error
 
@@ -124,10 +124,10 @@ def _objects_as_text(column: pd.Series[Any], inner: Inner) -> tuple[pd.Series[An
     return pd.Series([json.dumps(inner.encode(value)) for value in column], dtype=object, name="v"), "json"
 
 
-def _objects(texts: list[Any], told: str, inner: Inner) -> list[Any]:
-    if told == "json":
+def _objects(texts: list[Any], encoding: str, inner: Inner) -> list[Any]:
+    if encoding == "json":
         return [inner.decode(json.loads(text)) for text in texts]
-    missing = math.nan if told == "nan" else None
+    missing = math.nan if encoding == "nan" else None
     return [missing if text is None else text for text in texts]
 
 
@@ -154,52 +154,52 @@ def _rebuild(layout: Mapping[str, Any], content: bytes, inner: Inner) -> pd.Data
     columns = {}
     for field in table.schema:
         column = table.column(field.name)
-        if told := layout["objects"].get(field.name):
-            columns[field.name] = pd.Series(_objects(column.to_pylist(), told, inner), dtype=object)
+        if encoding := layout["objects"].get(field.name):
+            columns[field.name] = pd.Series(_objects(column.to_pylist(), encoding, inner), dtype=object)
         else:
             one = pa.table([column], schema=pa.schema([field.with_name("v")], metadata=field.metadata))
             columns[field.name] = one.to_pandas()["v"]
-    given = layout["index"]
-    names = [inner.decode(name) for name in given["names"]]
+    index_layout = layout["index"]
+    names = [inner.decode(name) for name in index_layout["names"]]
     index: pd.Index[Any]
-    if "range" in given:
-        start, stop, step = given["range"]
+    if "range" in index_layout:
+        start, stop, step = index_layout["range"]
         index = pd.RangeIndex(start, stop, step, name=names[0])
-    elif given["levels"]:
-        levels = [columns.pop(f"i{level}") for level in range(given["levels"])]
+    elif index_layout["levels"]:
+        levels = [columns.pop(f"i{level}") for level in range(index_layout["levels"])]
         index = pd.MultiIndex.from_arrays([pd.Index(level, dtype=level.dtype) for level in levels])
         index.names = names
     else:
         level = columns.pop("i0")
         index = pd.Index(level, dtype=level.dtype)
         index.names = names
-        if given["freq"] is not None:
-            index.freq = given["freq"]  # type: ignore[attr-defined]
+        if index_layout["freq"] is not None:
+            index.freq = index_layout["freq"]  # type: ignore[attr-defined]
     for values in columns.values():  # as series: pandas guesses other types for bare objects
         values.index = index
-    made = pd.DataFrame({int(name[1:]): values for name, values in columns.items()}, index=index)
-    made.columns = _decode_labels(layout["columns"], inner)
-    return made
+    frame = pd.DataFrame({int(name[1:]): values for name, values in columns.items()}, index=index)
+    frame.columns = _decode_labels(layout["columns"], inner)
+    return frame
 
 
 def _encode_labels(labels: pd.Index[Any], inner: Inner) -> dict[str, Any]:
-    told: dict[str, Any] = {"names": [inner.encode(name) for name in labels.names]}
+    encoded: dict[str, Any] = {"names": [inner.encode(name) for name in labels.names]}
     if type(labels) is pd.RangeIndex:
-        return {**told, "range": [labels.start, labels.stop, labels.step]}
-    told["labels"] = [inner.encode(label) for label in labels]
-    told["dtype"] = None if isinstance(labels, pd.MultiIndex) else str(labels.dtype)
-    return told
+        return {**encoded, "range": [labels.start, labels.stop, labels.step]}
+    encoded["labels"] = [inner.encode(label) for label in labels]
+    encoded["dtype"] = None if isinstance(labels, pd.MultiIndex) else str(labels.dtype)
+    return encoded
 
 
-def _decode_labels(told: Mapping[str, Any], inner: Inner) -> pd.Index[Any]:
-    names = [inner.decode(name) for name in told["names"]]
-    if "range" in told:
-        start, stop, step = told["range"]
+def _decode_labels(encoded: Mapping[str, Any], inner: Inner) -> pd.Index[Any]:
+    names = [inner.decode(name) for name in encoded["names"]]
+    if "range" in encoded:
+        start, stop, step = encoded["range"]
         return pd.RangeIndex(start, stop, step, name=names[0])
-    labels = [inner.decode(label) for label in told["labels"]]
-    if told["dtype"] is None:
+    labels = [inner.decode(label) for label in encoded["labels"]]
+    if encoded["dtype"] is None:
         return pd.MultiIndex.from_tuples(labels, names=names)
-    return pd.Index(labels, dtype=told["dtype"], name=names[0], tupleize_cols=False)
+    return pd.Index(labels, dtype=encoded["dtype"], name=names[0], tupleize_cols=False)
 
 
 def _compare(before: pd.DataFrame, after: pd.DataFrame, inner: Inner) -> None:

@@ -20,7 +20,16 @@ from nbprod.recording.blobs import Blobs
 from nbprod.recording.context import RunContext, current, trusted_names
 from nbprod.recording.encoding import encode
 from nbprod.recording.results import Display, publish
-from nbprod.recording.rows import as_frame, as_one, as_target, blank, check_columns, moments_of, parts_of, spread
+from nbprod.recording.rows import (
+    as_frame,
+    as_target,
+    check_columns,
+    even_sample,
+    mask_private,
+    split_reference,
+    times_of,
+    union_of_rows,
+)
 
 if TYPE_CHECKING:  # at run time pandas is imported when a model is saved
     import pandas as pd
@@ -87,36 +96,34 @@ def save_model(
     frame = as_frame(inputs)
     truth = as_target(target, frame)
     check_columns(frame, str(truth.name), private)
-    moments = moments_of(time, frame, reference)
+    times = times_of(time, frame, reference)
     if task is None:
         task = "classification" if hasattr(model, "classes_") else "regression"
     if task not in {"classification", "regression"}:
         raise DataError(f"{task!r} is no task", hint="It is classification or regression.")
-    if reference is None:
-        rows, given = frame, predictions
-        answers = truth
-    else:
-        rows, answers = parts_of(reference, frame, str(truth.name))
-        given = predictions
-    made = _outputs(model, rows, given, is_classifier=task == "classification", like=inputs)
+    rows, answers = (frame, truth) if reference is None else split_reference(reference, frame, str(truth.name))
+    prediction_columns = _prediction_columns(
+        model, rows, predictions, is_classifier=task == "classification", like=inputs
+    )
     from nbprod import formats  # delayed: imports the library of the format
 
-    kept = blank(rows, private)
-    if moments is not None and str(moments.name) not in kept and str(moments.name) not in private:
-        kept = kept.assign(**{str(moments.name): moments.to_numpy()})
-    kept = kept.assign(**{str(truth.name): answers.to_numpy()}, **made)
+    stored = mask_private(rows, private)
+    if times is not None and str(times.name) not in stored and str(times.name) not in private:
+        stored = stored.assign(**{str(times.name): times.to_numpy()})
+    stored = stored.assign(**{str(truth.name): answers.to_numpy()}, **prediction_columns)
     import pandas as pd
 
     from nbprod.datasets.schema import infer_schema  # delayed: pandas
 
     classes = list(getattr(model, "classes_", ()))
+    time_column = None if times is None or str(times.name) not in stored else str(times.name)
     schema = infer_schema(
-        as_one(frame, rows),  # all of them: what is kept is a sample
+        union_of_rows(frame, rows),  # all of them: what is kept is a sample
         target=str(truth.name),
         task=task,
         classes=classes,
         probabilistic=task == "classification" and bool(classes) and hasattr(model, "predict_proba"),
-        time=None if moments is None or str(moments.name) not in kept else str(moments.name),
+        time=time_column,
         private=private,
     )
     info = {
@@ -129,29 +136,31 @@ def save_model(
         "classes": list(schema.classes),
         "schema": schema.to_json(),
         "estimator": f"{type(model).__module__}.{type(model).__qualname__}",
-        "outputs": list(made),
-        "asked": given is None,  # of this very model, so that a package can hold it to them
-        "rows": len(kept),
+        "outputs": list(prediction_columns),
+        "asked": predictions is None,  # of this very model, so that a package can hold it to them
+        "rows": len(stored),
         "private": sorted(private & set(rows.columns)),
         "metrics": {key: float(value) for key, value in (metrics or {}).items()},
         "python": platform.python_version(),
         "versions": {library: found for library in LIBRARIES if (found := _version(library))},
     }
-    some = rows.iloc[:CHECKED_ROWS]
-    sample = some if isinstance(inputs, pd.DataFrame) else some.to_numpy()
+    sampled = rows.iloc[:CHECKED_ROWS]
+    sample = sampled if isinstance(inputs, pd.DataFrame) else sampled.to_numpy()
     tables = {
-        "inputs": blank(spread(frame), private),
-        "target": spread(truth.to_frame()),
-        "reference": kept,
+        "inputs": mask_private(even_sample(frame), private),
+        "target": even_sample(truth.to_frame()),
+        "reference": stored,
     }
     with tempfile.TemporaryDirectory(
         prefix="nbprod-model-"
     ) as nowhere:  # by hand everything is checked, nothing kept
-        _stage(context.files if context else Path(nowhere), name, model, tables, info, sample)
+        _write(context.files if context else Path(nowhere), name, model, tables, info, sample)
     _show(name, info, metrics or {}, context)
 
 
-def _outputs(model: Any, rows: pd.DataFrame, given: Any, *, is_classifier: bool, like: Any) -> dict[str, Any]:
+def _prediction_columns(
+    model: Any, rows: pd.DataFrame, given: Any, *, is_classifier: bool, like: Any
+) -> dict[str, Any]:
     """The columns a prediction has: ``prediction``; of a classifier with probabilities also those."""
     import numpy as np
     import pandas as pd
@@ -162,31 +171,31 @@ def _outputs(model: Any, rows: pd.DataFrame, given: Any, *, is_classifier: bool,
             hint="Give a fitted estimator; other objects can be recorded.",
         )
     if isinstance(given, pd.DataFrame):
-        made = {str(label): given[label].to_numpy() for label in given.columns}
-        if "prediction" not in made:
+        columns = {str(label): given[label].to_numpy() for label in given.columns}
+        if "prediction" not in columns:
             raise DataError("predictions has no column 'prediction'", hint="Name it so, or give the values alone.")
     else:
-        taken = rows if isinstance(like, pd.DataFrame) else rows.to_numpy()
-        made = {"prediction": _asked(model, "predict", taken) if given is None else np.asarray(given)}
+        inputs = rows if isinstance(like, pd.DataFrame) else rows.to_numpy()
+        columns = {"prediction": _predict(model, "predict", inputs) if given is None else np.asarray(given)}
         classes = [str(one) for one in getattr(model, "classes_", ())]
         if is_classifier and classes and hasattr(model, "predict_proba"):
-            shares = _asked(model, "predict_proba", taken)
+            probabilities = _predict(model, "predict_proba", inputs)
             if len(classes) == 2:
-                made["probability"] = shares[:, 1]
+                columns["probability"] = probabilities[:, 1]
             else:
-                made |= {f"probability_{label}": shares[:, number] for number, label in enumerate(classes)}
-    if (shape := np.shape(made["prediction"]))[1:] not in {(), (1,)}:
+                columns |= {f"probability_{label}": probabilities[:, number] for number, label in enumerate(classes)}
+    if (shape := np.shape(columns["prediction"]))[1:] not in {(), (1,)}:
         raise DataError(
             f"The model predicts {shape[1]} targets at once; one that is kept predicts one",
             hint="Train a model for each target, and save each under a name= of its own.",
         )
-    for label, values in made.items():
+    for label, values in columns.items():
         if values.shape != (len(rows),):
             raise DataError(f"There are {len(rows):,} rows and {label} has the shape {values.shape}")
-    return made
+    return columns
 
 
-def _asked(model: Any, method: str, rows: Any) -> Any:
+def _predict(model: Any, method: str, rows: Any) -> Any:
     import numpy as np
 
     try:
@@ -205,19 +214,19 @@ def _version(library: str) -> str | None:
         return None
 
 
-def _stage(
-    place: Path, name: str, model: Any, tables: Mapping[str, pd.DataFrame], info: Mapping[str, Any], sample: Any
+def _write(
+    folder: Path, name: str, model: Any, tables: Mapping[str, pd.DataFrame], info: Mapping[str, Any], sample: Any
 ) -> None:
     """Write everything beside its place and read it back, then move it there whole."""
     from nbprod import formats  # delayed: imports the library of the format
 
-    staging = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=place))
+    staging = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder))
     old = staging.with_name(f"{staging.name}-old")
     try:
         trusted = trusted_names()
         formats.get(info["format"]).write(model, staging, trusted=trusted)
-        _, again = formats.read_written(info["format"], staging, trusted=trusted)
-        _check_equal(model, again, sample)
+        _, restored = formats.read_written(info["format"], staging, trusted=trusted)
+        _check_equal(model, restored, sample)
         for label, table in tables.items():
             try:
                 table.to_parquet(staging / f"{label}.parquet", index=False)
@@ -226,7 +235,7 @@ def _stage(
                     f"The {label} rows cannot be kept: {error}", hint="Give each column values of one type."
                 ) from error
         write_file(staging / "model.json", json.dumps(info, indent=1, allow_nan=True, default=str))
-        target = place / name
+        target = folder / name
         if target.exists():  # saved again: the later one counts
             target.rename(old)
         publish_folder(staging, target)
@@ -235,13 +244,13 @@ def _stage(
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _check_equal(model: Any, again: Any, sample: Any) -> None:
+def _check_equal(model: Any, restored: Any, sample: Any) -> None:
     """Refuse a model that does not predict the same after it was written and read."""
     import numpy as np
 
     methods = ("predict", *(("predict_proba",) if hasattr(model, "predict_proba") else ()))
     for method in methods:
-        before, after = _asked(model, method, sample), _asked(again, method, sample)
+        before, after = _predict(model, method, sample), _predict(restored, method, sample)
         if before.dtype.kind == after.dtype.kind == "f":  # libraries may add in another order
             is_same = np.allclose(before, after, rtol=1e-6, atol=1e-9, equal_nan=True)
         else:

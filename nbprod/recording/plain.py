@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -86,30 +87,21 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-def _datetime(value: datetime) -> dict[str, Any]:
+def _wall_clock(value: datetime | time) -> dict[str, Any]:
     wall = value.replace(tzinfo=None, fold=0).isoformat()
     return {"value": wall, "fold": value.fold, "zone": encode_zone(value.tzinfo)}
 
 
-def _read_datetime(node: Mapping[str, Any]) -> datetime:
-    wall = datetime.fromisoformat(node["value"])
-    return wall.replace(tzinfo=decode_zone(node["zone"]), fold=node["fold"])
-
-
-def _time(value: time) -> dict[str, Any]:
-    return {
-        "value": value.replace(tzinfo=None, fold=0).isoformat(),
-        "fold": value.fold,
-        "zone": encode_zone(value.tzinfo),
-    }
+def _read_wall_clock(kind: type[datetime | time], node: Mapping[str, Any]) -> datetime | time:
+    return kind.fromisoformat(node["value"]).replace(tzinfo=decode_zone(node["zone"]), fold=node["fold"])
 
 
 PLAIN: dict[type, Callable[[Any], dict[str, Any]]] = {
     bytes: lambda value: {"value": base64.b64encode(value).decode("ascii")},
     complex: lambda value: {"value": [repr(value.real), repr(value.imag)]},
     date: lambda value: {"value": value.isoformat()},
-    datetime: _datetime,
-    time: _time,
+    datetime: _wall_clock,
+    time: _wall_clock,
     timedelta: lambda value: {"value": [value.days, value.seconds, value.microseconds]},
     Decimal: lambda value: {"value": str(value)},
 }
@@ -120,10 +112,8 @@ READERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "bytes": lambda node: base64.b64decode(node["value"], validate=True),
     "complex": lambda node: complex(*map(float, node["value"])),
     "date": lambda node: date.fromisoformat(node["value"]),
-    "datetime": _read_datetime,
-    "time": lambda node: time.fromisoformat(node["value"]).replace(
-        tzinfo=decode_zone(node["zone"]), fold=node["fold"]
-    ),
+    "datetime": partial(_read_wall_clock, datetime),
+    "time": partial(_read_wall_clock, time),
     "timedelta": lambda node: timedelta(*node["value"]),
     "Decimal": lambda node: Decimal(node["value"]),
     "path": lambda node: Path(

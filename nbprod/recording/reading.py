@@ -22,6 +22,8 @@ from nbprod.visible import escape
 
 __all__ = ["Records", "read_records"]
 
+RUN_AGAIN = "Run the notebook again."
+
 
 class Records(Mapping[str, Any]):
     """What a notebook recorded, by name; of several values under one name, the last.
@@ -42,14 +44,10 @@ class Records(Mapping[str, Any]):
             node = self._nodes[name]
             try:
                 self._decoded[name] = decode(node["value"] if _kind(node) == "model" else node, self._blobs)
-            except (ValueError, TypeError, ArithmeticError, AttributeError, KeyError, IndexError) as error:
-                raise NotebookError(
-                    f"What is recorded as {name!r} is damaged: {error}", hint="Run the notebook again."
-                ) from error
-            except LookupError as error:
-                raise NotebookError(
-                    f"What is recorded as {name!r} is not there: {error}", hint="Run the notebook again."
-                ) from error
+            except (ValueError, TypeError, ArithmeticError, AttributeError, LookupError) as error:
+                is_gone = isinstance(error, LookupError) and not isinstance(error, KeyError | IndexError)
+                problem = "is not there" if is_gone else "is damaged"
+                raise NotebookError(f"What is recorded as {name!r} {problem}: {error}", hint=RUN_AGAIN) from error
         return self._decoded[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -139,17 +137,17 @@ def read_records(notebook: Mapping[str, Any], folder: str | Path | None = None) 
     nodes: dict[str, Any] = {}
     figures: dict[str, Figure] = {}
     for data in _bundles(notebook):
-        told = data[RECORD_TYPE]
-        if not isinstance(told, Mapping) or not isinstance(told.get("records"), list):
-            raise NotebookError("A record in the notebook is damaged", hint="Run the notebook again.")
-        if not isinstance(told.get("format"), int) or told["format"] > FORMAT:
+        content = data[RECORD_TYPE]
+        if not isinstance(content, Mapping) or not isinstance(content.get("records"), list):
+            raise NotebookError("A record in the notebook is damaged", hint=RUN_AGAIN)
+        if not isinstance(content.get("format"), int) or content["format"] > FORMAT:
             raise NotebookError(
-                f"A record has format {told.get('format')!r}; this nbprod reads up to {FORMAT}",
+                f"A record has format {content.get('format')!r}; this nbprod reads up to {FORMAT}",
                 hint="Use a newer nbprod.",
             )
-        for one in told["records"]:
+        for one in content["records"]:
             if not isinstance(one, Mapping) or not isinstance(one.get("name"), str) or "value" not in one:
-                raise NotebookError("A record in the notebook is damaged", hint="Run the notebook again.")
+                raise NotebookError("A record in the notebook is damaged", hint=RUN_AGAIN)
             name, node = one["name"], one["value"]
             nodes.pop(name, None)  # a value that is recorded again comes last
             figures.pop(name, None)
@@ -172,7 +170,7 @@ def _figure(name: str, node: Mapping[str, Any], data: Mapping[str, Any]) -> Figu
     if isinstance(content, list):  # as a notebook's JSON keeps it
         content = "".join(content)
     if media_type not in {"image/svg+xml", "image/png"} or not isinstance(content, str):
-        raise NotebookError(f"The figure recorded as {name!r} is not in the notebook", hint="Run the notebook again.")
+        raise NotebookError(f"The figure recorded as {name!r} is not in the notebook", hint=RUN_AGAIN)
     title, alt = str(node.get("title", name)), str(node.get("alt", name))
     return Figure(name=name, title=title, alt=alt, media_type=media_type, content=content)
 

@@ -75,18 +75,18 @@ def record(**results: Any) -> None:
     for name, value in results.items():
         _check_name(name)
         if is_figure(value):
-            displays.append(_picture(name, value))
+            displays.append(_figure_display(name, value))
         elif _is_table(value):
-            displays.append(_table(name, value, context))
+            displays.append(_table_display(name, value, context))
         else:
             plain.append((name, value, {"name": name, "value": _encoded(name, value, context)}))
     if plain:
-        rows = [(name, words) for name, value, _ in plain for words in [_words(value)]]
+        rows = [(name, text) for name, value, _ in plain for text in [_one_line(value)]]
         displays.insert(
             0,
             Display(
                 nodes=[node for _, _, node in plain],
-                text="\n".join(f"{name} = {words}" for name, words in rows),
+                text="\n".join(f"{name} = {text}" for name, text in rows),
                 html=card("Recorded", rows),
             ),
         )
@@ -149,7 +149,7 @@ def _encoded(name: str, value: Any, context: RunContext | None) -> Any:
     return node
 
 
-def _words(value: Any) -> str:
+def _one_line(value: Any) -> str:
     """A value for people, in one line."""
     if isinstance(value, bool) or value is None:
         return str(value)
@@ -161,9 +161,9 @@ def _words(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return number(value)
-    words = value if isinstance(value, str) else repr(value)
-    words = " ".join(words.split())
-    return words if len(words) <= 160 else f"{words[:159]}…"
+    text = value if isinstance(value, str) else repr(value)
+    text = " ".join(text.split())
+    return text if len(text) <= 160 else f"{text[:159]}…"
 
 
 def _is_table(value: Any) -> bool:
@@ -171,17 +171,17 @@ def _is_table(value: Any) -> bool:
     return pandas is not None and isinstance(value, pandas.DataFrame | pandas.Series)
 
 
-def _table(name: str, value: Any, context: RunContext | None) -> Display:
+def _table_display(name: str, value: Any, context: RunContext | None) -> Display:
     private = sorted(context.private & set(map(str, _labels(value)))) if context else []
     if private:
-        value = _without(name, value, private)
+        value = _without_private(name, value, private)
     node = {"name": name, "value": _encoded(name, value, context)}
     frame = value if hasattr(value, "columns") else value.to_frame()
     size = f"{len(frame):,} rows, {frame.shape[1]} columns"
     note = f"; left out as private: {', '.join(private)}" if private else ""
-    kept = {"max_rows": PREVIEW_ROWS, "max_cols": PREVIEW_COLUMNS}
-    html = frame.to_html(**kept, border=0, escape=True, show_dimensions=False, notebook=True)
-    text = f"{name}: {size}{note}\n{frame.to_string(**kept, show_dimensions=False)}"
+    preview = {"max_rows": PREVIEW_ROWS, "max_cols": PREVIEW_COLUMNS}
+    html = frame.to_html(**preview, border=0, escape=True, show_dimensions=False, notebook=True)
+    text = f"{name}: {size}{note}\n{frame.to_string(**preview, show_dimensions=False)}"
     return Display(
         nodes=[node], text=text, html=f"<p><strong>{escape(name)}</strong>: {escape(size + note)}</p>{html}"
     )
@@ -192,7 +192,7 @@ def _labels(value: Any) -> list[Any]:
     return [*names, *value.index.names]
 
 
-def _without(name: str, value: Any, private: list[str]) -> Any:
+def _without_private(name: str, value: Any, private: list[str]) -> Any:
     """The table without its private columns; a private index becomes a plain count of rows."""
     levels = [level for level, label in enumerate(value.index.names) if str(label) in private]
     if not hasattr(value, "columns") and str(value.name) in private:
@@ -207,7 +207,7 @@ def _without(name: str, value: Any, private: list[str]) -> Any:
     return value
 
 
-def _picture(name: str, value: Any) -> Display:
+def _figure_display(name: str, value: Any) -> Display:
     figure = draw(name, value)
     node = {"type": "figure", "title": figure.title, "alt": figure.alt, "media_type": figure.media_type}
     return Display(

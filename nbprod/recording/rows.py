@@ -10,7 +10,16 @@ from nbprod.errors import DataError
 if TYPE_CHECKING:  # at run time pandas is imported when a model is saved
     import pandas as pd
 
-__all__ = ["as_frame", "as_one", "as_target", "blank", "check_columns", "moments_of", "parts_of", "spread"]
+__all__ = [
+    "as_frame",
+    "as_target",
+    "check_columns",
+    "even_sample",
+    "mask_private",
+    "split_reference",
+    "times_of",
+    "union_of_rows",
+]
 
 SAMPLE_ROWS = 2_000
 
@@ -91,9 +100,9 @@ def check_columns(frame: pd.DataFrame, target: str, private: frozenset[str]) -> 
         )
     if target in names:
         raise DataError(f"inputs holds the target {target!r}", hint="Leave it out, or the model knows the answer.")
-    if taken := [label for label in names if label == "prediction" or label.startswith("probability")]:
+    if reserved := [label for label in names if label == "prediction" or label.startswith("probability")]:
         raise DataError(
-            f"inputs has the column {taken[0]!r}, which predictions use", hint="Rename it before training."
+            f"inputs has the column {reserved[0]!r}, which predictions use", hint="Rename it before training."
         )
     if target in private:
         raise DataError(
@@ -102,7 +111,7 @@ def check_columns(frame: pd.DataFrame, target: str, private: frozenset[str]) -> 
         )
 
 
-def moments_of(time: Any, frame: pd.DataFrame, reference: Any) -> pd.Series[Any] | None:
+def times_of(time: Any, frame: pd.DataFrame, reference: Any) -> pd.Series[Any] | None:
     """When each row happened, with the name of its column.
 
     Raises
@@ -121,13 +130,13 @@ def moments_of(time: Any, frame: pd.DataFrame, reference: Any) -> pd.Series[Any]
                 f"There is no column {time!r} to order rows by", hint=nearest(time, map(str, rows.columns))
             )
         return rows[time].reset_index(drop=True)
-    moments = pd.Series(time).reset_index(drop=True)
-    if len(moments) != len(rows):
-        raise DataError(f"There are {len(rows):,} rows and {len(moments):,} moments", hint="Give the same rows.")
-    return moments.rename("time" if moments.name is None else str(moments.name))
+    times = pd.Series(time).reset_index(drop=True)
+    if len(times) != len(rows):
+        raise DataError(f"There are {len(rows):,} rows and {len(times):,} moments", hint="Give the same rows.")
+    return times.rename("time" if times.name is None else str(times.name))
 
 
-def parts_of(reference: Any, frame: pd.DataFrame, target: str) -> tuple[pd.DataFrame, pd.Series[Any]]:
+def split_reference(reference: Any, frame: pd.DataFrame, target: str) -> tuple[pd.DataFrame, pd.Series[Any]]:
     """The inputs and the target of the rows later data are compared with.
 
     Raises
@@ -145,18 +154,18 @@ def parts_of(reference: Any, frame: pd.DataFrame, target: str) -> tuple[pd.DataF
     return rows[list(frame.columns)], rows[target]
 
 
-def as_one(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+def union_of_rows(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of both, once where they are the same; categories stay categories."""
     import pandas as pd
 
     if rows is frame:
         return frame
     both = pd.concat([frame, rows[list(frame.columns)]], ignore_index=True)
-    kinds = {name: "category" for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)}
-    return both.astype(kinds)
+    categories = {name: "category" for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)}
+    return both.astype(categories)
 
 
-def spread(frame: pd.DataFrame) -> pd.DataFrame:
+def even_sample(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows at even distances, so that a sorted table is seen from end to end."""
     import numpy as np
 
@@ -165,12 +174,12 @@ def spread(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[np.linspace(0, len(frame) - 1, SAMPLE_ROWS).astype(int)].reset_index(drop=True)
 
 
-def blank(frame: pd.DataFrame, private: frozenset[str]) -> pd.DataFrame:
+def mask_private(frame: pd.DataFrame, private: frozenset[str]) -> pd.DataFrame:
     """The inputs with every value of a private one replaced by one and the same of its type."""
-    return frame.assign(**{label: _blank(frame[label]) for label in private & set(frame.columns)})
+    return frame.assign(**{label: _masked(frame[label]) for label in private & set(frame.columns)})
 
 
-def _blank(column: pd.Series[Any]) -> pd.Series[Any]:
+def _masked(column: pd.Series[Any]) -> pd.Series[Any]:
     import pandas as pd
 
     dtype: Any = column.dtype

@@ -21,7 +21,7 @@ THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
 def git_state(folder: Path) -> str | None:
     """The commit, with ``+`` after it when tracked files have changes; ``None`` outside a git tree."""
 
-    def ask(*arguments: str) -> str | None:
+    def git(*arguments: str) -> str | None:
         try:
             done = subprocess.run(  # noqa: S603
                 ["git", "-C", str(folder), *arguments],  # noqa: S607 — whichever git the user has
@@ -37,10 +37,10 @@ def git_state(folder: Path) -> str | None:
 
     if not any((above / ".git").exists() for above in (folder, *folder.parents)):
         return None
-    told = ask("status", "--porcelain=v2", "--branch", "--untracked-files=no")
-    if told is None:
+    status = git("status", "--porcelain=v2", "--branch", "--untracked-files=no")
+    if status is None:
         return None
-    lines = told.splitlines()
+    lines = status.splitlines()
     commit = next((line.split()[2] for line in lines if line.startswith("# branch.oid ")), "(initial)")
     return commit + ("+" if any(not line.startswith("#") for line in lines) else "")
 

@@ -81,12 +81,7 @@ def compare(
 ) -> RunComparison:
     """Compare two runs.
 
-    Parameters
-    ----------
-    cells
-        The source of the code cells of each run by cell id, injected values left out.
-    figures
-        The recorded figures of each run by name.
+    Cells are the sources of each run's code cells by id, injected values left out; figures are by name.
     """
     before, after = ({name: digest(figure) for name, figure in each.items()} for each in figures)
     return RunComparison(

@@ -13,7 +13,7 @@ from nbprod import clock
 from nbprod.domain.execution import ExecutionResult
 from nbprod.domain.run import CellStatus, EndCause, Run, RunStatus
 from nbprod.errors import NotFoundError
-from nbprod.notebook.journal import Journal, fold, read_events
+from nbprod.notebook.journal import Journal, read_result
 from nbprod.notebook.lease import is_held
 
 __all__ = ["RUN", "finalized", "ingredients", "inspect_execution", "modules_of", "read_run", "run_json"]
@@ -24,13 +24,13 @@ START_WITHIN = timedelta(seconds=60)  # between the folder and the lease of a ru
 
 def run_json(run: Run, **more: Any) -> str:
     """The part of a run that is known before it starts, as kept in its folder."""
-    kept = {
+    content = {
         name: getattr(run, name)
         for name in (
             "id template source template_digest parameters caused_by actor data git environment".split()  # noqa: SIM905
         )
     }
-    return json.dumps({**kept, "created_at": clock.format_utc(run.created_at), **more}, indent=1, allow_nan=False)
+    return json.dumps({**content, "created_at": clock.format_utc(run.created_at), **more}, indent=1, allow_nan=False)
 
 
 def read_run(folder: Path) -> Run:
@@ -62,9 +62,9 @@ def modules_of(run: Run) -> dict[str, str]:
 
 def ingredients(run: Run) -> dict[str, Any]:
     """What the results of a run depend on; local modules are in its folder alone."""
-    told = _read_run_json(run)
+    content = _read_run_json(run)
     # None is unlike any other: a run in parts, or one whose folder is gone, is never taken for a new one
-    modules = modules_of(run) if told and "resumes" not in told else None
+    modules = modules_of(run) if content and "resumes" not in content else None
     return {
         "code": run.template_digest,
         "parameters": dict(run.parameters),
@@ -84,10 +84,10 @@ def _read_run_json(run: Run) -> dict[str, Any]:
 
 def inspect_execution(folder: Path, *, created_at: Any = None) -> ExecutionResult:
     """Where an execution stands; one whose process vanished is marked ``lost`` here, in journal and notebook."""
-    result = fold(event for _, event in read_events(folder))
+    result = read_result(folder)
     if result.ended_at or is_held(folder):
         return result
-    result = fold(event for _, event in read_events(folder))  # it may have ended between the two looks
+    result = read_result(folder)  # it may have ended between the two looks
     if result.ended_at:
         return result
     if result.status is RunStatus.QUEUED and created_at and clock.now() - created_at < START_WITHIN:
@@ -110,20 +110,13 @@ def inspect_execution(folder: Path, *, created_at: Any = None) -> ExecutionResul
     )
 
     recover_notebook(folder)
-    return fold(event for _, event in read_events(folder))
+    return read_result(folder)
 
 
 def finalized(run: Run, result: ExecutionResult, metrics: Callable[[], dict[str, float]]) -> Run:
     """The run with what its execution came to.
 
-    Parameters
-    ----------
-    run
-        As it was.
-    result
-        What the journal says.
-    metrics
-        Reads the recorded numbers; asked only when there is an end.
+    The recorded numbers are asked for only when there is an end.
     """
     return replace(
         run,

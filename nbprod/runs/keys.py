@@ -21,29 +21,28 @@ PARTS = ("code", "parameters", "data", "modules", "environment")
 def run_key(ingredients: Mapping[str, Any]) -> str:
     """SHA-256 over everything a run's results depend on.
 
-    Parameters
-    ----------
-    ingredients
-        ``code`` (digest of the cells), ``parameters`` (seeds among them), ``data`` (fingerprints), ``modules``
-        (digests of imported local modules) and ``environment`` (digest of the distributions).
+    These are ``code`` (digest of the cells), ``parameters`` (seeds among them), ``data`` (fingerprints), ``modules``
+    (digests of imported local modules) and ``environment`` (digest of the distributions).
     """
-    told = json.dumps([ingredients.get(part) for part in PARTS], sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(told.encode()).hexdigest()
+    content = json.dumps(
+        [ingredients.get(part) for part in PARTS], sort_keys=True, separators=(",", ":"), default=str
+    )
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
     """What differs between the ingredients of two runs: by part, in words; empty when nothing does."""
-    words = {}
+    descriptions = {}
     for part in PARTS:
         old, new = before.get(part), after.get(part)
         if old == new:
             continue
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
-            words[part] = f"{part} {', '.join(names)}"
+            descriptions[part] = f"{part} {', '.join(names)}"
         else:
-            words[part] = part
-    return words
+            descriptions[part] = part
+    return descriptions
 
 
 def local_modules(sources: Iterable[str], folders: Iterable[Path]) -> dict[str, str]:
@@ -71,16 +70,13 @@ def imports(source: str) -> set[str]:
     return names | {name.rpartition(".")[0] for name in names if "." in name}
 
 
-def locate(name: str, places: list[Path]) -> Path | None:
+def locate(name: str, folders: list[Path]) -> Path | None:
     """The file of a local module; ``None`` for one that is installed, built in, or none at all."""
     root, *inner = name.split(".")
     if root in sys.stdlib_module_names or root == "nbprod":  # the environment's digest stands for nbprod
         return None
-    for place in places:
-        below = place.joinpath(root, *inner)
-        for path in (below.with_suffix(".py"), below / "__init__.py"):
-            if path.is_file():
-                return path
+    if found := module_file(root, inner, folders):
+        return found
     try:
         spec = find_spec(root)
     except (ImportError, ValueError):
@@ -90,7 +86,14 @@ def locate(name: str, places: list[Path]) -> Path | None:
     if spec.origin.startswith(tuple(sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib"))):
         return None
     origin = Path(spec.origin)
-    if not inner:
-        return origin
-    below = origin.parent.joinpath(*inner)
-    return next((path for path in (below.with_suffix(".py"), below / "__init__.py") if path.is_file()), None)
+    return module_file(root, inner, [origin.parents[1] if origin.name == "__init__.py" else origin.parent])
+
+
+def module_file(root: str, inner: list[str], folders: list[Path]) -> Path | None:
+    """The file of a module, or of a package, below the first folder that has it."""
+    for folder in folders:
+        below = folder.joinpath(root, *inner)
+        for path in (below.with_suffix(".py"), below / "__init__.py"):
+            if path.is_file():
+                return path
+    return None

@@ -6,7 +6,7 @@ import json
 import math
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -39,6 +39,9 @@ class OutputSimilarity(StrEnum):
     DIFFERENT = "different"
 
 
+IDENTICAL, IGNORED, WITHIN, DIFFERENT = OutputSimilarity
+
+
 @dataclass(frozen=True, kw_only=True)
 class Output:
     """One output of a run and of the one that made it again."""
@@ -54,21 +57,13 @@ def outputs(a: Run, b: Run, *, tolerance: float) -> Iterator[Output]:
 
     What was recorded and every file; where nothing was recorded, what the cells showed.
 
-    Parameters
-    ----------
-    tolerance
-        Relative and absolute difference of numbers that still counts as the same.
+    The tolerance is relative and absolute.
     """
     from nbprod.recording import read_records  # knows pandas
 
     same = (a.status, a.failed_cell) == (b.status, b.failed_cell)
-    told = f"{a.status} and {b.status}" if not same else str(b.status)
-    yield Output(
-        kind="run",
-        name="status",
-        likeness=OutputSimilarity.IDENTICAL if same else OutputSimilarity.DIFFERENT,
-        note=told,
-    )
+    note = f"{a.status} and {b.status}" if not same else str(b.status)
+    yield Output(kind="run", name="status", likeness=IDENTICAL if same else DIFFERENT, note=note)
     folders = Path(a.folder), Path(b.folder)
     notebooks = [read_notebook(folder / "notebook.ipynb") for folder in folders]
     first, second = (read_records(nb, folder) for nb, folder in zip(notebooks, folders, strict=True))
@@ -81,29 +76,19 @@ def outputs(a: Run, b: Run, *, tolerance: float) -> Iterator[Output]:
 
 def recorded(name: str, first: Any, second: Any, tolerance: float) -> Output:
     """One recorded value."""
-    kind = next(
-        (
-            word
-            for word in ("metric", "table", "figure", "model")
-            if name in getattr(first, f"{word}s") or name in getattr(second, f"{word}s")
-        ),
-        "value",
-    )
+    kinds = ("metric", "table", "figure", "model")
+    kind = next((one for one in kinds for side in (first, second) if name in getattr(side, f"{one}s")), "value")
     if name not in first or name not in second:
-        return Output(
-            kind=kind,
-            name=name,
-            likeness=OutputSimilarity.DIFFERENT,
-            note=f"only in the {'first' if name in first else 'second'}",
-        )
+        note = f"only in the {'first' if name in first else 'second'}"
+        return Output(kind=kind, name=name, likeness=DIFFERENT, note=note)
     if A_TIME.fullmatch(name):
-        return Output(kind=kind, name=name, likeness=OutputSimilarity.IGNORED, note="a time")
+        return Output(kind=kind, name=name, likeness=IGNORED, note="a time")
     try:
         one, other = first[name], second[name]
     except NbprodError as error:
-        return Output(kind=kind, name=name, likeness=OutputSimilarity.DIFFERENT, note=error.message)
+        return Output(kind=kind, name=name, likeness=DIFFERENT, note=error.message)
     found = compare_values(one, other, tolerance)
-    note = f"{one!r} and {other!r}" if kind == "metric" and found is not OutputSimilarity.IDENTICAL else ""
+    note = f"{one!r} and {other!r}" if kind == "metric" and found is not IDENTICAL else ""
     return Output(kind=kind, name=name, likeness=found, note=note)
 
 
@@ -119,7 +104,7 @@ def files(a: Path, b: Path, *, tolerance: float) -> Iterator[Output]:
         one, other = a / name, b / name
         if not one.is_file() or not other.is_file():
             where = "first" if one.is_file() else "second"
-            yield Output(kind="file", name=name, likeness=OutputSimilarity.DIFFERENT, note=f"only in the {where}")
+            yield Output(kind="file", name=name, likeness=DIFFERENT, note=f"only in the {where}")
         else:
             yield Output(kind="file", name=name, likeness=files_alike(one, other, tolerance))
 
@@ -127,7 +112,7 @@ def files(a: Path, b: Path, *, tolerance: float) -> Iterator[Output]:
 def files_alike(a: Path, b: Path, tolerance: float) -> OutputSimilarity:
     """Two files: by their bytes, or by what they say where the bytes of a format differ each time."""
     if digest_file(a) == digest_file(b):
-        return OutputSimilarity.IDENTICAL
+        return IDENTICAL
     try:
         if a.suffix == ".parquet":
             import pandas as pd  # delayed: heavy
@@ -140,7 +125,7 @@ def files_alike(a: Path, b: Path, tolerance: float) -> OutputSimilarity:
             return compare_values(json.loads(one), json.loads(other), tolerance)
         return compare_values(one, other, tolerance)
     except (OSError, ValueError, zipfile.BadZipFile):
-        return OutputSimilarity.DIFFERENT
+        return DIFFERENT
 
 
 def unpacked(path: Path) -> dict[str, Any]:
@@ -154,26 +139,26 @@ def unpacked(path: Path) -> dict[str, Any]:
         return parts
     seen_at: dict[int, int] = {}
 
-    def told(node: dict[str, Any]) -> dict[str, Any]:
+    def without_address(node: dict[str, Any]) -> dict[str, Any]:
         if "__id__" in node:
             node["__id__"] = seen_at.setdefault(node["__id__"], len(seen_at))
         if node.get("file") in parts:
             node["file"] = parts[node["file"]]
         return node
 
-    return {"schema.json": json.loads(parts["schema.json"], object_hook=told)}
+    return {"schema.json": json.loads(parts["schema.json"], object_hook=without_address)}
 
 
 def cells(a: Any, b: Any, *, tolerance: float) -> Iterator[Output]:
     """What each code cell showed, by cell id."""
-    shown = [{cell.id: seen(cell) for cell in nb.cells if cell.cell_type == "code"} for nb in (a, b)]
-    for id_ in dict.fromkeys([*shown[0], *shown[1]]):
-        one, other = shown[0].get(id_, []), shown[1].get(id_, [])
+    by_id = [{cell.id: visible_outputs(cell) for cell in nb.cells if cell.cell_type == "code"} for nb in (a, b)]
+    for id_ in dict.fromkeys([*by_id[0], *by_id[1]]):
+        one, other = by_id[0].get(id_, []), by_id[1].get(id_, [])
         if one or other:
             yield Output(kind="cell", name=id_, likeness=compare_values(one, other, tolerance))
 
 
-def seen(cell: Any) -> list[Any]:
+def visible_outputs(cell: Any) -> list[Any]:
     """The outputs of a cell without their counts and metadata."""
     found: list[Any] = []
     for output in cell.get("outputs", []):
@@ -190,14 +175,18 @@ def seen(cell: Any) -> list[Any]:
 
 def compare_values(a: Any, b: Any, tolerance: float) -> OutputSimilarity:
     """Hold two values against each other, part by part; the worst part decides."""
-    return max(_compared(a, b, tolerance), key=list(OutputSimilarity).index, default=OutputSimilarity.IDENTICAL)
+    return _worst(_compared(a, b, tolerance))
+
+
+def _worst(found: Iterable[OutputSimilarity]) -> OutputSimilarity:
+    return max(found, key=list(OutputSimilarity).index, default=IDENTICAL)
 
 
 def _compared(a: Any, b: Any, tolerance: float) -> Iterator[OutputSimilarity]:
     if is_number(a) and is_number(b):
         yield _numbers(float(a), float(b), tolerance)
     elif type(a) is not type(b):
-        yield OutputSimilarity.DIFFERENT
+        yield DIFFERENT
     elif isinstance(a, str):
         yield _texts(a, b, tolerance)
     elif isinstance(a, bytes):
@@ -205,16 +194,13 @@ def _compared(a: Any, b: Any, tolerance: float) -> Iterator[OutputSimilarity]:
     elif isinstance(a, Figure):
         yield compare_values(a.content, b.content, tolerance)
     elif isinstance(a, Mapping):
-        yield from (
-            OutputSimilarity.IGNORED
-            if A_TIME.fullmatch(str(key)) and key in a and key in b and a[key] != b[key]
-            else compare_values(a[key], b[key], tolerance)
-            if key in a and key in b
-            else OutputSimilarity.DIFFERENT
-            for key in {**a, **b}
-        )
+        if a.keys() != b.keys():
+            yield DIFFERENT
+        for key in a.keys() & b.keys():
+            is_time = A_TIME.fullmatch(str(key)) and a[key] != b[key]
+            yield IGNORED if is_time else compare_values(a[key], b[key], tolerance)
     elif isinstance(a, list | tuple):
-        yield OutputSimilarity.IDENTICAL if len(a) == len(b) else OutputSimilarity.DIFFERENT
+        yield IDENTICAL if len(a) == len(b) else DIFFERENT
         yield from (compare_values(one, other, tolerance) for one, other in zip(a, b, strict=False))
     elif hasattr(a, "columns") or hasattr(a, "index"):
         yield from _tables(a, b, tolerance)
@@ -223,7 +209,7 @@ def _compared(a: Any, b: Any, tolerance: float) -> Iterator[OutputSimilarity]:
     elif is_dataclass(a) and not isinstance(a, type):
         yield compare_values(asdict(a), asdict(b), tolerance)
     else:
-        yield OutputSimilarity.IDENTICAL if a == b else OutputSimilarity.DIFFERENT
+        yield IDENTICAL if a == b else DIFFERENT
 
 
 def is_number(value: Any) -> bool:
@@ -237,42 +223,38 @@ def is_number(value: Any) -> bool:
 
 def _numbers(a: float, b: float, tolerance: float) -> OutputSimilarity:
     if a == b or (math.isnan(a) and math.isnan(b)):
-        return OutputSimilarity.IDENTICAL
-    return (
-        OutputSimilarity.WITHIN
-        if math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance)
-        else OutputSimilarity.DIFFERENT
-    )
+        return IDENTICAL
+    return WITHIN if math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance) else DIFFERENT
 
 
 def _texts(a: str, b: str, tolerance: float) -> OutputSimilarity:
     if a == b:
-        return OutputSimilarity.IDENTICAL
+        return IDENTICAL
     a, b = FLEETING.sub("…", a), FLEETING.sub("…", b)
     if a == b:
-        return OutputSimilarity.IDENTICAL
+        return IDENTICAL
     if NUMBER.sub("#", a) != NUMBER.sub("#", b):
-        return OutputSimilarity.DIFFERENT
+        return DIFFERENT
     pairs = zip(NUMBER.findall(a), NUMBER.findall(b), strict=True)
-    return max((_numbers(float(x), float(y), tolerance) for x, y in pairs), key=list(OutputSimilarity).index)
+    return _worst(_numbers(float(x), float(y), tolerance) for x, y in pairs)
 
 
 def _bytes(a: bytes, b: bytes, tolerance: float) -> OutputSimilarity:
     if a == b:
-        return OutputSimilarity.IDENTICAL
+        return IDENTICAL
     try:
         return _texts(a.decode(), b.decode(), tolerance)
     except UnicodeDecodeError:
-        return OutputSimilarity.DIFFERENT
+        return DIFFERENT
 
 
 def _tables(a: Any, b: Any, tolerance: float) -> Iterator[OutputSimilarity]:
     if a.shape != b.shape or not a.index.equals(b.index):
-        yield OutputSimilarity.DIFFERENT
+        yield DIFFERENT
     elif not hasattr(a, "columns"):
-        yield _arrays(a.to_numpy(), b.to_numpy(), tolerance) if a.name == b.name else OutputSimilarity.DIFFERENT
+        yield _arrays(a.to_numpy(), b.to_numpy(), tolerance) if a.name == b.name else DIFFERENT
     elif list(a.columns) != list(b.columns):
-        yield OutputSimilarity.DIFFERENT
+        yield DIFFERENT
     else:
         yield from (
             _arrays(a.iloc[:, n].to_numpy(), b.iloc[:, n].to_numpy(), tolerance)
@@ -285,23 +267,22 @@ def _arrays(a: Any, b: Any, tolerance: float) -> OutputSimilarity:
     import numpy as np  # delayed: the values are of numpy, so it is loaded
 
     if a.shape != b.shape or a.dtype != b.dtype:
-        return OutputSimilarity.DIFFERENT
+        return DIFFERENT
     if a.dtype.kind == "O":
-        found = {_objects(one, other, tolerance) for one, other in zip(a.flat, b.flat, strict=True)}
-        return max(found, key=list(OutputSimilarity).index, default=OutputSimilarity.IDENTICAL)
+        return _worst(_objects(one, other, tolerance) for one, other in zip(a.flat, b.flat, strict=True))
     if a.dtype.kind not in "fciu":
         both_missing = (a != a) & (b != b)  # noqa: PLR0124 — what is missing is unlike itself
-        return OutputSimilarity.IDENTICAL if bool(np.all((a == b) | both_missing)) else OutputSimilarity.DIFFERENT
+        return IDENTICAL if bool(np.all((a == b) | both_missing)) else DIFFERENT
     if np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"):
-        return OutputSimilarity.IDENTICAL
+        return IDENTICAL
     close = np.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)
-    return OutputSimilarity.WITHIN if close else OutputSimilarity.DIFFERENT
+    return WITHIN if close else DIFFERENT
 
 
 def _objects(a: Any, b: Any, tolerance: float) -> OutputSimilarity:
     """Two entries of a column of objects: lists, and marks of what is missing, give no plain answer to ``==``."""
     if a is b:
-        return OutputSimilarity.IDENTICAL
+        return IDENTICAL
     if isinstance(a, str):
-        return OutputSimilarity.IDENTICAL if isinstance(b, str) and a == b else OutputSimilarity.DIFFERENT
+        return IDENTICAL if isinstance(b, str) and a == b else DIFFERENT
     return compare_values(a, b, tolerance)

@@ -103,12 +103,8 @@ def make_plan(
 ) -> Plan:
     """Check everything that can be checked before a run, and write nothing.
 
-    Parameters
-    ----------
-    kernel
-        Name of the kernel for every notebook; empty for the one a notebook names.
-    root
-        Where templates work; other notebooks work in their own folder.
+    Without the name of a kernel it is the one that the notebook names. Templates work in the root, other notebooks
+    in their own folder.
 
     Raises
     ------
@@ -117,7 +113,9 @@ def make_plan(
     """
     given = bind(source.parameters, values, text=from_text)
     kernel = kernel or source.notebook.metadata.get("kernelspec", {}).get("name") or "python3"
-    kernel = check_installed(kernel)
+    from nbprod.kernels.live import check_kernel  # delayed: zmq
+
+    kernel = check_kernel(kernel)
     secrets = references(list(given.values()))
     for reference in secrets:
         Secret(reference).reveal()  # one that cannot be read is a fault before anything starts
@@ -136,7 +134,7 @@ def make_plan(
 
 
 def prepare(
-    place: Path,
+    runs_folder: Path,
     plan: Plan,
     request: RunRequest,
     *,
@@ -144,26 +142,20 @@ def prepare(
     trusted: tuple[str, ...] = (),
     status: RunStatus = RunStatus.QUEUED,
     root: Path,
-    told: Mapping[str, Any] | None = None,
+    details: Mapping[str, Any] | None = None,
     **known: Any,
 ) -> tuple[Run, RunRequest]:
-    """Make the run's folder below ``place``; the run it belongs to, and the request with both filled in.
+    """Make the run's folder below ``runs_folder``; the run it belongs to, and the request with both filled in.
 
     Parameters
     ----------
-    plan
-        What is to be run.
-    request
-        For the executor; its run and folder are filled in here.
-    status
-        ``running`` when it is executed at once.
     private
         Columns that the notebook must not record.
     trusted
         Types of models, and digests of packages whose code may run.
     root
         Where to look for a git tree if the notebook is in none.
-    told
+    details
         Further facts for ``run.json``.
     **known
         Further fields of the run.
@@ -174,9 +166,9 @@ def prepare(
         The disk refuses; no folder is left.
     """
     source, environment, created_at = plan.source, capture_environment(), clock.now()
-    make_folder(place)
-    run_id = new_id(place, source.name)
-    folder = place / run_id
+    make_folder(runs_folder)
+    run_id = new_id(runs_folder, source.name)
+    folder = runs_folder / run_id
     run = Run(
         id=run_id,
         template=source.name,
@@ -194,12 +186,12 @@ def prepare(
     )
     request = replace(request, run_id=run_id, folder=str(folder))
     notebook = inject(source.notebook, plan.resolved) if plan.resolved else source.notebook
-    staging = place / f".{run_id}"
+    staging = runs_folder / f".{run_id}"
     try:
         content = {
             "notebook.ipynb": dump(notebook),
             RUN: run_json(
-                run, private=list(private), trusted=list(trusted), modules=plan.modules, **(told or {})
+                run, private=list(private), trusted=list(trusted), modules=plan.modules, **(details or {})
             ).encode(),
             REQUEST: request.to_json().encode(),
             "environment.json": json.dumps(environment, indent=1).encode(),
@@ -216,13 +208,13 @@ def prepare(
     return run, request
 
 
-def new_id(place: Path, name: str) -> str:
+def new_id(runs_folder: Path, name: str) -> str:
     """An id nobody has; its staging folder is made, and so it stays ours."""
     while True:
         run_id = clock.time_id(name.replace("_", "-"))
-        with reporting_os_errors(f"making a run folder in {place}"), suppress(FileExistsError):
-            (place / f".{run_id}").mkdir(mode=0o700)
-            if not (place / run_id).exists():
+        with reporting_os_errors(f"making a run folder in {runs_folder}"), suppress(FileExistsError):
+            (runs_folder / f".{run_id}").mkdir(mode=0o700)
+            if not (runs_folder / run_id).exists():
                 return run_id
 
 
@@ -256,10 +248,3 @@ def references(value: Any) -> tuple[str, ...]:
     if isinstance(value, list | tuple):
         return tuple(dict.fromkeys(reference for one in value for reference in references(one)))
     return ()
-
-
-def check_installed(kernel: str) -> str:
-    """The name a kernel is installed under; a notebook whose kernel is not here is refused."""
-    from nbprod.kernels.live import check_kernel  # pulls in zmq
-
-    return check_kernel(kernel)

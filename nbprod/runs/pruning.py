@@ -23,7 +23,7 @@ from nbprod.notebook.kernel_retention import read_retention
 if TYPE_CHECKING:
     from nbprod.store import Session, Store
 
-__all__ = ["PruneResult", "named", "prunable", "prune"]
+__all__ = ["PruneResult", "prunable", "prune", "referenced"]
 
 TRASH = ".trash"
 WORD = re.compile(r"[A-Za-z0-9_-]+")  # what a run's id consists of
@@ -46,37 +46,28 @@ class PruneResult:
         return card(title, [("runs", len(self.runs)), ("bytes", f"{self.size_bytes:,}"), ("kept", self.kept)])
 
 
-def prune(store: Store, place: Path, *, keep: timedelta, dry_run: bool = False) -> PruneResult:
+def prune(store: Store, runs_folder: Path, *, keep: timedelta, dry_run: bool = False) -> PruneResult:
     """Remove the folders of finished runs older than ``keep`` that nothing refers to.
 
-    Parameters
-    ----------
-    store
-        The ledger.
-    place
-        Where the run folders are; nothing outside is touched.
-    keep
-        Runs that ended within this time stay.
-    dry_run
-        Only look.
+    Nothing outside of ``runs_folder``, where the run folders are, is touched; a dry run only looks.
     """
     before = clock.now() - keep
     if dry_run:
         with store.read() as session:
-            found, kept = prunable(session, place, before)
-        sizes = {run.id: size_of(place / run.id) for run in found}
+            found, referenced_count = prunable(session, runs_folder, before)
+        sizes = {run.id: size_of(runs_folder / run.id) for run in found}
     else:
         with store.write() as session:  # nothing can come to refer to a run between the look and the mark
-            found, kept = prunable(session, place, before)
-            sizes = {run.id: size_of(place / run.id) for run in found}
+            found, referenced_count = prunable(session, runs_folder, before)
+            sizes = {run.id: size_of(runs_folder / run.id) for run in found}
             for run in found:
                 session.replace(replace(run, files=PRUNED), expecting={"status": run.status, "files": None})
                 session.event("run.pruned", run.id, data={"bytes": sizes[run.id]})
-        remove(store, place)
-    return PruneResult(runs=tuple(sizes), size_bytes=sum(sizes.values()), is_dry=dry_run, kept=kept)
+        remove(store, runs_folder)
+    return PruneResult(runs=tuple(sizes), size_bytes=sum(sizes.values()), is_dry=dry_run, kept=referenced_count)
 
 
-def prunable(session: Session, place: Path, before: datetime) -> tuple[list[Run], int]:
+def prunable(session: Session, runs_folder: Path, before: datetime) -> tuple[list[Run], int]:
     """Runs whose folders may go, oldest first, and the number of those as old that stay because of a reference."""
     runs = {run.id: run for run in session.list(Run, limit=None, newest_first=False)}
     old = {
@@ -85,18 +76,20 @@ def prunable(session: Session, place: Path, before: datetime) -> tuple[list[Run]
         if run.is_finished
         and not run.is_pruned
         and (run.ended_at or run.created_at) < before
-        and Path(run.folder) == place / run.id
-        and read_retention(place / run.id) is None
+        and Path(run.folder) == runs_folder / run.id
+        and read_retention(runs_folder / run.id) is None
     }
-    free = old - named(session, old)
+    free = old - referenced(session, old)
     while True:  # a run that stays may name another one; a run that goes does not hold back the one that caused it
-        still = free - set().union(*(words(run, without=run.id) for id_, run in runs.items() if id_ not in free))
+        still = free - set().union(
+            *(identifiers(run, without=run.id) for id_, run in runs.items() if id_ not in free)
+        )
         if still == free:
             return [runs[id_] for id_ in runs if id_ in free], len(old - free)
         free = still
 
 
-def named(session: Session, ids: set[str]) -> set[str]:
+def referenced(session: Session, ids: set[str]) -> set[str]:
     """Which of some runs are named by anything in the ledger that is no run, whatever the field."""
     from nbprod.store.tables import KINDS  # sqlalchemy; the session has loaded it
 
@@ -104,14 +97,14 @@ def named(session: Session, ids: set[str]) -> set[str]:
     for kind in KINDS:
         if kind is not Run:
             records: list[Any] = session.list(kind, limit=None)
-            found.update(*(ids & words(record) for record in records))
+            found.update(*(ids & identifiers(record) for record in records))
     for event in session.events(limit=None):
         if not event.kind.startswith("run."):  # what happened to a run is no reference; what caused it is in its row
-            found |= ids & words(event)
+            found |= ids & identifiers(event)
     return found
 
 
-def words(record: Any, *, without: str = "") -> set[str]:
+def identifiers(record: Any, *, without: str = "") -> set[str]:
     """Every word in every field of a record."""
     found: set[str] = set()
     waiting: list[Any] = [vars(record)]
@@ -128,20 +121,20 @@ def words(record: Any, *, without: str = "") -> set[str]:
     return found - {without}
 
 
-def remove(store: Store, place: Path) -> None:
+def remove(store: Store, runs_folder: Path) -> None:
     """Remove the folders of runs whose rows say so, and what an interrupted pruning left."""
-    if not place.is_dir():
+    if not runs_folder.is_dir():
         return
-    trash = make_folder(place / TRASH)
+    trash = make_folder(runs_folder / TRASH)
     with store.read() as session:
         pruned = [run.id for run in session.list(Run, {"files": PRUNED}, limit=None)]
-    with reporting_os_errors(f"removing folders in {place}"):
+    with reporting_os_errors(f"removing folders in {runs_folder}"):
         for id_ in pruned:
-            folder = place / id_
+            folder = runs_folder / id_
             if folder.is_dir() and not folder.is_symlink():
                 shutil.rmtree(trash / id_, ignore_errors=True)
                 folder.rename(trash / id_)  # gone for every reader at once, however long deleting takes
-        sync(place)
+        sync(runs_folder)
         for left in trash.iterdir():
             shutil.rmtree(left)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbprod.domain.markup import card
 from nbprod.domain.run import Run
-from nbprod.notebook.document import code_digest, has_tag
+from nbprod.notebook.document import ADDED_TAGS, code_digest, has_tag
 from nbprod.runs.capture import capture_environment, git_state
 from nbprod.runs.comparison import ABSENT, different, versions
 from nbprod.runs.finalizing import modules_of
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode  # nbformat takes a second to import
 
 __all__ = ["Reproduction", "as_written", "differences", "obstacles"]
-
-ADDED = ("injected-parameters", "papermill-error-cell-tag")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +36,10 @@ class Reproduction:
     notes: tuple[str, ...] = ()  #: what else is not as it was
 
     @classmethod
-    def of(cls, first: Run, again: Run, *, tolerance: float, **told: Any) -> Reproduction:
+    def of(cls, first: Run, again: Run, *, tolerance: float, **details: Any) -> Reproduction:
         """Hold a run against the one it is to be the same as."""
         found = tuple(outputs(first, again, tolerance=tolerance))
-        return cls(run=first.id, again=again.id, outputs=found, **told)
+        return cls(run=first.id, again=again.id, outputs=found, **details)
 
     @property
     def verdict(self) -> str:
@@ -84,7 +82,7 @@ class Reproduction:
 def as_written(notebook: NotebookNode) -> NotebookNode:
     """An executed notebook as its author wrote it: without outputs and what executions add."""
     nb = copy.deepcopy(notebook)
-    nb.cells = [cell for cell in nb.cells if not any(has_tag(cell, tag) for tag in ADDED)]
+    nb.cells = [cell for cell in nb.cells if not any(has_tag(cell, tag) for tag in ADDED_TAGS)]
     for part in (nb, *nb.cells):
         for name in ("papermill", "nbprod", "widgets", "execution"):
             part.metadata.pop(name, None)

@@ -33,14 +33,7 @@ Render = Callable[[Run, Path], str]
 class RunStore:
     """What can be asked of runs that were started, and said to them.
 
-    Parameters
-    ----------
-    store
-        The ledger.
-    folder
-        Where the run folders are.
-    render
-        Makes the page of a finished run.
+    ``render`` makes the page of a finished run.
     """
 
     def __init__(self, store: Store, folder: Path, *, render: Render | None = None) -> None:
@@ -55,7 +48,7 @@ class RunStore:
             There is none, or several begin or end so.
         """
         with self.store.read() as session:
-            found = find(session, run.id if isinstance(run, Run) else run)
+            found = find(session, Run, run.id if isinstance(run, Run) else run, called="run")
         return self._refreshed(found)
 
     def list(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,24 +13,63 @@ from typing import Any
 from nbprod.domain.record import Figure
 from nbprod.domain.request import REQUEST, RunRequest
 from nbprod.domain.run import Run, RunStatus
+from nbprod.domain.sweep import Sweep
 from nbprod.errors import ConflictError, NbprodError
-from nbprod.notebook.document import read_notebook
+from nbprod.notebook.document import has_tag, read_notebook
 from nbprod.notebook.kernel_retention import request_resume
 from nbprod.notebook.parameters import read_parameters
 from nbprod.pages.run_comparison import run_comparison
 from nbprod.runs.comparison import RunComparison, compare
+from nbprod.runs.finalizing import modules_of
 from nbprod.runs.finding import wait
 from nbprod.runs.preparing import Plan, Source, make_plan, sources
 from nbprod.runs.reproducing import Reproduction, as_written, differences, obstacles
-from nbprod.runs.resuming import going_on_at
 from nbprod.runs.run_store import folder_of
 from nbprod.runs.starting import RunLauncher
+from nbprod.runs.sweeping import combinations, sweep
 
-__all__ = ["Runs"]
+__all__ = ["Runs", "first_cell_to_execute"]
 
 
 class Runs(RunLauncher):
     """Runs of a workspace, as ``ws.runs``."""
+
+    def sweep(
+        self,
+        template: str,
+        grid: Mapping[str, Sequence[Any]],
+        /,
+        *,
+        random: int | None = None,
+        seed: int = 0,
+        jobs: int | None = None,
+        again: bool = False,
+        timeout_s: float | None = None,
+        **how: Any,
+    ) -> Sweep:
+        """Execute a notebook for combinations of parameters, several at a time; see ``sweeping.sweep`` for more.
+
+        Parameters
+        ----------
+        template
+            The name of a template, or the path of any notebook.
+        grid
+            The values of each parameter.
+        random
+            Draw so many combinations instead of taking all.
+        seed
+            Of the draw.
+        jobs
+            How many at a time; by default one for each processor.
+        again
+            Execute also what an unchanged run has done before.
+        timeout_s
+            Limit of each run.
+        **how
+            ``caused_by``, ``on_update``, ``from_text``.
+        """
+        members = combinations(grid, random=random, seed=seed)
+        return sweep(self, template, members, jobs=jobs, again=again, timeout_s=timeout_s, **how)
 
     def resume(
         self,
@@ -37,7 +77,7 @@ class Runs(RunLauncher):
         *,
         from_top: bool = False,
         progress: Callable[[Any], None] | None = None,
-        told: Callable[[str], None] | None = None,
+        notify: Callable[[str], None] | None = None,
     ) -> Run:
         """Go on with a failed run after a mend: a new run, caused by the failed one, with the same parameters.
 
@@ -53,7 +93,7 @@ class Runs(RunLauncher):
             Start from the top in any case; a held kernel is let go.
         progress
             Called when a cell starts and ends, where the run is executed here.
-        told
+        notify
             Called with a sentence that says from where the run goes on.
 
         Raises
@@ -66,34 +106,34 @@ class Runs(RunLauncher):
         first = self.get(run)
         if first.succeeded or not first.is_finished:
             raise ConflictError(f"Run {first.id} is {first.status}: there is nothing to resume")
-        told = told or (lambda _: None)
+        notify = notify or (lambda _: None)
         folder = folder_of(first)
         plan = self._planned(first, replace(self.source(Path(first.source)), name=first.template))
-        hold = self.retained_kernel(first)
-        if hold and from_top:
+        retained = self.retained_kernel(first)
+        if retained and from_top:
             self.release(first)
-            hold = None
-        cell = going_on_at(first, plan) if hold else ""
+            retained = None
+        cell = first_cell_to_execute(first, plan) if retained else ""
         made: dict[str, Any] = {
             "caused_by": first.id,
             "limits": self.limits,
             "hold_s": RunRequest.from_json((folder / REQUEST).read_bytes()).hold_s,
-            "status": RunStatus.QUEUED if hold else RunStatus.RUNNING,
+            "status": RunStatus.QUEUED if retained else RunStatus.RUNNING,
         }
-        if hold:
-            new, request = self._prepare(plan, **made, resume_at=cell, told={"resumes": first.id})
+        if retained:
+            new, request = self._prepare(plan, **made, resume_at=cell, details={"resumes": first.id})
             shutil.copytree(folder / "files", Path(new.folder) / "files", dirs_exist_ok=True)
             if request_resume(folder, Path(new.folder)):
                 with self.store.write() as session:
                     session.event("run.resumed", new.id, data={"of": first.id, "cell": cell})
-                told(f"Run {new.id} goes on in the kernel of {first.id}, from cell {cell}")
+                notify(f"Run {new.id} goes on in the kernel of {first.id}, from cell {cell}")
                 return self._awaited(new)
             shutil.rmtree(Path(new.folder) / "files", ignore_errors=True)
             (Path(new.folder) / "files").mkdir(mode=0o700)
             request = replace(request, resume_at="")
         else:
             new, request = self._prepare(plan, **made)
-        told(f"The kernel of run {first.id} is not held: run {new.id} starts from the top")
+        notify(f"The kernel of run {first.id} is not held: run {new.id} starts from the top")
         return self._carry_out(new, request, progress=progress)
 
     def _awaited(self, run: Run) -> Run:
@@ -199,3 +239,38 @@ class Runs(RunLauncher):
             return self.results(run).figures
         except NbprodError:  # a record that is damaged is no reason to say nothing of the rest
             return {}
+
+
+def first_cell_to_execute(first: Run, plan: Plan) -> str:
+    """The cell of the mended notebook from which a run can go on.
+
+    The kernel has executed the cells before the failed one, with the data and the local modules of then.
+
+    Raises
+    ------
+    ConflictError
+        Something the kernel has used was changed, and what.
+    """
+    before = sources(Path(first.folder))
+    executed = list(itertools.takewhile(lambda cell: cell[0] != first.failed_cell, before.items()))
+    mended = [
+        (cell.id, cell.source)
+        for cell in plan.source.notebook.cells
+        if cell.cell_type == "code" and not has_tag(cell, "injected-parameters")
+    ]
+    changed = [
+        f"cell {id_}"
+        for number, (id_, source) in enumerate(executed)
+        if number >= len(mended) or mended[number][1].rstrip() != source.rstrip()
+    ]
+    for part, old, new in (("data", first.data, plan.data), ("module", modules_of(first), plan.modules)):
+        changed += [f"{part} {name}" for name in sorted(old) if old[name] != new.get(name)]
+    hint = f"Start it from the top with nbprod runs resume {first.id} --from-top."
+    if changed:
+        raise ConflictError(
+            f"Run {first.id} cannot go on in its kernel, which has used what was changed since: {', '.join(changed)}",
+            hint=hint,
+        )
+    if len(mended) == len(executed):
+        raise ConflictError(f"The notebook has no cell behind the ones that run {first.id} has executed", hint=hint)
+    return mended[len(executed)][0]

@@ -1,27 +1,26 @@
-"""Starts runs, one or many: checked first, then executed here or in a process of their own."""
+"""Starts runs: checked first, then executed here or in a process of their own."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from nbprod.domain.duration import parse_duration
 from nbprod.domain.execution import Limits
 from nbprod.domain.package import ModelPackage
 from nbprod.domain.request import RunRequest
 from nbprod.domain.run import Run, RunStatus
-from nbprod.domain.sweep import Sweep
 from nbprod.errors import RunFailedError, StoreError
 from nbprod.executors import Executor
 from nbprod.executors.local import Detached, Local
 from nbprod.kernels.preloading import preloadable
 from nbprod.runs.preparing import Plan, Resolve, Source, make_plan, prepare, read_source
 from nbprod.runs.run_store import Render, RunStore
-from nbprod.runs.sweeping import combinations, sweep
 from nbprod.settings import Settings
+from nbprod.templates import Templates
 
 if TYPE_CHECKING:
     from nbprod.store import Store
@@ -29,35 +28,19 @@ if TYPE_CHECKING:
 __all__ = ["RunLauncher"]
 
 
-class TemplateSource(Protocol):
-    """Finds a template by name."""
-
-    def get(self, name: str) -> Any:
-        """The template, with its ``path``."""
-        ...
-
-
 class RunLauncher(RunStore):
     """Starts notebooks and keeps what came of them.
 
+    Templates work in the root, the workspace's folder, whose git state is recorded.
+
     Parameters
     ----------
-    store
-        The ledger.
-    templates
-        Finds a template by name.
-    folder
-        Where the run folders are.
-    root
-        Where templates work: the workspace's folder, whose git state is recorded.
     settings
         Deadlines and memory (``runs.*``), the kernel (``kernels.*``), the private columns, which are handed to the
         kernel in ``run.json``.
     resolve
         Called with a parameter and its value; gives the value the notebook gets and the fingerprint of the data
         behind it, if there are any.
-    render
-        Makes the page of a finished run.
     executor
         Where runs happen; by default in the calling thread.
     finish
@@ -68,7 +51,7 @@ class RunLauncher(RunStore):
     def __init__(
         self,
         store: Store,
-        templates: TemplateSource,
+        templates: Templates,
         folder: Path,
         *,
         root: Path | None = None,
@@ -222,7 +205,7 @@ class RunLauncher(RunStore):
         *,
         caused_by: str | None,
         status: RunStatus,
-        told: Mapping[str, Any] | None = None,
+        details: Mapping[str, Any] | None = None,
         **how: Any,
     ) -> tuple[Run, RunRequest]:
         """Make the run's folder and its row."""
@@ -244,7 +227,7 @@ class RunLauncher(RunStore):
             private=self.settings.private_columns,
             trusted=(*self.settings["packages.trusted"], *self._built_here(plan.data.values())),
             root=self.root,
-            told=told,
+            details=details,
             caused_by=caused_by,
             actor=self.store.actor,
         )
@@ -280,43 +263,6 @@ class RunLauncher(RunStore):
         finally:
             run = self.finalize(run)
         return run
-
-    def sweep(
-        self,
-        template: str,
-        grid: Mapping[str, Sequence[Any]],
-        /,
-        *,
-        random: int | None = None,
-        seed: int = 0,
-        jobs: int | None = None,
-        again: bool = False,
-        timeout_s: float | None = None,
-        **how: Any,
-    ) -> Sweep:
-        """Execute a notebook for combinations of parameters, several at a time; see ``sweeping.sweep`` for more.
-
-        Parameters
-        ----------
-        template
-            The name of a template, or the path of any notebook.
-        grid
-            The values of each parameter.
-        random
-            Draw so many combinations instead of taking all.
-        seed
-            Of the draw.
-        jobs
-            How many at a time; by default one for each processor.
-        again
-            Execute also what an unchanged run has done before.
-        timeout_s
-            Limit of each run.
-        **how
-            ``caused_by``, ``told``, ``from_text``.
-        """
-        members = combinations(grid, random=random, seed=seed)
-        return sweep(self, template, members, jobs=jobs, again=again, timeout_s=timeout_s, **how)
 
     def source(self, template: str | Path) -> Source:
         """Read a template by name, or any notebook by path."""

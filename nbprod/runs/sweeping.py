@@ -8,51 +8,19 @@ import random as randomness
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from nbprod.domain.run import Run, RunStatus
 from nbprod.domain.sweep import Member, Sweep
 from nbprod.errors import NbprodError, ParameterError
 from nbprod.runs.finalizing import ingredients
 from nbprod.runs.keys import changed, run_key
-from nbprod.runs.preparing import Plan
+from nbprod.runs.starting import RunLauncher
 
-__all__ = ["combinations", "sweep", "values_of"]
+__all__ = ["combinations", "share_processors", "sweep", "values_of"]
 
 MOST_MEMBERS = 10_000
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-
-class RunStarter(Protocol):
-    """What a sweep needs of the service of runs."""
-
-    store: Any
-
-    def plan(self, template: str, values: Mapping[str, Any], *, from_text: bool = False) -> Plan:
-        """Check a member."""
-        ...
-
-    def execute(
-        self,
-        plan: Plan,
-        *,
-        caused_by: str | None = None,
-        env: Mapping[str, str] | None = None,
-        timeout_s: float | None = None,
-        hold_s: float | None = None,
-    ) -> Run:
-        """Execute a member."""
-        ...
-
-    def list(
-        self, template: str | None = None, status: RunStatus | None = None, *, limit: int | None = 50
-    ) -> list[Run]:
-        """Earlier runs."""
-        ...
-
-    def ask_to_stop(self, run: Run) -> None:
-        """Stop a member."""
-        ...
 
 
 def values_of(text: str) -> list[str]:
@@ -107,8 +75,19 @@ def combinations(
     return found
 
 
+def share_processors(count: int, jobs: int | None) -> tuple[int, dict[str, str]]:
+    """How many of some kernels work at once, and the environment in which they share the processors.
+
+    Without a limit each would start as many threads as there are processors.
+    """
+    processors = os.cpu_count() or 1
+    at_once = max(1, min(jobs or processors, count or 1))
+    share = str(max(1, processors // at_once))
+    return at_once, {name: share for name in THREADS if name not in os.environ} if at_once > 1 else {}
+
+
 def sweep(
-    runs: RunStarter,
+    runs: RunLauncher,
     template: str,
     members: Sequence[Mapping[str, Any]],
     *,
@@ -117,38 +96,28 @@ def sweep(
     caused_by: str | None = None,
     from_text: bool = False,
     timeout_s: float | None = None,
-    told: Callable[[int, Member], None] | None = None,
+    on_update: Callable[[int, Member], None] | None = None,
 ) -> Sweep:
     """Execute a notebook for each member; one that fails does not stop the others.
 
-    Parameters
-    ----------
-    jobs
-        How many at a time; by default one for each processor.
-    again
-        Execute also what an unchanged run has done before.
-    told
-        Called with a member's number whenever something is known of it.
+    ``on_update`` is called with a member's number whenever something is known of it.
 
     Raises
     ------
     ParameterError
         A member's parameters are refused; nothing was started.
     """
-    at_once = max(1, min(jobs or os.cpu_count() or 1, len(members) or 1))
-    # several kernels share the processors: without a limit each would start as many threads as there are
-    share = str(max(1, (os.cpu_count() or 1) // at_once))
-    env = {name: share for name in THREADS if name not in os.environ} if at_once > 1 else {}
+    at_once, env = share_processors(len(members), jobs)
     planned = [runs.plan(template, values, from_text=from_text) for values in members]
-    known = {} if again else earlier(runs, planned[0].source.name if planned else template)
+    known = {} if again else succeeded_runs(runs, planned[0].source.name if planned else template)
     done: list[Member] = [Member(values=dict(values)) for values in members]
 
-    def tell(number: int, member: Member) -> None:
+    def update(number: int, member: Member) -> None:
         done[number] = member
-        if told:
-            told(number, member)
+        if on_update:
+            on_update(number, member)
 
-    def one(number: int) -> Member:
+    def execute_member(number: int) -> Member:
         member = done[number]
         try:
             # a failed member holds no kernel: nobody looks into dozens of them
@@ -161,15 +130,15 @@ def sweep(
     for number, plan in enumerate(planned):
         same = known.get(run_key(plan.ingredients))
         if same:
-            tell(number, replace(done[number], run=same, is_reused=True, reason=f"unchanged since {same.id}"))
+            update(number, replace(done[number], run=same, is_reused=True, reason=f"unchanged since {same.id}"))
         else:
-            tell(number, replace(done[number], reason=why(plan.ingredients, known.values())))
+            update(number, replace(done[number], reason=reason_to_execute(plan.ingredients, known.values())))
             waiting.append(number)
     with ThreadPoolExecutor(at_once, thread_name_prefix="nbprod-sweep") as pool:
-        futures = {pool.submit(one, number): number for number in waiting}
+        futures = {pool.submit(execute_member, number): number for number in waiting}
         try:
             for future in as_completed(futures):
-                tell(futures[future], future.result())
+                update(futures[future], future.result())
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             for run in runs.list(status=RunStatus.RUNNING):
@@ -179,7 +148,7 @@ def sweep(
     return Sweep(template=template, members=tuple(done))
 
 
-def earlier(runs: RunStarter, template: str) -> dict[str, Run]:
+def succeeded_runs(runs: RunLauncher, template: str) -> dict[str, Run]:
     """The succeeded runs of a template by key; the newest of each."""
     found: dict[str, Run] = {}
     for run in runs.list(template=template, status=RunStatus.SUCCEEDED, limit=5000):
@@ -187,7 +156,7 @@ def earlier(runs: RunStarter, template: str) -> dict[str, Run]:
     return found
 
 
-def why(new: Mapping[str, Any], known: Any) -> str:
+def reason_to_execute(new: Mapping[str, Any], known: Any) -> str:
     """Why a member has to be executed: what changed since the run that is most like it."""
     same_values = [run for run in known if run.parameters == new["parameters"]]
     if not same_values:

@@ -34,10 +34,7 @@ def next_after(schedule: Schedule, moment: datetime) -> datetime | None:
 def between(schedule: Schedule, after: datetime, until: datetime, *, most: int) -> tuple[list[datetime], bool]:
     """The newest due moments after one moment and up to another, oldest first, and whether there are more.
 
-    Parameters
-    ----------
-    most
-        How many are wanted; of a job that runs every minute and was not looked at for a year, not all are computed.
+    Of a job that runs every minute and was not looked at for a year, not all are computed.
     """
     length = timedelta(hours=1)
     while True:  # look back further and further, until there are enough or all

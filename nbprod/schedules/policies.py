@@ -8,7 +8,7 @@ from datetime import datetime
 from nbprod.domain.schedule import Due, DueStatus, Missed, Overlap, Schedule
 from nbprod.pages.formatting import plural
 
-__all__ = ["MOST", "decide"]
+__all__ = ["MOST", "decide", "new_due"]
 
 MOST = 24  #: moments that are started at most for one look, and that wait at most
 
@@ -26,16 +26,10 @@ def decide(
 
     Parameters
     ----------
-    schedule
-        With its policies.
     moments
         Due since the last look, oldest first, at most ``MOST``.
     more
         Whether there were still older ones.
-    now
-        The moment of the look.
-    open_dues
-        Moments of the schedule that wait or are worked on.
     on_time
         Why a moment is started that is not late, in words.
     """
@@ -52,30 +46,31 @@ def decide(
     if left_out or more:
         count = plural(len(left_out), "moment") + (" or more" if more else "")
         covered = f"; the start of {newest:%Y-%m-%d %H:%M} UTC stands for them" if chosen == [newest] else ""
-        words = f"missed {count}, the policy is {schedule.missed}{covered}"
+        reason = f"missed {count}, the policy is {schedule.missed}{covered}"
         if left_out:
-            rows.append(_row(schedule, left_out[-1], DueStatus.SKIPPED, words))
+            rows.append(new_due(schedule, left_out[-1], DueStatus.SKIPPED, reason))
         elif schedule.missed is Missed.ALL:
-            words = f"only the newest {MOST} of the missed moments are started"
-            rows.append(_row(schedule, chosen.pop(0), DueStatus.SKIPPED, words))
+            reason = f"only the newest {MOST} of the missed moments are started"
+            rows.append(new_due(schedule, chosen.pop(0), DueStatus.SKIPPED, reason))
     waiting = sum(due.status is DueStatus.QUEUED for due in open_dues)
     is_working = bool(open_dues)
     for moment in chosen:
         if not is_working or schedule.overlap is Overlap.ALLOW:
-            words = on_time if moment == newest and not is_late else "late"
-            rows.append(_row(schedule, moment, DueStatus.CLAIMED, words))
+            reason = on_time if moment == newest and not is_late else "late"
+            rows.append(new_due(schedule, moment, DueStatus.CLAIMED, reason))
             is_working = True
         elif schedule.overlap is Overlap.SKIP and open_dues:
-            rows.append(_row(schedule, moment, DueStatus.SKIPPED, f"{open_dues[0].id} still works"))
+            rows.append(new_due(schedule, moment, DueStatus.SKIPPED, f"{open_dues[0].id} still works"))
         elif waiting >= MOST:
-            rows.append(_row(schedule, moment, DueStatus.SKIPPED, f"{waiting} moments wait already"))
+            rows.append(new_due(schedule, moment, DueStatus.SKIPPED, f"{waiting} moments wait already"))
         else:
-            rows.append(_row(schedule, moment, DueStatus.QUEUED, "waits for the start before it to end"))
+            rows.append(new_due(schedule, moment, DueStatus.QUEUED, "waits for the start before it to end"))
             waiting += 1
     return rows
 
 
-def _row(schedule: Schedule, moment: datetime, status: DueStatus, reason: str) -> Due:
+def new_due(schedule: Schedule, moment: datetime, status: DueStatus, reason: str) -> Due:
+    """A row for a due moment of a schedule."""
     return Due(
         id=Due.id_of(schedule.name, moment), schedule=schedule.name, due_at=moment, status=status, reason=reason
     )

@@ -23,8 +23,8 @@ from nbprod.domain.schedule import Due, DueStatus, Schedule
 from nbprod.errors import NbprodError, NotFoundError, SettingsError, StaleMoveError
 from nbprod.notebook.stopping import SignalCatcher
 from nbprod.schedules.due_times import between, next_after
-from nbprod.schedules.exports import KINDS, Entry, Place
-from nbprod.schedules.policies import MOST, decide
+from nbprod.schedules.exports import KINDS, Entry, Host
+from nbprod.schedules.policies import MOST, decide, new_due
 from nbprod.schedules.starting import Job, Jobs
 from nbprod.settings import Settings
 from nbprod.store import Session, Store
@@ -51,17 +51,7 @@ class StartedJob:
 
 
 class Schedules:
-    """Starts the ``[schedules.NAME]`` of a workspace when they are due.
-
-    Parameters
-    ----------
-    store
-        Holds a row for each due moment.
-    settings
-        Holds the tables.
-    jobs
-        Starts runs, pipelines and monitors.
-    """
+    """Starts the ``[schedules.NAME]`` of a workspace when they are due."""
 
     def __init__(self, store: Store, settings: Settings, jobs: Jobs) -> None:
         self._store = store
@@ -112,7 +102,7 @@ class Schedules:
         found = []
         with self._store.read() as session:
             for name in self.names():
-                found += self._decided(session, self.schedule(name), at)[0]
+                found += self._decide(session, self.schedule(name), at)[0]
         return found
 
     def run_due(
@@ -136,20 +126,20 @@ class Schedules:
             try:
                 schedule = self.schedule(name)
                 usable.append(schedule)
-                touched |= {due.id: due for due in self._recovered(schedule)}
+                touched |= {due.id: due for due in self._recover(schedule)}
                 with self._store.write() as session:
-                    rows, _ = self._decided(session, schedule, at)
+                    rows, _ = self._decide(session, schedule, at)
                     rows = [self._put_new(session, row, at) for row in rows]
                 claimed += [row for row in rows if row.status is DueStatus.CLAIMED]
                 touched |= {row.id: row for row in rows}
-                if taken := self._next_in_queue(schedule.name, at):
-                    claimed.append(taken)
+                if next_due := self._next_in_queue(schedule.name, at):
+                    claimed.append(next_due)
             except NbprodError as error:
                 problems.append(f"{name}: {error}")
         claimed += [due for due in touched.values() if due.status is DueStatus.CLAIMED and due not in claimed]
         touched |= {due.id: due for due in self._work(claimed, jobs=jobs)}
         for schedule in usable:
-            self._forget(schedule, at)
+            self._remove_old(schedule, at)
         return StartedJob(dues=tuple(sorted(touched.values(), key=lambda due: due.due_at)), problems=tuple(problems))
 
     def start(self, name: str, *, jobs: int | None = None) -> StartedJob:
@@ -158,9 +148,9 @@ class Schedules:
         For schedulers that decide themselves when; the overlap policy holds all the same.
         """
         schedule, at = self.check(name), clock.now().replace(microsecond=0)
-        self._recovered(schedule)
+        self._recover(schedule)
         with self._store.write() as session:
-            rows, open_dues = self._decided(session, schedule, at)
+            rows, open_dues = self._decide(session, schedule, at)
             rows = [row for row in rows if row.status is not DueStatus.NOTED]
             if not any(row.status in OPEN for row in rows) and session.find(Due, Due.id_of(name, at)) is None:
                 rows += decide(schedule, [at], more=False, now=at, open_dues=open_dues, on_time="asked for")
@@ -197,30 +187,23 @@ class Schedules:
         chosen = [Entry(schedule=self.check(name)) for name in names] or [Entry()]
         is_here = kind in {"cron", "systemd", "airflow"}
         usual = str(self._settings.folder) if is_here else "/workspace" if kind == "kubernetes" else "."
-        place = Place(
+        host = Host(
             python=python or (sys.executable if is_here else "python"),
             workspace=workspace or usual,
             today=clock.now().date(),
             image=image,
         )
-        return KINDS[kind](chosen, place)
+        return KINDS[kind](chosen, host)
 
-    def _decided(
+    def _decide(
         self, session: Session, schedule: Schedule, at: datetime
     ) -> tuple[builtins.list[Due], builtins.list[Due]]:
         """New rows for a schedule, and its open ones, as of one moment of the ledger."""
         last = session.list(Due, {"schedule": schedule.name}, limit=1)
         open_dues = session.list(Due, {"schedule": schedule.name, "status": OPEN}, limit=None, newest_first=False)
         if not last:
-            words = "seen for the first time; it starts with the next moment it is due"
-            noted = Due(
-                id=Due.id_of(schedule.name, at),
-                schedule=schedule.name,
-                due_at=at,
-                status=DueStatus.NOTED,
-                reason=words,
-            )
-            return [noted], open_dues
+            reason = "seen for the first time; it starts with the next moment it is due"
+            return [new_due(schedule, at, DueStatus.NOTED, reason)], open_dues
         moments, more = between(schedule, last[0].due_at, at, most=MOST)
         return decide(schedule, moments, more=more, now=at, open_dues=open_dues), open_dues
 
@@ -251,18 +234,18 @@ class Schedules:
             return None
         return after
 
-    def _recovered(self, schedule: Schedule) -> builtins.list[Due]:
+    def _recover(self, schedule: Schedule) -> builtins.list[Due]:
         """What became of claims whose lease has ended: settled, or taken over where nothing was started."""
         with self._store.read() as session:
-            held = session.list(Due, {"schedule": schedule.name, "status": DueStatus.CLAIMED}, limit=None)
+            claimed = session.list(Due, {"schedule": schedule.name, "status": DueStatus.CLAIMED}, limit=None)
         found = []
-        for due in held:
+        for due in claimed:
             if due.lease_until is None or due.lease_until > clock.now():
                 continue
             job = self._jobs.find(due.id)
             if job is None:
-                words = f"taken over: {due.claimed_by} vanished before it had started anything"
-                moved = self._put(due, replace(self._ours(due), reason=words))
+                reason = f"taken over: {due.claimed_by} vanished before it had started anything"
+                moved = self._put(due, replace(self._ours(due), reason=reason))
             elif job.status in {RunStatus.RUNNING, RunStatus.QUEUED}:
                 continue
             else:
@@ -277,10 +260,10 @@ class Schedules:
             if not open_dues or any(due.status is DueStatus.CLAIMED for due in open_dues):
                 return None
             first = open_dues[0]
-            taken = replace(self._ours(first), revision=first.revision + 1, reason="its turn has come")
-            session.replace(taken, expecting={"revision": first.revision})
-            session.event(f"schedule.{taken.status}", taken.id, reason=f"{taken.reason}; {at:%H:%M} UTC")
-        return taken
+            claimed = replace(self._ours(first), revision=first.revision + 1, reason="its turn has come")
+            session.replace(claimed, expecting={"revision": first.revision})
+            session.event(f"schedule.{claimed.status}", claimed.id, reason=f"{claimed.reason}; {at:%H:%M} UTC")
+        return claimed
 
     def _work(self, claimed: Iterable[Due], *, jobs: int | None) -> builtins.list[Due]:
         """Start claimed moments, renew their leases, record their ends; of a queue, go on with the next."""
@@ -288,7 +271,7 @@ class Schedules:
         waiting = list(claimed)
         working: dict[Future[Job | NbprodError], Due] = {}
         with (
-            SignalCatcher() as caught,
+            SignalCatcher() as signals,
             ThreadPoolExecutor(jobs or os.cpu_count() or 1, thread_name_prefix="nbprod-schedule") as pool,
         ):
             while waiting or working:
@@ -297,31 +280,31 @@ class Schedules:
                         working[pool.submit(self._start, ours)] = ours
                 waiting = []
                 ended = wait(working, timeout=LOOK_S, return_when=FIRST_COMPLETED).done
-                if caught.signum:
+                if signals.signum:
                     self._stop(working)
                 for future in ended:
                     due = working.pop(future)
-                    after = _after(due, future.result())
+                    after = _ended(due, future.result())
                     done.append(self._put(due, after) or after)
-                    if not caught.signum and (taken := self._next_in_queue(due.schedule, clock.now())):
-                        waiting.append(taken)
+                    if not signals.signum and (next_due := self._next_in_queue(due.schedule, clock.now())):
+                        waiting.append(next_due)
                 for future, due in working.items():
                     if due.lease_until and due.lease_until - clock.now() < LEASE - timedelta(seconds=RENEW_S):
                         working[future] = self._put(due, self._ours(due)) or due
-        caught.pass_on()
+        signals.pass_on()
         return done
 
     def _stop(self, working: dict[Future[Job | NbprodError], Due]) -> None:
         """Ask what works to stop, and put back what was claimed and not yet started."""
         for future, due in list(working.items()):
             if future.cancel():
-                words = "put back: the process that had claimed it was stopped"
-                self._put(due, replace(due, status=DueStatus.QUEUED, lease_until=None, reason=words))
+                reason = "put back: the process that had claimed it was stopped"
+                self._put(due, replace(due, status=DueStatus.QUEUED, lease_until=None, reason=reason))
                 del working[future]
             else:
                 self._jobs.stop(due.id)
 
-    def _forget(self, schedule: Schedule, at: datetime) -> None:
+    def _remove_old(self, schedule: Schedule, at: datetime) -> None:
         """Remove rows older than the schedule keeps them; the newest stays, because the next look needs it."""
         if schedule.keep is None:
             return
@@ -344,11 +327,11 @@ class Schedules:
         return f"<Schedules {', '.join(self.names())}>"
 
 
-def _after(due: Due, result: Job | NbprodError) -> Due:
-    return _failed(due, result) if isinstance(result, NbprodError) else _ended(due, result)
-
-
-def _ended(due: Due, job: Job) -> Due:
+def _ended(due: Due, job: Job | NbprodError) -> Due:
+    """The due moment with the end of its work, or with the error that kept it from starting."""
+    if isinstance(job, NbprodError):
+        reason = job.message.replace("\n", " ")
+        return replace(due, status=DueStatus.FAILED, lease_until=None, ended_at=clock.now(), reason=reason)
     known = {RunStatus.SUCCEEDED: DueStatus.SUCCEEDED, RunStatus.LOST: DueStatus.LOST}
     return replace(
         due,
@@ -356,11 +339,5 @@ def _ended(due: Due, job: Job) -> Due:
         job_id=job.id,
         lease_until=None,
         ended_at=clock.now(),
-        reason=f"{job.status}: {job.words}" if job.words else due.reason,
-    )
-
-
-def _failed(due: Due, error: NbprodError) -> Due:
-    return replace(
-        due, status=DueStatus.FAILED, lease_until=None, ended_at=clock.now(), reason=error.message.replace("\n", " ")
+        reason=f"{job.status}: {job.summary}" if job.summary else due.reason,
     )

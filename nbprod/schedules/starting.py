@@ -13,6 +13,7 @@ from nbprod.domain.schedule import JobKind, Schedule
 from nbprod.errors import ParameterError
 from nbprod.monitors import Monitors
 from nbprod.pipelines import Pipelines
+from nbprod.pipelines.checking import notebook_path
 from nbprod.runs import Runs
 from nbprod.store import Store
 
@@ -27,7 +28,7 @@ class Job:
 
     id: str
     status: RunStatus
-    words: str = ""  #: how it ended, where that is not plain
+    summary: str = ""  #: how it ended, where that is not plain
 
 
 class Jobs:
@@ -50,7 +51,7 @@ class Jobs:
             A parameter is unknown, missing or of the wrong type.
         """
         if schedule.starts is JobKind.RUN:
-            self._runs.plan(self._place(schedule), schedule.parameters)
+            self._runs.plan(notebook_path(schedule.target, self._runs), schedule.parameters)
         elif schedule.starts is JobKind.PIPELINE:
             self._pipelines.check(schedule.target, schedule.parameters)
         else:
@@ -59,11 +60,13 @@ class Jobs:
     def start(self, schedule: Schedule, cause: str) -> Job:
         """Start it and wait until it has ended; raises what the start raises."""
         if schedule.starts is JobKind.RUN:
-            return _of_run(self._runs.start(self._place(schedule), schedule.parameters, caused_by=cause))
+            return _of_run(
+                self._runs.start(notebook_path(schedule.target, self._runs), schedule.parameters, caused_by=cause)
+            )
         if schedule.starts is JobKind.PIPELINE:
             return _of_pipeline(self._pipelines.run(schedule.target, schedule.parameters, caused_by=cause))
         report = self._monitors.run(schedule.target, caused_by=cause, **self._monitor_parameters(schedule))
-        return Job(id=report.run_id, status=RunStatus.SUCCEEDED, words=f"{report.verdict}: {report.sentence}")
+        return Job(id=report.run_id, status=RunStatus.SUCCEEDED, summary=f"{report.verdict}: {report.sentence}")
 
     def find(self, cause: str) -> Job | None:
         """What was started for a due moment, as it stands now."""
@@ -84,11 +87,6 @@ class Jobs:
         for run in runs:
             self._runs.ask_to_stop(run)
 
-    def _place(self, schedule: Schedule) -> str:
-        """A template's name, or the path of a notebook, which is below the workspace unless it is absolute."""
-        target = schedule.target
-        return str(self._runs.root / target) if target.endswith(".ipynb") else target
-
     def _monitor_parameters(self, schedule: Schedule) -> Mapping[str, Any]:
         if unknown := sorted(set(schedule.parameters) - MONITOR):
             raise ParameterError(
@@ -101,10 +99,12 @@ class Jobs:
 
 def _of_run(run: Run) -> Job:
     at = f" in cell {run.failed_at}" if run.failed_at else ""
-    return Job(id=run.id, status=run.status, words="" if run.succeeded or not run.is_finished else f"{run.error}{at}")
+    return Job(
+        id=run.id, status=run.status, summary="" if run.succeeded or not run.is_finished else f"{run.error}{at}"
+    )
 
 
 def _of_pipeline(run: PipelineRun) -> Job:
-    go_on = f"; go on with nbprod pipeline run {run.pipeline} --resume {run.id}"
-    words = "" if run.succeeded or not run.is_finished else run.sentence + go_on
-    return Job(id=run.id, status=run.status, words=words)
+    hint = f"; go on with nbprod pipeline run {run.pipeline} --resume {run.id}"
+    summary = "" if run.succeeded or not run.is_finished else run.sentence + hint
+    return Job(id=run.id, status=run.status, summary=summary)

@@ -99,7 +99,7 @@ class Supervisor:
         lake: str,
         spools: Path,
         alarm: Callable[[str, str, str], None],
-        take_out: Callable[[str, str], None] = lambda rollout, why: None,
+        take_out: Callable[[str, str], None] | None = None,
     ) -> None:
         self.options = options
         self._read = read
@@ -261,11 +261,13 @@ class Supervisor:
     def _take_out(self, rollout: str, why: str) -> None:
         """Tell the ledger that a candidate is out, until it knows: the workers have taken it out already."""
         self._raise("rollout", rollout, why)
+        if (take_out := self._tell_ledger) is None:
+            return
 
         def tell() -> None:
             while not self._is_ending.is_set():
                 try:
-                    self._tell_ledger(rollout, why)
+                    take_out(rollout, why)
                 except StoreError as problem:
                     log.warning("the ledger does not know yet that %s was taken out: %s", rollout, problem.message)
                     self._is_ending.wait(1.0)

@@ -67,7 +67,7 @@ class Worker:
         spool = Spool(Path(given.spool))
         spool.start()
         self.service = service = Service(assignment, spool, metrics, given.limits)
-        service.on_taken_out = self._taken_out
+        service.router.on_taken_out = self._taken_out
         service.router.follow(assignment.routing)
         self.gate = gate = Gate(service, self._application)
         gate.is_logging = given.log_requests
@@ -193,9 +193,7 @@ class Worker:
             service.candidate = None
             service.refusals[arm.version] = reason
             if self._wanted.routing is not None:
-                self.report(
-                    Report(taken_out=self._wanted.routing.rollout, reason=f"it could not be loaded: {reason}")
-                )
+                self._taken_out(self._wanted.routing.rollout, f"it could not be loaded: {reason}")
             return
         log.info("%s is loaded beside", arm.version)
 

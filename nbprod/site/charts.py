@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from nbprod.domain.monitor import ESTIMATED, REFERENCE, MonitorReport, side_words
+from nbprod.domain.monitor import ESTIMATED, REFERENCE, MonitorReport, side_label
 from nbprod.pages.charts import Lane, Mark, Series, Span, lanes, trend
 from nbprod.pages.layout import figure
 from nbprod.site.facts import AliasPeriod
@@ -129,7 +129,7 @@ def alias_history(held: dict[str, list[AliasPeriod]], *, until: datetime) -> Mar
 def _metric(reports: Sequence[MonitorReport], name: str) -> list[Series]:
     at = [middle(report) for report in reports]
     unlike = sum(name in report.contradicted for report in reports)
-    estimated = side_words("estimated", contradicted=unlike > 0, share=f"in {unlike} of {len(reports)} windows")
+    estimated = side_label("estimated", contradicted=unlike > 0, share=f"in {unlike} of {len(reports)} windows")
     both = ((name, name), (f"{REFERENCE}{name}", "on the reference"), (f"{ESTIMATED}{name}", estimated))
     return [
         Series(name=label, x=at, y=[report.metrics.get(key) for report in reports])

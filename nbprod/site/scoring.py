@@ -6,8 +6,6 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nbprod.compiled.certificate import CERTIFICATE, Certificate
-from nbprod.compiled.plan import EXAMPLES, Plan
 from nbprod.domain.schema import Schema
 from nbprod.errors import NbprodError
 from nbprod.packages.sealing import verify_folder
@@ -87,6 +85,9 @@ def scoring_of(folder: str, digest: str, *, title: str, back: str) -> Scoring:
     back
         Address of the page to go back to.
     """
+    from nbprod.compiled.certificate import CERTIFICATE, Certificate  # delayed: numpy
+    from nbprod.compiled.plan import EXAMPLES, Plan
+
     try:
         sealed = verify_folder(folder, digest)
         if CERTIFICATE not in sealed.files:

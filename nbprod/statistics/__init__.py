@@ -8,8 +8,9 @@ The names load on first use, so that importing the package loads no numerical li
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nbprod.lazy import on_first_use
 
 if TYPE_CHECKING:
     from nbprod.statistics.alpha_spending import spending_bounds
@@ -91,64 +92,4 @@ __all__ = [
     "time_blocks",
 ]
 
-_HOMES = {
-    "Agreement": "estimation",
-    "AlarmBudget": "sequential",
-    "ArmTotals": "arm_means",
-    "ColumnComparison": "comparison",
-    "ColumnVerdict": "comparison",
-    "DriftComparison": "comparison",
-    "ConceptDrift": "concept",
-    "DomainDrift": "domain_classifier",
-    "FalseAlarms": "selftest",
-    "GroupScore": "segments",
-    "HarmProcess": "event_rates",
-    "Impact": "ranking",
-    "Interval": "interval",
-    "METRICS": "metrics",
-    "Maturity": "maturity",
-    "MeanDifference": "arm_means",
-    "MeanStratum": "arm_means",
-    "Metric": "metrics",
-    "PairedVerdict": "paired",
-    "PerformanceEstimator": "estimation",
-    "Profile": "profile",
-    "RateVerdict": "event_rates",
-    "RolloutVerdict": "rollout_verdict",
-    "SampleRatio": "sample_ratios",
-    "SegmentDrop": "segments",
-    "Stratum": "event_rates",
-    "calibrate_false_alarms": "selftest",
-    "combine_verdicts": "rollout_verdict",
-    "compare": "verdict",
-    "compare_segments": "segments",
-    "compare_together": "lookback",
-    "concept_drift": "concept",
-    "confidence_sequence": "sequential",
-    "detect_rise": "sequential",
-    "domain_drift": "domain_classifier",
-    "find_segments": "segments",
-    "group_gaps": "segments",
-    "harmed_segments": "rollout_verdict",
-    "losses": "concept",
-    "mature": "maturity",
-    "mean_difference": "arm_means",
-    "metric": "metrics",
-    "metric_interval": "bootstrap",
-    "outcome_delays": "maturity",
-    "paired_difference": "bootstrap",
-    "paired_loss_verdict": "paired",
-    "paired_verdict": "paired",
-    "rank_columns": "ranking",
-    "ranking_sentence": "ranking",
-    "rate_verdict": "event_rates",
-    "sample_ratio": "sample_ratios",
-    "spending_bounds": "alpha_spending",
-    "time_blocks": "blocks",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = on_first_use(__name__)

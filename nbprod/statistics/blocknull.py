@@ -117,12 +117,12 @@ def block_evidence(
     if used.sum() > 1:
         noise = random.standard_normal((DRAWS, int(used.sum())))
         drawn[:, used] = np.maximum(normal_counts(total[used], int(current.sum()), noise), 0)
-    spread = np.sqrt(random.chisquare(freedom, DRAWS) / freedom)
+    deviation = np.sqrt(random.chisquare(freedom, DRAWS) / freedom)
     columns = []
     for distance in distances.values():
         apart = distance(total - drawn, drawn) if used.sum() > 1 else np.zeros(DRAWS)
         size = float(np.sqrt(np.mean(apart**2)))
-        columns.append(2 * special.stdtr(freedom, -apart / size / spread) if size > 0 else np.ones(DRAWS))
+        columns.append(2 * special.stdtr(freedom, -apart / size / deviation) if size > 0 else np.ones(DRAWS))
     observed = {name: null.p_value for name, null in nulls.items()}
     return Evidence(observed=observed, null=np.column_stack(columns)), nulls
 
@@ -139,10 +139,10 @@ def _persistence(windows: Floats, taken: int) -> float:
     shares = apart / apart.sum(axis=1, keepdims=True)
     off = shares - shares.mean(axis=0)
     main = off @ np.linalg.svd(off, full_matrices=False)[2][0]
-    spread = float(main @ main)
-    if spread <= 1e-24:
+    deviation = float(main @ main)
+    if deviation <= 1e-24:
         return 1.0
-    correlation = float(main[:-1] @ main[1:]) / spread + 1 / len(main)  # the estimate is low by about 1 / n
+    correlation = float(main[:-1] @ main[1:]) / deviation + 1 / len(main)  # the estimate is low by about 1 / n
     correlation = min(max(correlation, 0.0), 0.8)
     return (1 + correlation) / (1 - correlation)
 

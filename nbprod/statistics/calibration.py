@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,23 +85,6 @@ class Calibration:
         each = np.column_stack([_applied(probability[:, k], method, *knots[k]) for k in range(probability.shape[1])])
         each = np.maximum(each, _TINY)
         return each / each.sum(axis=1, keepdims=True)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, for a file."""
-        return {
-            "methods": list(self.methods),
-            "knots": [[[list(where), list(what)] for where, what in classes] for classes in self.knots],
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Calibration:
-        """Read what `to_dict` wrote."""
-        return cls(
-            methods=tuple(map(str, data["methods"])),
-            knots=tuple(
-                tuple((_floats(where), _floats(what)) for where, what in classes) for classes in data["knots"]
-            ),
-        )
 
 
 def _applied(probability: Floats, method: str, where: Sequence[float], what: Sequence[float]) -> Floats:

@@ -40,13 +40,14 @@ from nbprod.statistics.omnibus import (
     combined_p,
     line_evidence,
     lone_evidence,
+    rows_outside,
     score_means,
 )
 from nbprod.statistics.scores import score_profiles, tested_counts
 from nbprod.statistics.significance import Null, independent_square, two_proportions
 from nbprod.statistics.unseen import unseen_categories, unseen_effect
 
-__all__ = ["Change", "ColumnTest", "category_change", "empty_change", "line_change", "outside_rows"]
+__all__ = ["Change", "ColumnTest", "category_change", "empty_change", "line_change"]
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -104,8 +105,8 @@ def line_change(reference: NumericProfile, current: NumericProfile, test: Column
     repeated = values_effect(reference, current, design)
     if repeated is not None:
         effects.append(repeated)
-    effects.append(outside_effect(outside_rows(reference, current), current.n, reference.n, design))
-    return _whole(reference, current, test, evidence, effects)
+    effects.append(outside_effect(rows_outside(reference.counts, current.counts), current.n, reference.n, design))
+    return _with_missing_values(reference, current, test, evidence, effects)
 
 
 def category_change(reference: CategoryProfile, current: CategoryProfile, test: ColumnTest) -> Change:
@@ -137,20 +138,14 @@ def category_change(reference: CategoryProfile, current: CategoryProfile, test: 
     new = unseen_categories(reference, current)
     if new.rows:
         effects.append(unseen_effect(new, current.n, reference.n, design))
-    return _whole(reference, current, test, evidence, effects)
+    return _with_missing_values(reference, current, test, evidence, effects)
 
 
 def empty_change(
     reference: NumericProfile | CategoryProfile, current: NumericProfile | CategoryProfile, test: ColumnTest
 ) -> Change:
     """Of a column that has no values on one side at least: only that they are missing can have changed."""
-    return _whole(reference, current, test, None, [])
-
-
-def outside_rows(reference: NumericProfile, current: NumericProfile) -> int:
-    """Current rows beyond the cells of the reference."""
-    held = np.flatnonzero(reference.counts)
-    return int(current.counts[: held[0]].sum() + current.counts[held[-1] + 1 :].sum())
+    return _with_missing_values(reference, current, test, None, [])
 
 
 def _line_evidence(
@@ -188,7 +183,7 @@ def _shares(first: Counts, second: Counts) -> Floats:
     return total / max(float(total.sum()), 1.0)
 
 
-def _whole(
+def _with_missing_values(
     reference: NumericProfile | CategoryProfile,
     current: NumericProfile | CategoryProfile,
     test: ColumnTest,

@@ -126,8 +126,8 @@ def _key(value: Any) -> str | None:
 
 
 def _storage(array: pa.Array) -> pa.Array:
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):  # combining copies, even a single chunk
+        array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
     if pa.types.is_run_end_encoded(array.type):
         array = pc.run_end_decode(array)
     return array.storage if isinstance(array, pa.ExtensionArray) else array

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import isfinite, isnan, nan, sqrt
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from scipy import special
 
 from nbprod.domain.numbers import number
+from nbprod.domain.plain import plain
 from nbprod.statistics.columns import ColumnType
 from nbprod.statistics.effects import Effect, rows_for
 from nbprod.statistics.significance import benjamini_hochberg
@@ -43,18 +44,18 @@ class ColumnComparison:
     kind: ColumnType
     verdict: ColumnVerdict
     method: str  #: as evidently names it; ``schema`` if the column is gone or of another kind
-    score: float  #: evidently's number for the method; NaN without values
-    p_value: float  #: of values and missing values together; NaN if nothing could be tested
-    p_adjusted: float  #: after Benjamini-Hochberg over all columns
-    effect: float  #: the size of the change without the part noise explains
-    effect_unit: str
-    low: float  #: of the 95 % interval of the effect
-    high: float
+    score: float = nan  #: evidently's number for the method; NaN without values
+    p_value: float = nan  #: of values and missing values together; NaN if nothing could be tested
+    p_adjusted: float = nan  #: after Benjamini-Hochberg over all columns
+    effect: float = nan  #: the size of the change without the part noise explains
+    effect_unit: str = ""
+    low: float = nan  #: of the 95 % interval of the effect
+    high: float = nan
     threshold: float  #: from which effect on a change is material
-    distance: float  #: Wasserstein-1 in the column's own unit; NaN for categories
+    distance: float = nan  #: Wasserstein-1 in the column's own unit; NaN for categories
     reference_missing: float  #: share without a value
     current_missing: float
-    missing_p_value: float  #: NaN if nothing is missing
+    missing_p_value: float = nan  #: NaN if nothing is missing
     effects: tuple[Effect, ...] = ()  #: all that were looked at; the first is the one above
     reference_infinite: float = 0.0  #: share of rows that are plus or minus infinity; never counted as missing
     current_infinite: float = 0.0
@@ -124,7 +125,7 @@ class ColumnComparison:
         return first.resolution * reach
 
     @property
-    def could_be_seen(self) -> str:
+    def detectable_sentence(self) -> str:
         """What would not have been seen, and how many rows would show it; empty if everything material would."""
         if self.rows_needed is None:
             return ""
@@ -155,7 +156,8 @@ class ColumnComparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; what is not finite is ``None``."""
-        return {key: _plain(value) for key, value in asdict(self).items()}
+        written: dict[str, Any] = plain(self)
+        return written
 
     def __repr__(self) -> str:
         score, p_value = number(self.score), number(self.p_value, 3)
@@ -240,7 +242,7 @@ class DriftComparison:
             doubt = f"{len(open_)} of {len(self.columns)} columns cannot be judged from {rows}{enough}"
             return f"No material change is certain; {doubt}. {worst.sentence}{watched}{noted}"
         blind = max(self.columns.values(), key=lambda column: column.rows_needed or 0)
-        unseen = f": {blind.could_be_seen}" if blind.could_be_seen else ""
+        unseen = f": {blind.detectable_sentence}" if blind.detectable_sentence else ""
         return f"None of {len(self.columns)} columns changed materially in {rows}{unseen}.{watched}{noted}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -288,16 +290,6 @@ class DriftComparison:
         return f"<p><strong>{escape(self.sentence)}</strong></p><table><tr>{head}</tr>{rows}</table>{more}"
 
 
-def _listed(words: str, names: tuple[str, ...]) -> str:
+def _listed(label: str, names: tuple[str, ...]) -> str:
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return f"{words}: {', '.join(names[:5])}{more}."
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if isfinite(value) else None
-    if isinstance(value, StrEnum):
-        return str(value)
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
+    return f"{label}: {', '.join(names[:5])}{more}."

@@ -156,8 +156,8 @@ def _watched(
         )
     seen = after.groupby("block")["loss"].mean()
     # the reference is one sample: what it cannot exclude is no rise
-    spread = known.std(ddof=1) * np.sqrt(1 + 2 * _lag_one(known)) / np.sqrt(len(known))
-    level = float(min(known.mean() + special.stdtrit(len(known) - 1, 0.95) * spread, 0.999))
+    standard_error = known.std(ddof=1) * np.sqrt(1 + 2 * _lag_one(known)) / np.sqrt(len(known))
+    level = float(min(known.mean() + special.stdtrit(len(known) - 1, 0.95) * standard_error, 0.999))
     found = detect_rise(seen.to_numpy(), level, run_length)
     low, high = confidence_sequence(seen.to_numpy()) if len(seen) else (np.zeros(1), np.ones(1))
     mean = float(after["loss"].mean()) if len(after) else float("nan")

@@ -12,7 +12,6 @@ __all__ = [
     "category_shares",
     "hellinger",
     "jensen_shannon",
-    "kolmogorov_smirnov",
     "psi",
     "wasserstein",
 ]
@@ -26,24 +25,11 @@ def wasserstein(a: Floats, b: Floats) -> float:
     :math:`W_1 = \int |F_a(x) - F_b(x)| dx` (Villani 2003, *Topics in Optimal Transportation*, 2.18): the mean way a
     value of one sample travels to make the other.
     """
-    steps, gaps = _steps(a, b)
-    return float(np.vecdot(np.abs(steps), gaps))
-
-
-def kolmogorov_smirnov(a: Floats, b: Floats) -> float:
-    r"""Largest difference of the distribution functions, :math:`\sup_x |F_a(x) - F_b(x)|`; 0 to 1, no unit."""
-    steps, gaps = _steps(a, b)
-    open_steps = np.abs(steps[gaps > 0])
-    return float(open_steps.max()) if len(open_steps) else 0.0
-
-
-def _steps(a: Floats, b: Floats) -> tuple[Floats, Floats]:
-    """Differences of the distribution functions between neighbouring values of both, and the gaps they reach over."""
     both = np.concatenate([np.sort(a), np.sort(b)])
     order = both.argsort(kind="stable")  # timsort merges two sorted runs in linear time
     from_a = np.cumsum(order[:-1] < len(a))
     steps = from_a / len(a) - (np.arange(1, len(both)) - from_a) / len(b)
-    return steps, np.diff(both[order])
+    return float(np.vecdot(np.abs(steps), np.diff(both[order])))
 
 
 def jensen_shannon(p: Floats, q: Floats) -> float:

@@ -114,7 +114,7 @@ def _scored(
         if len(np.unique(side[~test])) < 2 or not test.any():
             score[test] = 0.5
             continue
-        model = _told_apart(design[~test], side[~test], seed)
+        model = _fit_classifier(design[~test], side[~test], seed)
         score[test] = model.predict_proba(design[test])[:, 1]
         whole = weighted_auc(side[test], score[test], np.ones(test.sum()))
         for place in range(design.shape[1]):
@@ -147,7 +147,7 @@ def _area(side: Floats, score: Floats, fold: NDArray[Any], groups: NDArray[Any])
     return value, float(np.sqrt(variance))
 
 
-def _told_apart(design: Floats, side: Floats, seed: int) -> Any:
+def _fit_classifier(design: Floats, side: Floats, seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier  # heavy
 
     weight = np.where(side == 1, 1 / (side == 1).sum(), 1 / (side == 0).sum()) * len(side) / 2

@@ -187,9 +187,9 @@ def share_effect(
     value = abs(q - p)
     low, high = max(value - z * error, 0.0), min(value + z * error, 1.0)
     factor = abs(np.log((q + 0.5 / m) / (p + 0.5 / n)))
-    spread = np.sqrt(design * (max(1 - q, 0) / (j + 0.5) + max(1 - p, 0) / (k + 0.5)))
-    doubled = factor - z * spread >= np.log(FACTOR)
-    perhaps = factor + z * spread >= np.log(FACTOR)
+    log_error = np.sqrt(design * (max(1 - q, 0) / (j + 0.5) + max(1 - p, 0) / (k + 0.5)))
+    doubled = factor - z * log_error >= np.log(FACTOR)
+    perhaps = factor + z * log_error >= np.log(FACTOR)
     line = MATERIAL_SHARE
     if doubled and low < MATERIAL_SHARE:
         line = SMALL_SHARE
@@ -213,11 +213,11 @@ def values_effect(reference: NumericProfile, current: NumericProfile, design: fl
     """The cell whose share changed most surely: a value that is repeated far more often, or no longer."""
     counts = reference.counts, current.counts
     places = _most_changed(*counts, reference.n, current.n)
-    held = np.flatnonzero(reference.counts)
+    filled = np.flatnonzero(reference.counts)
     used = int(((counts[0] + counts[1]) > 0).sum())
     found = []
     for cell in places:
-        if not held[0] <= cell <= held[-1]:
+        if not filled[0] <= cell <= filled[-1]:
             continue  # beyond the reference: told as such
         before, after = ((int(part[cell]), int(part.sum())) for part in counts)
         found.append(
@@ -326,10 +326,10 @@ def robust_scale(profile: NumericProfile, positions: Floats) -> float:
     low, first, third, high = np.interp(
         [TRIMMED, 0.25, 0.75, 1 - TRIMMED], middle[used], positions[used]
     )  # of neighbouring cells
-    spread = float(third - first) / 1.349
+    robust = float(third - first) / 1.349
     clipped = float(np.sqrt(_variance(np.clip(positions, low, high), counts)))
-    if spread > clipped / 4:
-        return spread
+    if robust > clipped / 4:
+        return robust
     return clipped or float(profile.std or 0.0)
 
 

@@ -14,10 +14,10 @@ from scipy import special
 from nbprod.datasets import read_frame
 from nbprod.domain.names import nearest
 from nbprod.errors import DataError, SettingsError
-from nbprod.statistics.expected import ClassifierOutlook, Outlook
+from nbprod.statistics.expected import ExpectedClassifierMetrics, ExpectedMetrics
 from nbprod.statistics.interval import Interval
 from nbprod.statistics.linearised import Expectation
-from nbprod.statistics.loss_estimation import RegressorOutlook
+from nbprod.statistics.loss_estimation import ExpectedRegressorMetrics
 from nbprod.statistics.metrics import METRICS, classes_of
 from nbprod.statistics.shift import usable_features
 from nbprod.threads import one_thread
@@ -64,7 +64,7 @@ class PerformanceEstimator:
     prediction: str | None
     probability: tuple[str, ...]
     features: tuple[str, ...]
-    outlook: Outlook
+    expected: ExpectedMetrics
     excess: Mapping[str, float]  #: by metric: squared error of estimates beyond what sampling explains
     reference: Mapping[str, float]  #: realised metrics of the reference
 
@@ -118,7 +118,7 @@ class PerformanceEstimator:
                 hint="Estimating performance needs at least 40.",
             )
         task = task or ("regression" if probability is None else "classification")
-        outlook: Outlook
+        expected: ExpectedMetrics
         names: tuple[str, ...] = ()
         own = {target, prediction, *([probability] if isinstance(probability, str) else probability or ())}
         used = tuple(features if features is not None else [str(name) for name in frame if name not in own])
@@ -136,7 +136,7 @@ class PerformanceEstimator:
             probabilities = rows[list(names)].to_numpy(np.float64)
             shifting = rows[list(used)] if used else None
             with one_thread():
-                outlook = ClassifierOutlook.fit(
+                expected = ExpectedClassifierMetrics.fit(
                     rows[target], probabilities, _answers(rows, prediction), shifting, classes=known, seed=seed
                 )
         elif prediction is None:
@@ -144,22 +144,22 @@ class PerformanceEstimator:
         else:
             rows = _drop_missing(frame, [prediction])
             with one_thread():
-                outlook = RegressorOutlook.fit(rows[target], rows[prediction], rows[list(used)], seed=seed)
+                expected = ExpectedRegressorMetrics.fit(rows[target], rows[prediction], rows[list(used)], seed=seed)
         return cls(
             task=task,
             target=target,
             prediction=prediction,
             probability=names,
             features=used,
-            outlook=outlook,
-            excess=outlook.excess,
-            reference=outlook.realised,
+            expected=expected,
+            excess=expected.excess,
+            reference=expected.realised,
         )
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """What can be estimated."""
-        return self.outlook.metrics
+        return self.expected.metrics
 
     def estimate(self, current: Any, *, level: float = 0.95) -> dict[str, Interval]:
         """The metrics expected on rows without outcomes.
@@ -225,15 +225,15 @@ class PerformanceEstimator:
         frame = _columns_of(current, [self.target, *self._needed])
         with one_thread():
             expected, rows = self._expected(frame[frame[self.target].notna()])
-        realised = self.outlook.realise(rows[self.target], *self._inputs(rows))
+        realised = self.expected.realise(rows[self.target], *self._inputs(rows))
         found = {}
         for name, truth in realised.items():
             one = expected[name]
-            off, spread = truth - one.value, float(np.sqrt(one.variance))
+            off, deviation = truth - one.value, float(np.sqrt(one.variance))
             if not np.isfinite(off):
                 continue
-            half = _quantile(one, level) * spread
-            chance = 2 * float(_distribution(one, -abs(off) / spread)) if spread > 0 else float(off == 0)
+            half = _quantile(one, level) * deviation
+            chance = 2 * float(_distribution(one, -abs(off) / deviation)) if deviation > 0 else float(off == 0)
             found[name] = Agreement(
                 metric=name,
                 estimated=_interval(name, one, level),
@@ -256,7 +256,7 @@ class PerformanceEstimator:
         rows = _drop_missing(frame, needed)
         if not len(rows):
             raise DataError("there are no rows with predictions to estimate from", hint="Give at least one.")
-        return self.outlook.expect(*self._inputs(rows)), rows
+        return self.expected.expect(*self._inputs(rows)), rows
 
     def _inputs(self, rows: pd.DataFrame) -> tuple[Any, ...]:
         features = rows[list(self.features)] if self.features and set(self.features) <= set(rows) else None

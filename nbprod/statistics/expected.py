@@ -14,13 +14,13 @@ from nbprod.statistics.adaptive import PARTS, AdaptiveCalibration
 from nbprod.statistics.linearised import Expectation, expected_metrics
 from nbprod.statistics.metrics import METRICS, class_codes, metric
 
-__all__ = ["ClassifierOutlook", "Excess", "Outlook"]
+__all__ = ["Excess", "ExpectedClassifierMetrics", "ExpectedMetrics"]
 
 Floats = NDArray[np.float64]
 STRETCHES = 10  #: of the reference, in order of time, that show how far estimates are off beyond chance
 
 
-class Outlook(Protocol):
+class ExpectedMetrics(Protocol):
     """What a model's metrics are expected to be."""
 
     @property
@@ -103,7 +103,7 @@ def widened(
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifierOutlook:
+class ExpectedClassifierMetrics:
     """Confidence-based estimation with a calibration that adapts to each window."""
 
     classes: tuple[Any, ...]
@@ -121,24 +121,24 @@ class ClassifierOutlook:
         *,
         classes: Sequence[Any],
         seed: int,
-    ) -> ClassifierOutlook:
+    ) -> ExpectedClassifierMetrics:
         """Calibrate on all rows; learn the usual error of estimates from stretches left out."""
         known = tuple(classes)
         raw, codes = _matrix(probability), class_codes(truth, known)
         calibration = AdaptiveCalibration.fit(raw, codes, features, seed=seed)
-        said = _said(raw, answers, known)
+        labels = _predicted_labels(raw, answers, known)
         misses, chosen = Excess(), calibration.chosen
         for part in np.array_split(np.arange(len(chosen)), min(STRETCHES, len(chosen) // 10)):
             rows = chosen[part]
-            expected = expected_metrics(calibration.held_out[part], raw[rows], said[rows], _NAMES)
+            expected = expected_metrics(calibration.held_out[part], raw[rows], labels[rows], _NAMES)
             others = len(chosen) * (1 - 1 / PARTS)
             both = widened(expected, expected, {}, rows=len(part), effective=others)
-            misses.note(both, _realised(codes[rows], raw[rows], said[rows]))
+            misses.note(both, _realised(codes[rows], raw[rows], labels[rows]))
         return cls(
             classes=known,
             calibration=calibration,
             excess=misses.by_metric,
-            realised=_realised(codes, raw, said),
+            realised=_realised(codes, raw, labels),
         )
 
     @property
@@ -150,30 +150,30 @@ class ClassifierOutlook:
         """Metrics at calibrated probabilities, with the variance of realised ones around them."""
         probability, answers, features = inputs
         raw = _matrix(probability)
-        said = _said(raw, answers, self.classes)
+        labels = _predicted_labels(raw, answers, self.classes)
         found = self.calibration(raw, features)
-        expected = expected_metrics(found.chance, raw, said, _NAMES)
-        plain = expected if found.plain is found.chance else expected_metrics(found.plain, raw, said, _NAMES)
+        expected = expected_metrics(found.chance, raw, labels, _NAMES)
+        plain = expected if found.plain is found.chance else expected_metrics(found.plain, raw, labels, _NAMES)
         return widened(expected, plain, self.excess, rows=len(raw), effective=found.rows)
 
     def realise(self, truth: Any, *inputs: Any) -> dict[str, float]:
         """The metrics with the outcomes."""
         probability, answers, _ = inputs
         raw = _matrix(probability)
-        return _realised(class_codes(truth, self.classes), raw, _said(raw, answers, self.classes))
+        return _realised(class_codes(truth, self.classes), raw, _predicted_labels(raw, answers, self.classes))
 
 
 _NAMES = tuple(name for name, chosen in METRICS.items() if chosen.task == "classification")
 
 
-def _realised(codes: NDArray[np.int64], raw: Floats, said: NDArray[np.int64]) -> dict[str, float]:
+def _realised(codes: NDArray[np.int64], raw: Floats, labels: NDArray[np.int64]) -> dict[str, float]:
     known = list(range(raw.shape[1]))
     return {
-        name: metric(name)(codes, said if METRICS[name].needs == "label" else raw, classes=known) for name in _NAMES
+        name: metric(name)(codes, labels if METRICS[name].needs == "label" else raw, classes=known) for name in _NAMES
     }
 
 
-def _said(raw: Floats, answers: Any, classes: Sequence[Any]) -> NDArray[np.int64]:
+def _predicted_labels(raw: Floats, answers: Any, classes: Sequence[Any]) -> NDArray[np.int64]:
     return raw.argmax(axis=1).astype(np.int64) if answers is None else class_codes(answers, classes)
 
 

@@ -219,12 +219,12 @@ def _center_and_scale(sample: Floats, rest: Floats) -> tuple[float, float]:
     if not len(sample):
         return 0.0, 1.0
     center = float(np.median(sample))
-    for spread_of in (rest, sample):
-        if len(spread_of):
-            low, high = np.quantile(spread_of / 4, [0.25, 0.75]) * 4
-            spread = float(high / 2 - low / 2) * 2  # halves first: the difference of huge values overflows
-            if 0 < spread < np.inf:
-                return center, _power_of_two(spread)
+    for values in (rest, sample):
+        if len(values):
+            low, high = np.quantile(values / 4, [0.25, 0.75]) * 4
+            interquartile = float(high / 2 - low / 2) * 2  # halves first: the difference of huge values overflows
+            if 0 < interquartile < np.inf:
+                return center, _power_of_two(interquartile)
     low, high = float(sample.min()), float(sample.max())
     if 0 < high - low < np.inf:
         return center, _power_of_two(high - low)

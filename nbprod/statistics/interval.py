@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 
 from nbprod.domain.numbers import number
 
@@ -21,11 +20,6 @@ class Interval:
 
     def __contains__(self, number: float) -> bool:
         return self.low <= number <= self.high
-
-    @property
-    def is_finite(self) -> bool:
-        """Whether the data said anything."""
-        return isfinite(self.low) and isfinite(self.high)
 
     def __str__(self) -> str:
         return f"{number(self.value)} [{number(self.low)}, {number(self.high)}]"

@@ -30,7 +30,7 @@ class Expectation:
 
 
 def expected_metrics(
-    chance: Floats, raw: Floats, said: NDArray[np.int64], names: Sequence[str]
+    chance: Floats, raw: Floats, labels: NDArray[np.int64], names: Sequence[str]
 ) -> dict[str, Expectation]:
     """Metrics at expected counts, with the variance of outcomes drawn independently with these chances.
 
@@ -43,7 +43,7 @@ def expected_metrics(
         Rows x classes, each row adding up to one: what the outcome may be.
     raw
         Rows x classes: the model's own probabilities, which `roc_auc`, `log_loss` and `brier` are about.
-    said
+    labels
         The class the model answered, -1 for an unknown one.
     names
         Of metrics of classification.
@@ -56,14 +56,14 @@ def expected_metrics(
             value, moves = _expected_auc(chance, raw)
         else:
             if chosen.terms not in terms:
-                guess, count = said if chosen.needs == "label" else raw, chance.shape[1]
+                guess, count = labels if chosen.needs == "label" else raw, chance.shape[1]
                 terms[chosen.terms] = np.stack(
                     [chosen.terms(np.full(len(raw), k), guess, count) for k in range(count)]
                 )
             value, moves = _of_sums(chosen.value, terms[chosen.terms], chance)
         mean = np.einsum("rk,rk->r", chance, moves)
-        spread = np.einsum("rk,rk->r", chance, moves**2) - mean**2
-        found[name] = Expectation(value, float(np.maximum(spread, 0.0).sum()))
+        variance = np.einsum("rk,rk->r", chance, moves**2) - mean**2
+        found[name] = Expectation(value, float(np.maximum(variance, 0.0).sum()))
     return found
 
 

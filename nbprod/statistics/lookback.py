@@ -48,9 +48,9 @@ def compare_together(
 
     Returns
     -------
-    Comparison
-        Of the present window; but a column that only changed over several windows is told as it is over the fewest,
-        with their number in its sentence and in `ColumnComparison.windows`.
+    DriftComparison
+        Of the present window; but a column that only changed over several windows is reported as it is over the
+        fewest, with their number in its sentence and in `ColumnComparison.windows`.
     """
     if not windows or not lengths or lengths[0] != 1 or list(lengths) != sorted(set(lengths)):
         raise SettingsError(

@@ -16,7 +16,7 @@ from nbprod.statistics.linearised import Expectation
 from nbprod.statistics.metrics import metric
 from nbprod.statistics.shift import CodedColumns, DensityRatio, effective_rows
 
-__all__ = ["RegressorOutlook"]
+__all__ = ["ExpectedRegressorMetrics"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int16]
@@ -47,12 +47,12 @@ class LossModel:
         if usual <= 0:
             return cls(model=None, usual=usual, strength=0.0, scale=1.0, spread=0.0, held_out=np.zeros(len(loss)))
         for learn, test in folds(len(loss), PARTS):
-            apart[test] = _learned(coded[learn], loss[learn] / usual, seed).predict(coded[test])
+            apart[test] = _fit_loss_model(coded[learn], loss[learn] / usual, seed).predict(coded[test])
         fits = {strength: _rescaled(apart**strength, loss / usual) for strength in STRENGTHS}
         strength = min(STRENGTHS, key=lambda one: _deviance(fits[one][0], loss / usual))
         held_out, scale = fits[strength]
         return cls(
-            model=_learned(coded, loss / usual, seed) if strength > 0 else None,
+            model=_fit_loss_model(coded, loss / usual, seed) if strength > 0 else None,
             usual=usual,
             strength=strength,
             scale=scale,
@@ -68,7 +68,7 @@ class LossModel:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RegressorOutlook:
+class ExpectedRegressorMetrics:
     """Direct loss estimation with models that adapt to each window."""
 
     columns: CodedColumns
@@ -80,7 +80,7 @@ class RegressorOutlook:
     realised: Mapping[str, float]
 
     @classmethod
-    def fit(cls, truth: Any, prediction: Any, features: pd.DataFrame, *, seed: int) -> RegressorOutlook:
+    def fit(cls, truth: Any, prediction: Any, features: pd.DataFrame, *, seed: int) -> ExpectedRegressorMetrics:
         """Learn the size of the error, and its usual misjudgement from stretches left out."""
         y, guess = (np.asarray(values, dtype=np.float64) for values in (truth, prediction))
         chosen = np.linspace(0, len(y) - 1, min(len(y), ROWS)).astype(np.intp)
@@ -177,7 +177,7 @@ def _deviance(estimate: Floats, loss: Floats) -> float:
     return float(np.mean(estimate - loss * np.log(np.maximum(estimate, 1e-12))))
 
 
-def _learned(coded: Codes, loss: Floats, seed: int) -> Any:
+def _fit_loss_model(coded: Codes, loss: Floats, seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingRegressor  # delayed: sklearn
 
     model = HistGradientBoostingRegressor(

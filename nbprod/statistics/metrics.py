@@ -274,8 +274,8 @@ def _rmse(sums: Floats) -> Floats:
 
 
 def _r2(sums: Floats) -> Floats:
-    spread = sums[..., 3] - sums[..., 2] ** 2 / sums[..., 4]
-    return np.where(spread > 0, 1 - sums[..., 1] / spread, np.nan)
+    total_squares = sums[..., 3] - sums[..., 2] ** 2 / sums[..., 4]
+    return np.where(total_squares > 0, 1 - sums[..., 1] / total_squares, np.nan)
 
 
 _CHOICES = (

@@ -61,25 +61,25 @@ class NumericProfile:
         finite = np.isfinite(values)
         whole = bool(finite.all())
         missing = positive = negative = 0
-        kept = values
+        values_ = values
         if not whole:
             missing = int(np.isnan(values).sum())
             positive, negative = int(np.isposinf(values).sum()), int(np.isneginf(values).sum())
-            kept = values[finite]
-        cells = grid.cells(kept)
+            values_ = values[finite]
+        cells = grid.cells(values_)
         counts = np.bincount(cells, minlength=grid.size).astype(np.int64)
         sums = np.zeros(grid.size, dtype=np.int64)
         squares = 0
         far = [0] * int(grid.far.sum())
-        near, near_cells = kept, cells
+        near, near_cells = values_, cells
         if counts[grid.far].any():
             outside = grid.far[cells]
             for place, cell in enumerate(np.flatnonzero(grid.far).tolist()):
                 if counts[cell]:
-                    y = _deviation(kept[cells == cell], grid)
+                    y = _deviation(values_[cells == cell], grid)
                     far[place] = _exact_sum(y)
                     squares += _exact_sum(y * y)
-            near, near_cells = kept[~outside], cells[~outside]
+            near, near_cells = values_[~outside], cells[~outside]
         for start in range(0, len(near), _STEP):
             y = (near[start : start + _STEP] - grid.center) / grid.scale
             rounded = (y + _ROUNDER) - _ROUNDER
@@ -100,8 +100,8 @@ class NumericProfile:
             sums=sums,
             far=tuple(far),
             squares=squares,
-            minimum=float(kept.min()) if len(kept) else None,
-            maximum=float(kept.max()) if len(kept) else None,
+            minimum=float(values_.min()) if len(values_) else None,
+            maximum=float(values_.max()) if len(values_) else None,
         )
         if whole:
             return profile, cells
@@ -146,8 +146,8 @@ class NumericProfile:
         if self.minimum == self.maximum:
             return 0.0
         # exact until the division: the difference of two large numbers loses nothing
-        spread = self.squares * self.n * 2**_UNIT_BITS - self._total**2
-        return self.grid.scale * sqrt(max(spread, 0) / self.n**2) / _UNIT
+        centred = self.squares * self.n * 2**_UNIT_BITS - self._total**2
+        return self.grid.scale * sqrt(max(centred, 0) / self.n**2) / _UNIT
 
     @property
     def _total(self) -> int:

@@ -19,6 +19,7 @@ __all__ = [
     "line_evidence",
     "lone_evidence",
     "normal_counts",
+    "rows_outside",
     "score_means",
 ]
 
@@ -155,7 +156,7 @@ def line_evidence(
     approximation of their permutation distribution. Rows beyond the reference's range hardly depend on the rest
     where nothing has changed; their number is negative binomial.
     """
-    outside = _beyond(reference, current) / design
+    outside = rows_outside(reference, current) / design
     far = _far(reference, current, positions, design)
     used = (reference + current) > 0
     reference, current, positions = reference[used], current[used], positions[used]
@@ -268,13 +269,15 @@ def _line_statistics(
     scores = np.column_stack([*means.values()])
     scores -= share @ scores
     deviation = np.sqrt(factor * (share @ scores**2))
-    kept = deviation > 1e-9 * np.sqrt(factor)
-    z = (counts @ scores[:, kept]) / deviation[kept] * scale[:, None]
-    for name, column in zip(np.array([*means])[kept].tolist(), z.T, strict=True):
+    varying = deviation > 1e-9 * np.sqrt(factor)
+    z = (counts @ scores[:, varying]) / deviation[varying] * scale[:, None]
+    for name, column in zip(np.array([*means])[varying].tolist(), z.T, strict=True):
         names.append(str(name))
         p_values.append(2 * special.ndtr(-np.abs(column)))
     below = np.cumsum(share)[:-1]
-    steps = (np.cumsum(counts, axis=1)[:, :-1] - rows * below) * (total / (rows * rest))  # G - F
+    steps = np.cumsum(counts[:, :-1], axis=1)
+    steps -= rows * below
+    steps *= total / (rows * rest)  # G - F
     effective = rows * rest / total
     apart = np.abs(steps)
     names.append("kolmogorov")
@@ -282,8 +285,8 @@ def _line_statistics(
     between = (share[:-1] + share[1:]) / 2
     anderson = effective * (steps**2) @ (between / np.maximum(below * (1 - below), 1e-300)) * scale**2
     names.append("anderson")
-    # the tail of a sum of chi-squares weighted 1/(j(j+1)): that of the first, times the root of 3
-    p_values.append(np.minimum(np.sqrt(3) * special.chdtrc(1, 2 * anderson), 1.0))
+    # the tail of a sum of chi-squares weighted 1/(j(j+1)): that of the first (a squared normal), times the root of 3
+    p_values.append(np.minimum(np.sqrt(3) * 2 * special.ndtr(-np.sqrt(2 * anderson)), 1.0))
     inside = (below > _MIDDLE) & (below < 1 - _MIDDLE)
     gaps = np.diff(place) * (inside if inside.any() else 1.0)
     distance = apart @ gaps
@@ -293,9 +296,9 @@ def _line_statistics(
     p_values.append(np.r_[(order + 1) / (len(order) + 1), null.p_value])
     if len(pooled) > 2:
         more, values = _of_cells(counts, pooled, rows, design)
-        kept_ = slice(None) if few else slice(1, None)  # of many cells, the sum of squares sees little
-        names += more[kept_]
-        p_values += values[kept_]
+        chosen = slice(None) if few else slice(1, None)  # of many cells, the sum of squares sees little
+        names += more[chosen]
+        p_values += values[chosen]
     return names, p_values, null
 
 
@@ -303,11 +306,13 @@ def _of_cells(counts: Floats, pooled: Floats, rows: int, design: float) -> tuple
     """Pearson's chi-square, and the most unlike cell, for draws of current counts; the last row was observed."""
     total = pooled.sum()
     rest = total - rows
-    off = (counts - pooled * (rows / total)) ** 2
-    squares = (off / pooled).sum(axis=1) * (total * total / (rows * rest))
+    off = counts - pooled * (rows / total)
+    off *= off
+    squares = off @ (1 / pooled) * (total * total / (rows * rest))
     variance = pooled * (1 - pooled / total) * (rows * rest / (total * max(total - 1, 1)))
     # one row more in the variance: of a cell where next to none is expected, a few rows are no wonder
-    z = np.sqrt((off / (variance + 1)).max(axis=1))
+    off /= variance + 1
+    z = np.sqrt(off.max(axis=1))
     squares[-1] /= design
     z[-1] /= np.sqrt(design)
     one = 2 * special.ndtr(-z)
@@ -342,14 +347,17 @@ def normal_counts(pooled: Floats, rows: int, noise: Floats) -> Floats:
     total = pooled.sum()
     share = pooled / total
     root = np.sqrt(share)
-    spread = np.sqrt(rows * (total - rows) / max(total - 1, 1))
-    return rows * share + spread * (root * noise - share * (noise @ root)[:, None])
+    deviation = np.sqrt(rows * (total - rows) / max(total - 1, 1))
+    counts: Floats = noise * (deviation * root)
+    counts -= np.outer(noise @ root, deviation * share)
+    counts += rows * share
+    return counts
 
 
-def _beyond(reference: Counts, current: Counts) -> int:
+def rows_outside(reference: Counts, current: Counts) -> int:
     """Current rows in cells below all or above all of the reference's rows."""
-    held = np.flatnonzero(reference)
-    return int(current[: held[0]].sum() + current[held[-1] + 1 :].sum())
+    filled = np.flatnonzero(reference)
+    return int(current[: filled[0]].sum() + current[filled[-1] + 1 :].sum())
 
 
 def _far(reference: Counts, current: Counts, positions: Floats, design: float) -> float:
@@ -358,9 +366,9 @@ def _far(reference: Counts, current: Counts, positions: Floats, design: float) -
     A tail at least as light as that of a power law with exponent 1/2 has, at c times the reach, at most one row where
     it has the root of c at the reach. Corrected for the distances that are tried.
     """
-    held = np.flatnonzero(reference)
-    reach = float(np.abs(positions[[held[0], held[-1]]]).max())
-    beyond = np.r_[np.arange(held[0]), np.arange(held[-1] + 1, len(current))]
+    filled = np.flatnonzero(reference)
+    reach = float(np.abs(positions[[filled[0], filled[-1]]]).max())
+    beyond = np.r_[np.arange(filled[0]), np.arange(filled[-1] + 1, len(current))]
     beyond = beyond[current[beyond] > 0]
     if not len(beyond) or reach <= 0:
         return 1.0

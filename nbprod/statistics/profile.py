@@ -236,7 +236,7 @@ def _of_batch(grid: Profile, batch: pa.RecordBatch, *, time: str | None, block: 
 def _order(dataset: Dataset, profile: Profile) -> RowOrder:
     names = [name for name, column in profile.columns.items() if column.kind is ColumnType.NUMBER]
     table = dataset.table(names)
-    return look_at_order({name: _numbers(name, table.column(name).combine_chunks()) for name in names})
+    return look_at_order({name: _numbers(name, table.column(name)) for name in names})
 
 
 def _summary(column: ColumnProfile) -> str:

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 
-from nbprod.domain.numbers import number
 from nbprod.statistics.comparison import ColumnVerdict, DriftComparison
-from nbprod.statistics.interval import Interval
 
 __all__ = ["Impact", "rank_columns", "ranking_sentence"]
 
@@ -64,17 +62,12 @@ def rank_columns(
     return sorted(ranked, key=lambda one: (-one.impact, -one.effect, one.name))
 
 
-def ranking_sentence(ranked: list[Impact], metric: str = "", estimate: Interval | None = None) -> str:
-    """The first columns and, if there is one, the estimate, in words."""
+def ranking_sentence(ranked: list[Impact]) -> str:
+    """The first columns in words."""
     moved = [one for one in ranked if one.impact > 0]
     if not moved:
-        words = "No column that the model uses changed."
-    else:
-        whole = sum(one.impact for one in moved)
-        first = ", ".join(f"{one.name} ({one.impact / whole:.0%})" for one in moved[:3])
-        more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
-        words = f"What changed and the model relies on: {first}{more}."
-    if estimate is not None and metric:
-        value, low, high = (number(one, 3) for one in (estimate.value, estimate.low, estimate.high))
-        words += f" {metric} is estimated at {value} ({low} to {high})."
-    return words
+        return "No column that the model uses changed."
+    total = sum(one.impact for one in moved)
+    first = ", ".join(f"{one.name} ({one.impact / total:.0%})" for one in moved[:3])
+    more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
+    return f"What changed and the model relies on: {first}{more}."

@@ -115,8 +115,8 @@ def _inflation(ranks: Floats) -> float:
     rho = covariance / covariance[0]
     pairs = rho[0 : size // 2 * 2 : 2] + rho[1 : size // 2 * 2 : 2]
     positive = np.argmax(pairs <= 0) if (pairs <= 0).any() else len(pairs)
-    kept = np.minimum.accumulate(pairs[: max(int(positive), 1)])
-    return max(float(2 * kept.sum() - 1), 1.0)
+    monotone = np.minimum.accumulate(pairs[: max(int(positive), 1)])
+    return max(float(2 * monotone.sum() - 1), 1.0)
 
 
 def _repeated(columns: Mapping[str, Floats]) -> tuple[float, float]:

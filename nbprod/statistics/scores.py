@@ -156,10 +156,10 @@ def _crossings(areas: Floats, widths: Floats, left: Floats, right: Floats, noise
     t = ((_NODES + 1) / 2)[:, None]
     line = left + (right - left) * t
     bow = 6 * t * (1 - t) * (areas / np.maximum(widths, 1e-300) - (left + right) / 2)
-    spread = np.sqrt(np.maximum(noise * (t * (1 - t) - 3 * (t * (1 - t)) ** 2), 1e-300))
-    at = (line + bow) / spread
+    deviation = np.sqrt(np.maximum(noise * (t * (1 - t) - 3 * (t * (1 - t)) ** 2), 1e-300))
+    at = (line + bow) / deviation
     at = np.minimum(np.abs(at), 40.0)  # where nothing crosses any more
-    added = spread * (np.sqrt(2 / np.pi) * np.exp(-(at**2) / 2) - 2 * at * special.ndtr(-at))
+    added = deviation * (np.sqrt(2 / np.pi) * np.exp(-(at**2) / 2) - 2 * at * special.ndtr(-at))
     return (_SHARES / 2) @ added * widths
 
 
@@ -181,9 +181,9 @@ def tested_counts(reference: CategoryProfile, current: CategoryProfile) -> tuple
             for name in names
         ]
     )
-    kept = [name for name, chosen in zip(names, own, strict=True) if chosen]
+    listed = [name for name, chosen in zip(names, own, strict=True) if chosen]
     return (
-        [*kept, ""],
+        [*listed, ""],
         np.r_[first[own], first[~own].sum()].astype(np.int64),
         np.r_[second[own], second[~own].sum()].astype(np.int64),
     )

@@ -98,10 +98,10 @@ def group_gaps(
         Groups of at least 30 rows, in order of their names.
     """
     labels = pd.Series(np.asarray(groups), dtype=object)
-    kept = labels.notna().to_numpy()
-    labels = labels[kept].astype(str)
-    truth, guess = np.asarray(y)[kept], np.asarray(predicted)[kept]
-    block = np.arange(len(labels)) if blocks is None else np.asarray(blocks)[kept]
+    labelled = labels.notna().to_numpy()
+    labels = labels[labelled].astype(str)
+    truth, guess = np.asarray(y)[labelled], np.asarray(predicted)[labelled]
+    block = np.arange(len(labels)) if blocks is None else np.asarray(blocks)[labelled]
     chosen = name
     if name == "positive_rate":
         labels_ = list(classes) if classes is not None else classes_of(guess)
@@ -194,18 +194,18 @@ def find_segments(
         values = np.asarray(loss, dtype=np.float64)
         if len(values) != len(frame):
             raise DataError(f"there are {len(frame)} rows and {len(values)} losses")
-        kept = np.isfinite(values)
+        finite = np.isfinite(values)
         block = np.arange(len(values)) if blocks is None else np.asarray(blocks[place])
-        sides.append((frame[kept], values[kept], np.unique(block[kept], return_inverse=True)[1]))
+        sides.append((frame[finite], values[finite], np.unique(block[finite], return_inverse=True)[1]))
     names = [str(name) for name in (columns if columns is not None else reference.columns) if name in current]
     conditions = dict(_conditions(sides[0][0], sides[1][0], names))
-    singles = {words: (_mask(sides[0][0], test), _mask(sides[1][0], test)) for words, test in conditions.items()}
+    singles = {segment: (_mask(sides[0][0], test), _mask(sides[1][0], test)) for segment, test in conditions.items()}
     tried: dict[str, _Tested] = {}
-    for words, masks in singles.items():
+    for segment, masks in singles.items():
         result = _tested(masks, sides)
         if result is not None:
-            tried[words] = result
-    strongest = sorted(tried, key=lambda words: -tried[words].z)[:_PAIRED]
+            tried[segment] = result
+    strongest = sorted(tried, key=lambda segment: -tried[segment].z)[:_PAIRED]
     for first, second in combinations(strongest, 2):
         if conditions[first][0] != conditions[second][0]:  # two conditions on one column are one condition
             (a, c), (b, d) = singles[first], singles[second]
@@ -218,7 +218,7 @@ def find_segments(
     adjusted = benjamini_hochberg([float(special.ndtr(-result.z)) for result in tried.values()])
     drops = [
         SegmentDrop(
-            segment=words,
+            segment=segment,
             rows=result.rows,
             share=result.rows / len(sides[1][1]),
             rise=Interval(
@@ -227,7 +227,7 @@ def find_segments(
             explains=result.rise * result.rows / len(sides[1][1]) / whole,
             p_adjusted=p_value,
         )
-        for (words, result), p_value in zip(tried.items(), adjusted, strict=True)
+        for (segment, result), p_value in zip(tried.items(), adjusted, strict=True)
         if p_value <= alpha
     ]
     return sorted(

@@ -29,7 +29,6 @@ class FalseAlarms:
     windows: int
     significant: int  #: windows with any significant column
     changed: int  #: of those, with a material one: alarms
-    by_column: Mapping[str, int]  #: alarms by column
     alpha: float
     budget: AlarmBudget
 
@@ -113,7 +112,6 @@ def calibrate_false_alarms(
     else:
         windows = _neighbouring(time_blocks(frame[time], block), blocks, together, runs, random)
     significant = changed = 0
-    by_column: dict[str, int] = {}
     grid = Profile.of(frame, time=time, block=block, columns=names)
     how = {"columns": names, "thresholds": thresholds}
     for parts in windows:
@@ -125,13 +123,10 @@ def calibrate_false_alarms(
         found = compare_together(rest, seen, level, seed, lengths=sorted({1, len(seen)}), **how)
         significant += bool(found.significant)
         changed += bool(found.changed)
-        for name in found.changed:
-            by_column[name] = by_column.get(name, 0) + 1
     return FalseAlarms(
         windows=len(windows),
         significant=significant,
         changed=changed,
-        by_column=dict(sorted(by_column.items())),
         alpha=level,
         budget=budget,
     )

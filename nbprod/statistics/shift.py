@@ -99,8 +99,8 @@ class DensityRatio:
         window
             Codes of the window's rows, in the columns of the reference's.
         """
-        reference = self._basis[_spread(len(self.codes))]
-        current = self._of(window[_spread(len(window))])
+        reference = self._basis[_evenly_spaced(len(self.codes))]
+        current = self._of(window[_evenly_spaced(len(window))])
         rows = len(reference), len(current)
         design = np.vstack([reference, current])
         side = np.repeat([0.0, 1.0], rows)
@@ -120,8 +120,8 @@ class DensityRatio:
         return values.mean(axis=0), values.std(axis=0) + 1e-9
 
     def _of(self, codes: NDArray[np.int16]) -> Floats:
-        middle, spread = self._scale
-        ranks = np.clip((codes - middle) / spread, -4, 4)
+        middle, deviation = self._scale
+        ranks = np.clip((codes - middle) / deviation, -4, 4)
         parts = [np.ones((len(codes), 1)), ranks]
         if ranks.shape[1] <= BASIS_COLUMNS:
             parts.append(ranks**2 - 1)
@@ -176,7 +176,7 @@ def logistic_offset(
     return found
 
 
-def _spread(rows: int) -> NDArray[np.intp]:
+def _evenly_spaced(rows: int) -> NDArray[np.intp]:
     return np.linspace(0, rows - 1, min(rows, MOST_ROWS)).astype(np.intp)
 
 

@@ -69,8 +69,8 @@ def unseen_categories(reference: CategoryProfile, current: CategoryProfile) -> U
     mean = expected * current.n
     twice = sum(count == 2 for count in reference.counts.values()) * (_ALL / reference.threshold)
     # of the estimate (Good 1953), and of the rows themselves, which come by the category
-    spread = sqrt((once + 2 * twice) * (current.n / reference.n) ** 2 + 2 * mean)
-    many = bool(found) and (once == 0 or rows > mean + _SURE * spread)
+    deviation = sqrt((once + 2 * twice) * (current.n / reference.n) ** 2 + 2 * mean)
+    many = bool(found) and (once == 0 or rows > mean + _SURE * deviation)
     share = current.n / (reference.n + current.n)
     listed = [one for one in found if many or share**one.rows * len(found) <= _SURPRISING]
     return UnseenRows(

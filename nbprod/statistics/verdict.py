@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import nan
 from typing import Any
 
@@ -15,11 +14,12 @@ from nbprod.datasets import Dataset, open_dataset
 from nbprod.domain.names import nearest
 from nbprod.errors import DataError, SettingsError
 from nbprod.statistics.category import CategoryProfile
-from nbprod.statistics.change import Change, ColumnTest, category_change, empty_change, line_change, outside_rows
+from nbprod.statistics.change import Change, ColumnTest, category_change, empty_change, line_change
 from nbprod.statistics.columns import ColumnType, numbers, text_lengths
 from nbprod.statistics.comparison import ColumnComparison, ColumnVerdict, DriftComparison
 from nbprod.statistics.effects import USUAL_LINE
 from nbprod.statistics.numeric import NumericProfile
+from nbprod.statistics.omnibus import rows_outside
 from nbprod.statistics.profile import ColumnProfile, Profile
 from nbprod.statistics.scores import (
     METHODS,
@@ -36,21 +36,6 @@ __all__ = ["compare"]
 
 Floats = NDArray[np.float64]
 _UNSEEN_SHOWN = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Pair:
-    """A column of both tables, and its values where they are in memory."""
-
-    name: str
-    reference: ColumnProfile
-    current: ColumnProfile
-    values: tuple[Floats, Floats] | None
-    blocks: tuple[NDArray[np.int64], NDArray[np.int64]] | None
-    method: str | None
-    threshold: float
-    seed: int
-    design: float
 
 
 def compare(
@@ -99,7 +84,7 @@ def compare(
     """
     if not 0 < alpha < 1:
         raise SettingsError(f"alpha={alpha} is no probability", hint="Give a number such as 0.05.")
-    first, second, sources = _profiles(reference, current, time, block)
+    first, second, sources, current_names = _profiles(reference, current, time, block)
     by_blocks = first.blocks is not None and second.blocks is not None if blocks is None else blocks
     if by_blocks and (first.blocks is None or second.blocks is None):
         raise SettingsError("there are no blocks of time", hint="Give time=, or Profile.of(data, time=...) for both.")
@@ -118,25 +103,23 @@ def compare(
             assert first.blocks is not None
             assert second.blocks is not None
             counted = first.blocks.counts[name], second.blocks.counts[name]
-        pair = _Pair(
-            name=name,
-            reference=first.columns[name],
-            current=second.columns[name],
-            values=_values(name, first.columns[name], second.columns[name], sources),
+        test = ColumnTest(
+            line=(thresholds or {}).get(name) or USUAL_LINE,
             blocks=counted,
-            method=(methods or {}).get(name),
-            threshold=(thresholds or {}).get(name) or USUAL_LINE,
-            seed=seed,
             design=1.0 if by_blocks else _design(name, first, second),
+            seed=seed,
+            random=np.random.default_rng([seed, zlib.crc32(name.encode(errors="surrogatepass"))]),
         )
-        results.append(_column(pair))
+        pair = first.columns[name], second.columns[name]
+        values = _values(name, *pair, sources)
+        results.append(_column(name, *pair, test, values, (methods or {}).get(name)))
     return DriftComparison(
         columns={column.name: column for column in results},
         reference_rows=first.rows,
         current_rows=second.rows,
         alpha=alpha,
         seed=seed,
-        added=tuple(name for name in _names(current, second) if name not in first.columns),
+        added=tuple(name for name in current_names if name not in first.columns),
         blocks=first.blocks.block if by_blocks and first.blocks is not None else None,
         caution="" if by_blocks or second.order is None else second.order.sentence,
     ).judged(alpha)
@@ -150,13 +133,14 @@ def _design(name: str, first: Profile, second: Profile) -> float:
 
 def _profiles(
     reference: Any, current: Any, time: str | None, block: str
-) -> tuple[Profile, Profile, tuple[Dataset, Dataset] | None]:
-    if isinstance(reference, Profile) and isinstance(current, Profile):
-        return reference, current, None
+) -> tuple[Profile, Profile, tuple[Dataset, Dataset] | None, Sequence[str]]:
+    """Both profiles, both frames where values are in memory, and the names of the current columns."""
     if isinstance(current, Profile):
-        source = open_dataset(reference, allow_empty=True)
-        names = [name for name in current.columns if name in source.schema.names]
-        return Profile.of(source, grid=current, columns=names, time=time, block=block), current, None
+        if not isinstance(reference, Profile):
+            source = open_dataset(reference, allow_empty=True)
+            names = [name for name in current.columns if name in source.schema.names]
+            reference = Profile.of(source, grid=current, columns=names, time=time, block=block)
+        return reference, current, None, list(current.columns)
     later = open_dataset(current, allow_empty=True)
     earlier = None
     if not isinstance(reference, Profile):
@@ -165,13 +149,8 @@ def _profiles(
     names = [name for name in reference.columns if name in later.schema.names]
     profile = Profile.of(later, grid=reference, columns=names, time=time, block=block)
     in_memory = earlier is not None and earlier.kind == later.kind == "frame"
-    return reference, profile, (earlier, later) if in_memory and earlier is not None else None
-
-
-def _names(source: Any, profile: Profile) -> list[str]:
-    if isinstance(source, Profile):
-        return list(profile.columns)
-    return list(open_dataset(source, allow_empty=True).schema.names)
+    frames = (earlier, later) if in_memory and earlier is not None else None
+    return reference, profile, frames, later.schema.names
 
 
 def _values(
@@ -183,30 +162,21 @@ def _values(
     read = text_lengths if first.kind is ColumnType.TEXT else numbers
     found = []
     for source in sources:
-        values = read(source.table([name]).column(0).combine_chunks())
+        values = read(source.table([name]).column(0))
         found.append(values[np.isfinite(values)])
     return found[0], found[1]
 
 
-def _schema(name: str, reference: ColumnProfile, rows: int, words: str) -> ColumnComparison:
+def _schema(name: str, reference: ColumnProfile, rows: int, change: str) -> ColumnComparison:
     return ColumnComparison(
         name=name,
         kind=reference.kind,
         verdict=ColumnVerdict.CHANGED,
         method="schema",
-        score=nan,
-        p_value=nan,
-        p_adjusted=nan,
-        effect=nan,
-        effect_unit="",
-        low=nan,
-        high=nan,
         threshold=0.1,
-        distance=nan,
         reference_missing=_missing(reference),
         current_missing=1.0 if rows else 0.0,
-        missing_p_value=nan,
-        sentence=f"{name} {words}.",
+        sentence=f"{name} {change}.",
     )
 
 
@@ -214,40 +184,37 @@ def _missing(column: ColumnProfile) -> float:
     return column.missing / column.rows if column.rows else 0.0
 
 
-def _column(pair: _Pair) -> ColumnComparison:
+def _column(
+    name: str,
+    reference: ColumnProfile,
+    current: ColumnProfile,
+    test: ColumnTest,
+    values: tuple[Floats, Floats] | None,
+    method: str | None,
+) -> ColumnComparison:
     """Everything but what depends on the other columns."""
-    reference, current = pair.reference, pair.current
     empty = ColumnType.EMPTY in {reference.kind, current.kind} or not (reference.n and current.n)
     if not empty and reference.kind is not current.kind:
         return _schema(
-            pair.name, reference, current.rows, f"holds {current.dtype}, where the reference has {reference.dtype}"
+            name, reference, current.rows, f"holds {current.dtype}, where the reference has {reference.dtype}"
         )
     if not empty and reference.grid is not current.grid and reference.grid != current.grid:
         raise DataError(
-            f"column {pair.name!r} was profiled on two grids, which cannot be compared",
+            f"column {name!r} was profiled on two grids, which cannot be compared",
             hint="Make the second with Profile.of(data, grid=first).",
         )
-    test = ColumnTest(
-        line=pair.threshold,
-        blocks=pair.blocks,
-        design=pair.design,
-        seed=pair.seed,
-        random=np.random.default_rng([pair.seed, zlib.crc32(pair.name.encode(errors="surrogatepass"))]),
-    )
-    method = pair.method or default_method(reference, current)
+    method = method or default_method(reference, current)
     if method not in METHODS:
         raise SettingsError(f"there is no drift method {method!r}", hint=nearest(method, METHODS))
     score = distance = nan
     new = UnseenRows(rows=0, expected=0.0, listed=())
     outside = 0.0
     if not empty and isinstance(reference, NumericProfile) and isinstance(current, NumericProfile):
-        score = (
-            score_profiles(method, reference, current) if pair.values is None else score_values(method, *pair.values)
-        )
-        distance = _distance(pair, reference, current, method, score)
+        score = score_profiles(method, reference, current) if values is None else score_values(method, *values)
+        distance = _distance(values, reference, current, method, score)
         few = default_method(reference, current) == "jensenshannon"
         change = line_change(reference, current, test, few=few)
-        outside = outside_rows(reference, current) / current.n
+        outside = rows_outside(reference.counts, current.counts) / current.n
     elif not empty and isinstance(reference, CategoryProfile) and isinstance(current, CategoryProfile):
         score = score_profiles(method, reference, current)
         change = category_change(reference, current, test)
@@ -256,18 +223,17 @@ def _column(pair: _Pair) -> ColumnComparison:
         change = empty_change(reference, current, test)
     named = change.effects[0] if not empty else None
     return ColumnComparison(
-        name=pair.name,
+        name=name,
         kind=reference.kind,
         verdict=ColumnVerdict.SAME,
         method=method,
         score=score,
         p_value=change.p_value,
-        p_adjusted=nan,
         effect=named.value if named else nan,
         effect_unit=named.unit if named else "",
         low=named.low if named else nan,
         high=named.high if named else nan,
-        threshold=pair.threshold,
+        threshold=test.line,
         distance=distance,
         reference_missing=_missing(reference),
         current_missing=_missing(current),
@@ -283,15 +249,21 @@ def _column(pair: _Pair) -> ColumnComparison:
         unseen_expected=new.expected,
         unseen_bound=upper_share(0, reference.n) if reference.n else 1.0,
         outside=outside,
-        design=pair.design,
-        sentence=column_sentence(pair.name, reference, current, new, change.effects),
+        design=test.design,
+        sentence=column_sentence(name, reference, current, new, change.effects),
     )
 
 
-def _distance(pair: _Pair, reference: NumericProfile, current: NumericProfile, method: str, score: float) -> float:
+def _distance(
+    values: tuple[Floats, Floats] | None,
+    reference: NumericProfile,
+    current: NumericProfile,
+    method: str,
+    score: float,
+) -> float:
     """The Wasserstein-1 distance in the column's own unit."""
-    if pair.values is not None and method in {"wasserstein", "length"}:
-        return score * max(float(np.std(pair.values[0])), 0.001)
+    if values is not None and method in {"wasserstein", "length"}:
+        return score * max(float(np.std(values[0])), 0.001)
     return wasserstein_of_profiles(reference, current)
 
 

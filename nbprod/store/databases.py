@@ -80,15 +80,15 @@ class Database:
         try:
             yield
         except (DBAPIError, sqlite3.Error) as problem:
-            said = (
+            message = (
                 str(problem.orig if isinstance(problem, DBAPIError) else problem).strip().split("\n", maxsplit=1)[0]
             )
-            if "disk i/o" in said.lower() and _is_full(self.name):
-                said = "the disk is full"  # the index of the log is mapped memory: SQLite cannot say why it fails
+            if "disk i/o" in message.lower() and _is_full(self.name):
+                message = "the disk is full"  # the index of the log is mapped memory: SQLite cannot say why it fails
             for fragment, what, hint in EXPLANATIONS:
-                if fragment in said.lower():
-                    raise StoreError(f"the ledger {self.name} {what} ({said})", hint=hint) from problem
-            raise StoreError(f"the ledger {self.name} refused: {said}") from problem
+                if fragment in message.lower():
+                    raise StoreError(f"the ledger {self.name} {what} ({message})", hint=hint) from problem
+            raise StoreError(f"the ledger {self.name} refused: {message}") from problem
 
 
 def _is_full(name: str) -> bool:

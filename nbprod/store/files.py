@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nbprod.disk import digest_folder, make_folder, publish_folder, refuse_links, reporting_os_errors, write_file
+from nbprod.disk import make_folder, publish_folder, refuse_links, reporting_os_errors, write_file
 from nbprod.errors import ConflictError, EnvironmentProblem, NotFoundError, StoreError
 
 __all__ = ["Files"]
@@ -86,8 +86,8 @@ class Files:
     @contextmanager
     def staging(self) -> Iterator[Path]:
         """A private folder beside the files, to be filled and published; what is left of it is removed."""
-        beside = make_folder((Path(self.root) if self.is_local else self._cached()) / LEFTOVERS)
-        folder = beside / secrets.token_hex(8)
+        leftovers = make_folder((Path(self.root) if self.is_local else self._cached()) / LEFTOVERS)
+        folder = leftovers / secrets.token_hex(8)
         with reporting_os_errors(f"making the folder {folder}"):
             folder.mkdir(mode=0o700)
         try:
@@ -156,10 +156,6 @@ class Files:
         except FileNotFoundError:
             return []
         return sorted(str(item).rstrip("/").rsplit("/", 1)[-1] for item in found)
-
-    def digests(self, name: str) -> dict[str, str]:
-        """SHA-256 by relative path of every file of a published folder."""
-        return digest_folder(self.folder(name))
 
     def _put(self, folder: Path, name: str, manifest: str) -> None:
         remote, url = self._remote(), self._url(name)

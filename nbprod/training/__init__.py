@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         learning_curve,
         train_with_baselines,
     )
-    from nbprod.training.continuing import can_continue, continue_training, learn_on, refit
+    from nbprod.training.continuing import can_continue, continue_fit, continue_training, refit
     from nbprod.training.estimators import make_estimator, read_settings, short_names
     from nbprod.training.preparation import TrainingRows, prepare
     from nbprod.training.preprocessing import make_pipeline
@@ -36,12 +36,12 @@ __all__ = [
     "can_continue",
     "column_kinds",
     "compare_models",
+    "continue_fit",
     "continue_training",
     "cross_validated",
     "fit",
     "folds_of",
     "infer_task",
-    "learn_on",
     "learning_curve",
     "make_estimator",
     "make_pipeline",

@@ -75,11 +75,11 @@ def _kind_of_values(present: pd.Series[Any]) -> FeatureKind:
         return FeatureKind.DATETIME
     if not all(issubclass(kind, str) for kind in types):
         return FeatureKind.UNUSABLE
-    words = sample.astype(str)
-    if words.str.count(r"\s+").mean() + 1 > _WORDS_OF_TEXT:
+    texts = sample.astype(str)
+    if texts.str.count(r"\s+").mean() + 1 > _WORDS_OF_TEXT:
         return FeatureKind.TEXT
-    distinct = words.nunique()
-    if distinct >= _COUNT_OF_IDENTIFIER and distinct / len(words) > _SHARE_OF_IDENTIFIER:
+    distinct = texts.nunique()
+    if distinct >= _COUNT_OF_IDENTIFIER and distinct / len(texts) > _SHARE_OF_IDENTIFIER:
         return FeatureKind.IDENTIFIER
     return FeatureKind.CATEGORY
 

@@ -28,7 +28,7 @@ __all__ = [
     "compare_models",
     "cross_validated",
     "fit",
-    "learned",
+    "fit_pipeline",
     "learning_curve",
     "predictions_of",
     "train_with_baselines",
@@ -55,12 +55,12 @@ class Trained:
 def fit(name: str, pipeline: Pipeline, split: Split) -> Trained:
     """Fit on the rows to learn from and predict the held-back ones."""
     started = time.perf_counter()
-    fitted = learned(pipeline, split.train)
+    fitted = fit_pipeline(pipeline, split.train)
     took = time.perf_counter() - started
     return Trained(name=name, pipeline=fitted, predictions=predictions_of(fitted, split.test), fit_s=took)
 
 
-def learned(pipeline: Pipeline, rows: TrainingRows) -> Pipeline:
+def fit_pipeline(pipeline: Pipeline, rows: TrainingRows) -> Pipeline:
     """The pipeline, fitted on rows."""
     with one_thread_if_small(rows.features.size):
         fitted: Pipeline = pipeline.fit(rows.features, rows.target)
@@ -136,16 +136,16 @@ def compare_models(
                 resamples=resamples,
                 names=[metric.name],
             )
-            line |= _spread(metric.name, found.get(metric.name))
+            line |= _interval_columns(metric.name, found.get(metric.name))
             if folds:
-                line |= _spread(
+                line |= _interval_columns(
                     f"{metric.name}_cv", cross_validated(model.pipeline, split.train, split.kind, metric, folds)
                 )
             if model.name != BASELINE and BASELINE in models:
                 gain = difference(
                     metric, truth, model.predictions, models[BASELINE].predictions, blocks=blocks, resamples=resamples
                 )
-                line |= _spread("gain", gain)
+                line |= _interval_columns("gain", gain)
         lines.append(line)
     return pd.DataFrame(lines).set_index("model")
 
@@ -156,10 +156,10 @@ def best_of(models: Mapping[str, Trained], split: Split, metric: Metric) -> Trai
     asked = [model for name, model in models.items() if name not in {BASELINE, SIMPLE}]
 
     def score(model: Trained) -> float:
-        told = model.predictions
-        if metric.needs == "probability" and told.probabilities is None:
+        predictions = model.predictions
+        if metric.needs == "probability" and predictions.probabilities is None:
             return -np.inf
-        return sign * metric(split.test.target, told.for_metric(metric), classes=told.classes)
+        return sign * metric(split.test.target, predictions.for_metric(metric), classes=predictions.classes)
 
     return max(asked, key=score)
 
@@ -179,18 +179,18 @@ def cross_validated(
     """
     values, ratios = [], []
     for train, test in folds_of(rows, kind, folds, seed):
-        seen, held = rows.rows(train), rows.rows(test)
-        told = predictions_of(learned(clone(pipeline), seen), held)
-        if not set(held.target) <= set(seen.target) and metric.needs == "probability":
+        train_rows, test_rows = rows.rows(train), rows.rows(test)
+        predictions = predictions_of(fit_pipeline(clone(pipeline), train_rows), test_rows)
+        if not set(test_rows.target) <= set(train_rows.target) and metric.needs == "probability":
             continue  # a class the fold never saw has no probability
-        value = metric(held.target, told.for_metric(metric), classes=told.classes)
+        value = metric(test_rows.target, predictions.for_metric(metric), classes=predictions.classes)
         if np.isfinite(value):
             values.append(value)
             ratios.append(len(test) / len(train))
     if len(values) < 2:
         return None
-    mean, spread = float(np.mean(values)), float(np.var(values, ddof=1))
-    half = -special.stdtrit(len(values) - 1, 0.025) * np.sqrt(spread * (1 / len(values) + float(np.mean(ratios))))
+    mean, variance = float(np.mean(values)), float(np.var(values, ddof=1))
+    half = -special.stdtrit(len(values) - 1, 0.025) * np.sqrt(variance * (1 / len(values) + float(np.mean(ratios))))
     floor, ceiling = (0.0 if metric.name != "r2" else -np.inf), (1.0 if metric.higher_is_better else np.inf)
     return Interval(value=mean, low=max(floor, mean - float(half)), high=min(ceiling, mean + float(half)))
 
@@ -214,16 +214,16 @@ def learning_curve(
         rows = split.train.rows(chosen)
         if rows.task == "classification" and rows.target.nunique() < split.train.target.nunique():
             continue
-        fitted = learned(clone(pipeline), rows)
+        fitted = fit_pipeline(clone(pipeline), rows)
         line: dict[str, Any] = {"rows": len(rows)}
         for called, seen in (("learned", rows), ("held_back", split.test)):
-            told = predictions_of(fitted, seen)
-            line[called] = metric(seen.target, told.for_metric(metric), classes=told.classes)
+            predictions = predictions_of(fitted, seen)
+            line[called] = metric(seen.target, predictions.for_metric(metric), classes=predictions.classes)
         lines.append(line)
     return pd.DataFrame(lines, columns=["rows", "learned", "held_back"])
 
 
-def _spread(name: str, interval: Interval | None) -> dict[str, float]:
+def _interval_columns(name: str, interval: Interval | None) -> dict[str, float]:
     if interval is None:
         return {}
     return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}

@@ -10,11 +10,11 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from nbprod.errors import SchemaError, SettingsError
-from nbprod.training.comparison import Trained, learned, predictions_of
+from nbprod.training.comparison import Trained, fit_pipeline, predictions_of
 from nbprod.training.preparation import TrainingRows
 from nbprod.training.splitting import Split
 
-__all__ = ["can_continue", "continue_training", "learn_on", "refit"]
+__all__ = ["can_continue", "continue_fit", "continue_training", "refit"]
 
 #: What grows when an estimator with ``warm_start`` learns on; the others start from their coefficients.
 _GROWING = ("max_iter", "n_estimators")
@@ -27,7 +27,7 @@ def can_continue(pipeline: Any) -> bool:
     return hasattr(model, "partial_fit") or "warm_start" in model.get_params(deep=False)
 
 
-def learn_on(earlier: Pipeline, split: Split, *, name: str = "continued") -> Trained:
+def continue_fit(earlier: Pipeline, split: Split, *, name: str = "continued") -> Trained:
     """Learn on from an earlier model with the rows to learn from, and predict the held-back ones.
 
     Raises
@@ -38,15 +38,15 @@ def learn_on(earlier: Pipeline, split: Split, *, name: str = "continued") -> Tra
     started = time.perf_counter()
     fitted = continue_training(earlier, split.train)
     took = time.perf_counter() - started
-    told = predictions_of(fitted, split.test)
-    return Trained(name=name, pipeline=fitted, predictions=told, fit_s=took, earlier=earlier)
+    predictions = predictions_of(fitted, split.test)
+    return Trained(name=name, pipeline=fitted, predictions=predictions, fit_s=took, earlier=earlier)
 
 
 def refit(trained: Trained, rows: TrainingRows) -> Pipeline:
     """The same model learned from all rows, the held-back ones included, from the same start."""
     if trained.earlier is not None:
         return continue_training(trained.earlier, rows)
-    return learned(clone(trained.pipeline), rows)
+    return fit_pipeline(clone(trained.pipeline), rows)
 
 
 def continue_training(earlier: Pipeline, rows: TrainingRows, *, grow: float = 0.5) -> Pipeline:

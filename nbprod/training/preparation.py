@@ -131,13 +131,13 @@ def prepare(
     features = frame.drop(columns=list({*named}))
     kinds = column_kinds(features)
     notes += [f"{name} {_SET_ASIDE[kind]}; it is set aside." for name, kind in kinds.items() if kind in _SET_ASIDE]
-    kept = [name for name in features.columns if kinds[str(name)] not in _SET_ASIDE]
-    if not kept:
+    used = [name for name in features.columns if kinds[str(name)] not in _SET_ASIDE]
+    if not used:
         raise DataError(
             "no column is left to learn from", hint="Everything but the target is empty, dropped or an identifier."
         )
-    plain = plain_frame(frame[kept])
-    still = [name for name in kept if _is_constant(plain[name])]
+    plain = plain_frame(frame[used])
+    still = [name for name in used if _is_constant(plain[name])]
     if still:
         verb, them = ("changes", "it") if len(still) == 1 else ("change", "them")
         notes.append(f"{listed(still)} never {verb} in these rows, so the model learns nothing from {them}.")
@@ -145,7 +145,7 @@ def prepare(
         features=plain.reset_index(drop=True),
         target=_plain_target(truth, task_).reset_index(drop=True),
         task=task_,
-        kinds={str(name): kinds[str(name)] for name in kept},
+        kinds={str(name): kinds[str(name)] for name in used},
         times=moments(frame[time]).reset_index(drop=True) if time else None,
         groups=frame[group].reset_index(drop=True) if group else None,
         notes=tuple(notes),

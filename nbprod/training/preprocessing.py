@@ -70,9 +70,13 @@ def make_pipeline(estimator: Any, frame: pd.DataFrame, *, kinds: Mapping[str, Fe
     if names := by_kind[FeatureKind.DATETIME]:
         steps.append(("moments", _after(DatetimeParts(), boosted=boosted, scaled=scaled), names))
     for name in by_kind[FeatureKind.TEXT]:
-        words = TfidfVectorizer(max_features=_MOST_WORDS, sublinear_tf=True)
+        vectorizer = TfidfVectorizer(max_features=_MOST_WORDS, sublinear_tf=True)
         steps.append(
-            (f"words of {name}".replace("__", "_"), Pipeline([("filled", FilledText()), ("words", words)]), [name])
+            (
+                f"words of {name}".replace("__", "_"),
+                Pipeline([("filled", FilledText()), ("words", vectorizer)]),
+                [name],
+            )
         )
     if not steps:
         raise DataError(

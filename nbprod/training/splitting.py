@@ -133,13 +133,17 @@ def _at_random(rows: TrainingRows, test_size: float, seed: int) -> _Positions:
     from sklearn.model_selection import train_test_split  # heavy, and only here
 
     size = len(rows)
-    held = max(1, round(test_size * size))
-    stratified = rows.task == "classification" and rows.target.nunique() <= min(held, size - held)
+    test_count = max(1, round(test_size * size))
+    stratified = rows.task == "classification" and rows.target.nunique() <= min(test_count, size - test_count)
     train, test = train_test_split(
-        np.arange(size), test_size=held, random_state=seed, stratify=rows.target if stratified else None
+        np.arange(size), test_size=test_count, random_state=seed, stratify=rows.target if stratified else None
     )
-    words = ", classes in proportion" if stratified else ""
-    return np.sort(train), np.sort(test), f"{held:,} of {size:,} rows drawn at random are held back{words}."
+    proportions = ", classes in proportion" if stratified else ""
+    return (
+        np.sort(train),
+        np.sort(test),
+        f"{test_count:,} of {size:,} rows drawn at random are held back{proportions}.",
+    )
 
 
 def _by_group(rows: TrainingRows, test_size: float, seed: int) -> _Positions:
@@ -155,8 +159,8 @@ def _by_group(rows: TrainingRows, test_size: float, seed: int) -> _Positions:
         raise DataError(f"{rows.groups.name} has one group only", hint="A group split needs at least two.")
     splitter = GroupShuffleSplit(n_splits=1, test_size=max(1, round(test_size * count)), random_state=seed)
     train, test = next(splitter.split(np.zeros(len(rows)), groups=rows.groups))
-    held = rows.groups.iloc[test].nunique()
-    return train, test, f"{held:,} of {count:,} groups ({rows.groups.name}) are held back with all their rows."
+    test_count = rows.groups.iloc[test].nunique()
+    return train, test, f"{test_count:,} of {count:,} groups ({rows.groups.name}) are held back with all their rows."
 
 
 def _by_time(rows: TrainingRows, test_size: float, seed: int) -> _Positions:  # noqa: ARG001 — nothing is drawn

@@ -9,7 +9,7 @@ import pandas as pd
 
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.plain import listed
-from nbprod.validation.tables import looked_at
+from nbprod.validation.tables import sampled_rows
 
 __all__ = [
     "check_balance",
@@ -30,18 +30,20 @@ def check_missing(frame: pd.DataFrame, *, most: float = 0.5) -> CheckResult:
     beyond = shares[shares > most]
     worst = float(shares.iloc[0]) if len(shares) else 0.0
     if len(beyond):
-        words = (
-            f"{listed(beyond.index, 5)} {_lack(len(beyond))} more than {most:.0%} of the values"
+        sentence = (
+            f"{listed(beyond.index, 5)} {'lack' if len(beyond) > 1 else 'lacks'} more than {most:.0%} of the values"
             f" ({worst:.1%} at most)."
         )
     elif worst > 0:
-        words = f"{int((shares > 0).sum())} columns have missing values; {shares.index[0]} most of all, {worst:.1%}."
+        sentence = (
+            f"{int((shares > 0).sum())} columns have missing values; {shares.index[0]} most of all, {worst:.1%}."
+        )
     else:
-        words = "No value is missing."
+        sentence = "No value is missing."
     return CheckResult(
         name="missing",
         outcome=FAILED if len(beyond) else PASSED,
-        sentence=words,
+        sentence=sentence,
         subject=_subject(beyond.index),
         value=worst,
         rule=f"missing <= {most:g}",
@@ -50,17 +52,17 @@ def check_missing(frame: pd.DataFrame, *, most: float = 0.5) -> CheckResult:
 
 def check_duplicates(frame: pd.DataFrame, *, most: float = 0.01) -> CheckResult:
     """Rows equal to an earlier row, all columns, are at most this share."""
-    seen = looked_at(frame)
+    seen = sampled_rows(frame)
     repeated = int(row_keys(seen).duplicated().sum())
     share = repeated / max(1, len(seen))
     of = "" if len(seen) == len(frame) else f" of {len(seen):,} looked at"
-    words = (
+    sentence = (
         f"{repeated:,} rows{of} repeat an earlier row ({share:.2%})." if repeated else f"No row{of} repeats another."
     )
     return CheckResult(
         name="duplicates",
         outcome=FAILED if share > most else PASSED,
-        sentence=words,
+        sentence=sentence,
         value=share,
         rule=f"share <= {most:g}",
     )
@@ -70,15 +72,15 @@ def check_constants(frame: pd.DataFrame) -> CheckResult:
     """Every column has at least two values."""
     empty = [str(name) for name in frame.columns if frame[name].isna().all()]
     constant = [str(name) for name in frame.columns if str(name) not in empty and _is_constant(frame[name])]
-    words = []
+    parts = []
     if empty:
-        words.append(f"{listed(empty, 5)} {'hold' if len(empty) > 1 else 'holds'} no value at all.")
+        parts.append(f"{listed(empty, 5)} {'hold' if len(empty) > 1 else 'holds'} no value at all.")
     if constant:
-        words.append(f"{listed(constant, 5)} never {'change' if len(constant) > 1 else 'changes'}.")
+        parts.append(f"{listed(constant, 5)} never {'change' if len(constant) > 1 else 'changes'}.")
     return CheckResult(
         name="constants",
         outcome=FAILED if empty else INCONCLUSIVE if constant else PASSED,
-        sentence=" ".join(words) or "Every column has at least two values.",
+        sentence=" ".join(parts) or "Every column has at least two values.",
         subject=_subject(empty + constant),
         value=float(len(empty) + len(constant)),
         rule="columns without variation = 0",
@@ -90,19 +92,19 @@ def check_balance(target: pd.Series[Any], *, fewest: float = 0.01) -> CheckResul
     shares = target.dropna().value_counts(normalize=True)
     name, rule = "balance", f"share of the rarest class >= {fewest:g}"
     if len(shares) < 2:
-        words = f"{target.name} has a single value." if len(shares) else f"{target.name} has no value."
-        return CheckResult(name=name, outcome=FAILED, sentence=words, subject=str(target.name), rule=rule)
+        sentence = f"{target.name} has a single value." if len(shares) else f"{target.name} has no value."
+        return CheckResult(name=name, outcome=FAILED, sentence=sentence, subject=str(target.name), rule=rule)
     rarest, share = shares.index[-1], float(shares.iloc[-1])
     once = int((target.value_counts() == 1).sum())
     if once:
-        words = f"{once:,} of {len(shares):,} classes of {target.name} are seen once, for instance {rarest}."
+        sentence = f"{once:,} of {len(shares):,} classes of {target.name} are seen once, for instance {rarest}."
     else:
         listed = ", ".join(f"{value}: {part:.1%}" for value, part in shares.iloc[:5].items())
-        words = f"The rarest of {len(shares):,} classes of {target.name} is {rarest} with {share:.2%} ({listed})."
+        sentence = f"The rarest of {len(shares):,} classes of {target.name} is {rarest} with {share:.2%} ({listed})."
     return CheckResult(
         name=name,
         outcome=FAILED if once else INCONCLUSIVE if share < fewest else PASSED,
-        sentence=words,
+        sentence=sentence,
         subject=str(target.name),
         value=share,
         rule=rule,
@@ -111,19 +113,19 @@ def check_balance(target: pd.Series[Any], *, fewest: float = 0.01) -> CheckResul
 
 def check_contradictions(frame: pd.DataFrame, target: str, *, most: float = 0.01) -> CheckResult:
     """Rows with equal features and another label are at most this share of the rows."""
-    seen = looked_at(frame[frame[target].notna()])
+    seen = sampled_rows(frame[frame[target].notna()])
     features = seen.drop(columns=target)
     keys = row_keys(features).to_numpy() if features.shape[1] else np.arange(len(seen))
     counts = pd.Series(pd.factorize(seen[target])[0]).groupby(keys).value_counts()
     each = counts.groupby(level=0)
     torn = int(each.sum()[each.size() > 1].sum())
     share, best = torn / max(1, len(seen)), float(each.max().sum()) / max(1, len(seen))
-    words = f"{torn:,} rows ({share:.2%}) have the features of another row with another {target}"
-    words += f"; no model can be right on more than {best:.2%} of the rows." if share > most else "."
+    sentence = f"{torn:,} rows ({share:.2%}) have the features of another row with another {target}"
+    sentence += f"; no model can be right on more than {best:.2%} of the rows." if share > most else "."
     return CheckResult(
         name="contradictions",
         outcome=INCONCLUSIVE if share > most else PASSED,
-        sentence=words if torn else f"Equal rows always have the same {target}.",
+        sentence=sentence if torn else f"Equal rows always have the same {target}.",
         subject=target,
         value=share,
         rule=f"share <= {most:g}",
@@ -144,14 +146,14 @@ def check_order(times: pd.Series[Any]) -> CheckResult:
     gaps = ordered.diff().dropna()
     usual = gaps[gaps > pd.Timedelta(0)].median()  # not a time when all moments are one
     large = gaps[gaps > usual * 10] if pd.notna(usual) else gaps.iloc[:0]
-    words = [f"{times.name} goes from {ordered.iloc[0]:%Y-%m-%d %H:%M} to {ordered.iloc[-1]:%Y-%m-%d %H:%M}"]
-    words.append(f"{backwards:,} rows go back in time" if backwards else "rows are in its order")
+    parts = [f"{times.name} goes from {ordered.iloc[0]:%Y-%m-%d %H:%M} to {ordered.iloc[-1]:%Y-%m-%d %H:%M}"]
+    parts.append(f"{backwards:,} rows go back in time" if backwards else "rows are in its order")
     if len(large):
-        words.append(f"{len(large):,} gaps are over ten times the usual step, the largest {_length(large.max())}")
+        parts.append(f"{len(large):,} gaps are over ten times the usual step, the largest {_length(large.max())}")
     return CheckResult(
         name="order",
         outcome=INCONCLUSIVE if backwards else PASSED,
-        sentence="; ".join(words) + ".",
+        sentence="; ".join(parts) + ".",
         subject=str(times.name),
         value=float(backwards),
         rule="rows that go back in time = 0",
@@ -178,10 +180,6 @@ def row_keys(frame: pd.DataFrame) -> pd.Series[Any]:
 
 def _subject(names: Any) -> str:
     return ", ".join(str(name) for name in list(names)[:5])
-
-
-def _lack(count: int) -> str:
-    return "lack" if count > 1 else "lacks"
 
 
 def _length(step: pd.Timedelta) -> str:

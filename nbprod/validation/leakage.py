@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nbprod.domain.check import CheckOutcome, CheckResult
-from nbprod.validation.tables import looked_at
+from nbprod.validation.tables import sampled_rows
 
 __all__ = ["check_alone", "check_sums", "power_alone"]
 
@@ -43,7 +43,7 @@ def power_alone(frame: pd.DataFrame, target: str, task: str, *, seed: int = 0) -
     seed
         Of the sample and the halves.
     """
-    known = looked_at(frame[frame[target].notna()], most=_MOST_ROWS, seed=seed)
+    known = sampled_rows(frame[frame[target].notna()], most=_MOST_ROWS, seed=seed)
     first = np.random.default_rng(seed).random(len(known)) < 0.5
     answers = known[target]
     truth = answers.to_numpy(dtype=np.float64) if task == "regression" else pd.factorize(answers)[0]
@@ -58,15 +58,17 @@ def check_alone(powers: pd.Series[float], target: str, *, most: float = 0.98) ->
     suspects = powers[powers > most]
     if len(suspects):
         listed = ", ".join(f"{name} ({value:.3f})" for name, value in suspects.iloc[:5].items())
-        words = f"By itself, {listed} predicts {target} almost perfectly. Is it known when a prediction is made?"
+        sentence = f"By itself, {listed} predicts {target} almost perfectly. Is it known when a prediction is made?"
     elif len(powers):
-        words = f"No column predicts {target} alone; the strongest is {powers.index[0]} ({powers.iloc[0]:.2f} of 1)."
+        sentence = (
+            f"No column predicts {target} alone; the strongest is {powers.index[0]} ({powers.iloc[0]:.2f} of 1)."
+        )
     else:
-        words = f"There is no column beside {target}."
+        sentence = f"There is no column beside {target}."
     return CheckResult(
         name="leak alone",
         outcome=CheckOutcome.FAILED if len(suspects) else CheckOutcome.PASSED,
-        sentence=words,
+        sentence=sentence,
         subject=", ".join(map(str, suspects.index[:5])),
         value=float(powers.iloc[0]) if len(powers) else None,
         rule=f"power <= {most:g}",
@@ -80,7 +82,7 @@ def check_sums(frame: pd.DataFrame, target: str, *, seed: int = 0) -> CheckResul
     long as nothing is left over. What remains are the parts, and their coefficients say how they are added.
     """
     rule = "no columns add up to the target"
-    parts, constant = _parts(looked_at(frame[frame[target].notna()], most=_MOST_ROWS, seed=seed), target)
+    parts, constant = _parts(sampled_rows(frame[frame[target].notna()], most=_MOST_ROWS, seed=seed), target)
     if not parts:
         return CheckResult(
             name="leak sum",
@@ -104,21 +106,21 @@ def check_sums(frame: pd.DataFrame, target: str, *, seed: int = 0) -> CheckResul
 def _parts(frame: pd.DataFrame, target: str) -> tuple[dict[str, float], float]:
     """The weights of the columns that add up to the target, and the constant; no weight when none do."""
     columns, truth = _numbers(frame, target)
-    kept = list(columns)
-    if not kept or len(truth) < 3 * len(kept) + 10 or not _adds_up(columns, kept, truth):
+    terms = list(columns)
+    if not terms or len(truth) < 3 * len(terms) + 10 or not _adds_up(columns, terms, truth):
         return {}, 0.0
-    weights, _, _ = _fitted(columns, kept, truth)
-    size = {name: abs(weight) * float(columns[name].std()) for name, weight in zip(kept, weights, strict=True)}
-    telling = [name for name in kept if size[name] > _TOLERANCE * float(truth.std())]
-    kept = telling if telling and _adds_up(columns, telling, truth) else kept
-    for name in sorted(kept, key=size.__getitem__):
-        fewer = [each for each in kept if each != name]
+    weights, _, _ = _fitted(columns, terms, truth)
+    size = {name: abs(weight) * float(columns[name].std()) for name, weight in zip(terms, weights, strict=True)}
+    telling = [name for name in terms if size[name] > _TOLERANCE * float(truth.std())]
+    terms = telling if telling and _adds_up(columns, telling, truth) else terms
+    for name in sorted(terms, key=size.__getitem__):
+        fewer = [each for each in terms if each != name]
         if fewer and _adds_up(columns, fewer, truth):
-            kept = fewer
-    if len(kept) > _MOST_PARTS:
+            terms = fewer
+    if len(terms) > _MOST_PARTS:
         return {}, 0.0  # so many columns are a law of the world, no bookkeeping
-    weights, constant, _ = _fitted(columns, kept, truth)
-    return dict(zip(kept, weights.tolist(), strict=True)), constant
+    weights, constant, _ = _fitted(columns, terms, truth)
+    return dict(zip(terms, weights.tolist(), strict=True)), constant
 
 
 def _numbers(frame: pd.DataFrame, target: str) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
@@ -196,22 +198,22 @@ def _power(groups: NDArray[np.int64] | None, truth: NDArray[Any], first: NDArray
         return 0.0
     count = int(groups.max()) + 1
     lost = base = 0.0
-    for learned in (first, ~first):
-        held = ~learned
-        if not learned.any() or not held.any():
+    for train in (first, ~first):
+        test = ~train
+        if not train.any() or not test.any():
             return 0.0
         if task == "regression":
-            mean = truth[learned].mean()
-            rows = np.bincount(groups[learned], minlength=count)
-            sums = np.bincount(groups[learned], weights=truth[learned], minlength=count)
-            guess = np.where(rows > 0, sums / np.maximum(rows, 1), mean)[groups[held]]
-            lost += float(((truth[held] - guess) ** 2).sum())
-            base += float(((truth[held] - mean) ** 2).sum())
+            mean = truth[train].mean()
+            rows = np.bincount(groups[train], minlength=count)
+            sums = np.bincount(groups[train], weights=truth[train], minlength=count)
+            guess = np.where(rows > 0, sums / np.maximum(rows, 1), mean)[groups[test]]
+            lost += float(((truth[test] - guess) ** 2).sum())
+            base += float(((truth[test] - mean) ** 2).sum())
         else:
             table = np.zeros((count, int(truth.max()) + 1))
-            np.add.at(table, (groups[learned], truth[learned]), 1)
-            usual = int(np.bincount(truth[learned]).argmax())
-            guess = np.where(table.sum(axis=1) > 0, table.argmax(axis=1), usual)[groups[held]]
-            lost += float((truth[held] != guess).sum())
-            base += float((truth[held] != usual).sum())
+            np.add.at(table, (groups[train], truth[train]), 1)
+            usual = int(np.bincount(truth[train]).argmax())
+            guess = np.where(table.sum(axis=1) > 0, table.argmax(axis=1), usual)[groups[test]]
+            lost += float((truth[test] != guess).sum())
+            base += float((truth[test] != usual).sum())
     return max(0.0, 1 - lost / base) if base > 0 else 0.0

@@ -38,11 +38,11 @@ def check_overlap(
     keys = row_keys(both).to_numpy()
     shared = np.isin(keys[len(train) :], keys[: len(train)])
     share = float(shared.mean()) if len(test) else 0.0
-    words = f"{int(shared.sum()):,} of {len(test):,} test rows ({share:.2%}) have the features of a training row."
+    sentence = f"{int(shared.sum()):,} of {len(test):,} test rows ({share:.2%}) have the features of a training row."
     return CheckResult(
         name="overlap",
         outcome=CheckOutcome.FAILED if share > most else CheckOutcome.PASSED,
-        sentence=words if shared.any() else "No test row is among the training rows.",
+        sentence=sentence if shared.any() else "No test row is among the training rows.",
         value=share,
         rule=f"share <= {most:g}",
     )

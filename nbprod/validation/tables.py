@@ -8,13 +8,13 @@ import pandas as pd
 
 from nbprod.domain.numbers import number
 
-__all__ = ["MOST_ROWS", "looked_at", "schema_table"]
+__all__ = ["MOST_ROWS", "sampled_rows", "schema_table"]
 
 #: Above this, checks that compare rows or columns with each other look at a sample.
 MOST_ROWS = 200_000
 
 
-def looked_at(frame: pd.DataFrame, *, most: int = MOST_ROWS, seed: int = 0) -> pd.DataFrame:
+def sampled_rows(frame: pd.DataFrame, *, most: int = MOST_ROWS, seed: int = 0) -> pd.DataFrame:
     """The frame itself, or as many rows of it drawn at random, in their order."""
     return frame if len(frame) <= most else frame.sample(most, random_state=seed).sort_index()
 
@@ -39,7 +39,7 @@ def _line(column: pd.Series[Any], hidden: bool) -> dict[str, Any]:  # noqa: FBT0
         "column": str(column.name),
         "type": str(column.dtype),
         "missing": float(column.isna().mean()) if len(column) else 0.0,
-        "distinct": distinct(looked_at(present.to_frame())[present.name]),
+        "distinct": distinct(sampled_rows(present.to_frame())[present.name]),
         "lowest": "",
         "highest": "",
         "example": "",

@@ -113,14 +113,14 @@ def validate(
         check_constants(frame),
     ]
     powers = pd.Series(dtype=float)
-    learned = frame.drop(columns=[name for name in {*drop, *([time] if time else [])} if name != target])
+    features = frame.drop(columns=[name for name in {*drop, *([time] if time else [])} if name != target])
     if target is not None and frame[target].notna().any():
-        powers = power_alone(learned, target, task or "regression")
-        checks += [check_alone(powers, target), check_sums(learned, target)]
+        powers = power_alone(features, target, task or "regression")
+        checks += [check_alone(powers, target), check_sums(features, target)]
         if task == "classification":
             checks += [
                 check_balance(frame[target]),
-                check_contradictions(learned, target, most=most_duplicates),
+                check_contradictions(features, target, most=most_duplicates),
             ]
     if time is not None:
         checks.append(check_order(moments(frame[time])))

@@ -101,11 +101,22 @@ def nothing_but_gaps() -> pd.DataFrame:
 
 
 UNLEARNABLE = {
-    "missing": (lambda: market("1996-05-07", "1996-06-01").drop(columns="class"), "'class'", "Known: at"),
     "constant": (lambda: market("1996-05-07", "1996-06-01").assign(**{"class": 1}), "is 1 in all 600", "Check how"),
     "once": (once, "flat of the target 'class' is seen once", "merge classes"),
     "gaps": (nothing_but_gaps, "no column is left to learn from", "empty"),
 }
+
+
+def test_a_table_without_the_target_is_refused_before_a_kernel_starts(desk):
+    """The names of columns are known beforehand: exit code 2, and no run."""
+    market("1996-05-07", "1996-06-01").drop(columns="class").to_parquet(desk.folder / "data" / "missing.parquet")
+    before = desk("runs", "list", "--json").json
+
+    answer = desk("run", "train", "-p", "data=data/missing.parquet", *QUICK, "--json", code=2)
+
+    assert "no column 'class'" in answer.err
+    assert "Known: at" in answer.err
+    assert desk("runs", "list", "--json").json == before
 
 
 @pytest.mark.parametrize("case", UNLEARNABLE)

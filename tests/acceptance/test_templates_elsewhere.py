@@ -84,7 +84,7 @@ def test_by_hand(road, given, name, tmp_path, monkeypatch):
     nbformat.write(document, tmp_path / "done.ipynb")
     assert recorded(tmp_path / "done.ipynb") >= 1
     left = {path.name for path in tmp_path.iterdir()} - {"done.ipynb"}
-    assert left == ({"predictions.parquet"} if name == "score" else set())
+    assert left == ({"predictions.parquet", "predictions.parquet.score.json"} if name == "score" else set())
 
 
 @pytest.mark.parametrize("engine", [[], ["--engine", "nbprod"]], ids=["stock", "ours"])

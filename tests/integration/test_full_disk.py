@@ -49,16 +49,16 @@ def test_the_ledger_keeps_what_it_acknowledged(disk, tmp_path):
         with store.write() as session:
             session.event("x", "y", reason="z" * 2000)
 
-    kept, told = until_full(add)
+    stored, error = until_full(add)
 
-    assert "ledger.db could not be written: the disk is full" in told
-    assert "Free space and repeat" in told
-    assert kept > 5
-    assert store.verify()[0] == kept
+    assert "ledger.db could not be written: the disk is full" in error
+    assert "Free space and repeat" in error
+    assert stored > 5
+    assert store.verify()[0] == stored
     ballast.unlink()
     add()
 
-    assert store.verify()[0] == kept + 1
+    assert store.verify()[0] == stored + 1
 
 
 def test_a_file_and_a_folder_are_whole_or_not_there(disk, tmp_path):
@@ -88,9 +88,9 @@ def test_predictions_are_kept_or_refused(disk):
     for leave in (0, 4096, 8192, 16_384):  # fails in the part, or in the log entry
         ballast = fill(disk, leave=leave)
         numbers = count()
-        _, told = until_full(lambda leave=leave, numbers=numbers: add(f"more-{leave}-{next(numbers)}", rows=20))
+        _, error = until_full(lambda leave=leave, numbers=numbers: add(f"more-{leave}-{next(numbers)}", rows=20))
         ballast.unlink()
-        assert "No space left" in told or "cannot be written" in told
+        assert "No space left" in error or "cannot be written" in error
         rows = table.window()
         ids = rows.to_table(["prediction_id"])["prediction_id"].to_pylist()
 

@@ -112,11 +112,11 @@ def test_without_a_held_kernel_it_starts_from_the_top_and_says_so(runs, tmp_path
     first = runs.start("tee", n=4, hold_s=0)
     assert runs.retained_kernel(first) is None
     write(tmp_path / "templates" / "tee.ipynb", fit="fitted = n")
-    told = []
-    again = runs.resume(first, told=told.append)
+    messages = []
+    again = runs.resume(first, notify=messages.append)
     assert again.metrics["fitted"] == 4
     assert again.metrics["pid"] != kernel_of(first)
-    assert "from the top" in told[0]
+    assert "from the top" in messages[0]
     assert "resumed_from" not in nbformat.read(Path(again.folder) / "notebook.ipynb", 4).metadata.nbprod
 
 

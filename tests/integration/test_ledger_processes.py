@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
+import tempfile
 from contextlib import closing
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from sqlalchemy import NullPool, create_engine
@@ -129,3 +134,23 @@ def test_events_cannot_be_changed_in_postgresql_either(postgres, tmp_path):
                 connection.exec_driver_sql(statement)
 
     assert store.verify()[0] == 1
+
+
+def test_a_read_only_ledger_is_refused_with_what_to_do():
+    """Root may write everywhere, so the opening runs as another user."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to become somebody who may not write")
+    with tempfile.TemporaryDirectory() as folder:
+        Store.open(f"sqlite:///{folder}/ledger.db", Path(folder, "files"))
+        Path(folder).chmod(0o755)
+        Path(folder, "ledger.db").chmod(0o644)
+        code = (
+            "import os, sys; from nbprod.store import Store; os.setuid(65534); Store.open(sys.argv[1], sys.argv[2])"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, f"sqlite:///{folder}/ledger.db", f"{folder}/files"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    assert "cannot be written: Permission denied" in done.stderr
+    assert "Make the file and its folder writable" in done.stderr

@@ -56,7 +56,7 @@ def notebook(desk):
     def cell(source):
         seen = SimpleNamespace(text="", shown=[], error=None)
 
-        def hear(message):
+        def take_output(message):
             content = message["content"]
             match message["msg_type"]:
                 case "stream":
@@ -67,7 +67,7 @@ def notebook(desk):
                     seen.error = content
 
         began = time.monotonic()
-        seen.reply = client.execute_interactive(source, output_hook=hear, timeout=60)["content"]["status"]
+        seen.reply = client.execute_interactive(source, output_hook=take_output, timeout=60)["content"]["status"]
         seen.took_s = time.monotonic() - began
         return seen
 
@@ -95,8 +95,8 @@ def test_a_run_goes_on_beside_the_notebook_and_its_panel_follows_it(desk, notebo
     assert run.parameters == {"n": 2, "to": f"{desk}/go"}
 
     cell(f"panel = nbprod.watch({run.id[-4:]!r})")
-    look = "print(panel.standing.result.status, panel.thread.is_alive()); print(panel.body.value)"
-    shown = until(lambda: (seen := cell(look)).text.count("step") >= 2 and seen)
+    source = "print(panel.standing.result.status, panel.thread.is_alive()); print(panel.body.value)"
+    shown = until(lambda: (seen := cell(source)).text.count("step") >= 2 and seen)
     assert shown.text.startswith("running True")
     assert "&lt;b&gt;step&lt;/b&gt; 1" in shown.text
     assert "<b>step" not in shown.text
@@ -106,7 +106,7 @@ def test_a_run_goes_on_beside_the_notebook_and_its_panel_follows_it(desk, notebo
     assert nbprod.open(desk).runs.get(run.id).status == "running"
 
     (desk / "go").touch()
-    ended = until(lambda: (seen := cell(look)).text.startswith("succeeded False") and seen)
+    ended = until(lambda: (seen := cell(source)).text.startswith("succeeded False") and seen)
     assert "5 of 5 cells" in ended.text
     threads = "import threading; print([one.name for one in threading.enumerate() if 'nbprod panel' in one.name])"
     until(lambda: cell(threads).text == "[]\n")  # that of the magic too, which looks at moments of its own

@@ -184,3 +184,18 @@ def test_equal_models_are_rarely_told_apart_in_any_slice():
         alarms += bool(((gains["gain_low"] > 0) | (gains["gain_high"] < 0)).any())
 
     assert alarms <= 3
+
+
+def test_change_that_no_single_column_shows_is_seen_by_the_domain_classifier():
+    random = np.random.default_rng(5)
+    x = random.normal(size=(2, 600))
+    before = pd.DataFrame({"a": x[0], "b": 0.9 * x[0] + 0.44 * x[1], "c": random.normal(size=600)})
+    y = random.normal(size=(2, 600))
+    after = pd.DataFrame({"a": y[0], "b": -0.9 * y[0] + 0.44 * y[1], "c": random.normal(size=600)})
+    assert compare(before, after).changed == ()
+    found = domain_drift(before, after)
+    assert found.significant
+    assert found.auc.low > 0.7
+    assert set(list(found.importances)[:2]) == {"a", "b"}
+    few = before[:100], after[:100]
+    assert domain_drift(*few) == domain_drift(*few)

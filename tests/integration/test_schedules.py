@@ -76,12 +76,12 @@ def test_eight_processes_start_a_due_moment_once(place, url):
     racing = [
         subprocess.Popen(command(place, "run-due", "--json"), stdout=subprocess.PIPE, text=True) for _ in range(count)
     ]
-    told = [due for process in racing for due in json.loads(process.communicate(timeout=120)[0])]
+    dues = [due for process in racing for due in json.loads(process.communicate(timeout=120)[0])]
 
     assert [process.returncode for process in racing] == [0] * count
-    assert [due["status"] for due in told] == ["succeeded"]
+    assert [due["status"] for due in dues] == ["succeeded"]
     (run,) = ws.runs.list()
-    assert (run.caused_by, run.id) == (told[0]["id"], told[0]["job_id"])
+    assert (run.caused_by, run.id) == (dues[0]["id"], dues[0]["job_id"])
     assert run.metrics == {"length": 1.0}
     assert ws.store.verify()[0] > 0
 

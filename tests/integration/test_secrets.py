@@ -71,14 +71,14 @@ def test_a_secret_is_in_no_byte_that_is_written(runs, tmp_path, monkeypatch, war
 def test_a_secret_is_in_no_process_list(runs, tmp_path):
     seen = []
 
-    def look(_):
+    def check(_):
         for process in psutil.Process().children(recursive=True):
             try:
                 seen.append((process.name(), SECRET in " ".join([*process.cmdline(), *process.environ().values()])))
             except psutil.Error:
                 continue
 
-    runs.start(tmp_path / "leaky.ipynb", progress=look)
+    runs.start(tmp_path / "leaky.ipynb", progress=check)
     assert seen
     assert not any(found for _, found in seen)
 

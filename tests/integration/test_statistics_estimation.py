@@ -25,7 +25,7 @@ def test_all_classification_metrics_are_estimated_under_covariate_shift():
 @pytest.mark.parametrize("blunt", [0.4, 3.0])
 def test_probabilities_that_are_too_shy_or_too_bold_are_calibrated(blunt):
     estimator = fitted(blunt=blunt)
-    assert "none" not in estimator.outlook.calibration.calibration.methods
+    assert "none" not in estimator.expected.calibration.calibration.methods
     current = scored(6000, shift=-0.5, seed=3, blunt=blunt)
     agreement = estimator.check(current)["accuracy"]
     assert agreement.realised == pytest.approx(agreement.estimated.value, abs=0.02)

@@ -14,7 +14,7 @@ import pytest
 
 from nbprod.domain.run import EndCause
 from nbprod.kernels.provisioner import WarmProvisioner
-from nbprod.kernels.warm import Warm, servers
+from nbprod.kernels.warm import ForkServerClient, servers
 from nbprod.notebook.journal import read_events
 
 pytestmark = pytest.mark.kernel
@@ -32,8 +32,8 @@ def printed(nb):
 
 
 def test_the_imports_of_the_notebook_are_there_and_nothing_else_of_it(execute, tmp_path):
-    look = "import sys; print('pandas' in sys.modules, 'polars' in sys.modules)\nif False:\n    import pandas, unheard_of"
-    nb, _ = execute(look, preload=PRELOAD)
+    source = "import sys; print('pandas' in sys.modules, 'polars' in sys.modules)\nif False:\n    import pandas, unheard_of"
+    nb, _ = execute(source, preload=PRELOAD)
     assert origin(tmp_path)["warm"] is True
     assert printed(nb)[0].startswith("True")
 
@@ -162,7 +162,7 @@ def test_an_environment_that_libraries_read_at_start_has_a_server_of_its_own(exe
 
 def test_a_dead_fork_server_is_replaced(execute, tmp_path):
     execute("1", preload=())
-    psutil.Process(servers.of(os.environ).process.pid).kill()
+    psutil.Process(servers.get(os.environ).process.pid).kill()
     time.sleep(0.1)
     _, result = execute("1", preload=())
     assert (result.cause, origin(tmp_path)["warm"]) == (None, True)
@@ -246,7 +246,7 @@ def test_any_jupyter_client_can_use_it_through_a_kernel_specification(tmp_path):
 def test_a_server_asked_by_many_threads_forks_for_each(tmp_path):
     from concurrent.futures import ThreadPoolExecutor
 
-    mine = Warm()
+    mine = ForkServerClient()
     log = (tmp_path / "log").open("wb")
 
     def one(_):
@@ -310,9 +310,9 @@ def test_an_import_that_would_not_be_the_same_before_a_fork_is_named_and_left_ou
 
 def test_a_library_that_looks_whether_it_is_in_a_notebook_finds_one(execute):
     """Plotly chooses how figures are shown, tqdm how progress is, when they are imported."""
-    look = "import plotly.io, tqdm.auto\nprint(plotly.io.renderers.default, tqdm.auto.tqdm.__mro__)"
-    warm, _ = execute(look, preload=("plotly.io", "tqdm.auto"))
-    cold, _ = execute(look)
+    source = "import plotly.io, tqdm.auto\nprint(plotly.io.renderers.default, tqdm.auto.tqdm.__mro__)"
+    warm, _ = execute(source, preload=("plotly.io", "tqdm.auto"))
+    cold, _ = execute(source)
     assert printed(warm) == printed(cold) != [""]
 
 

@@ -9,14 +9,14 @@ from nbprod.errors import ParameterError
 
 def test_a_value_that_is_a_variable_is_handed_over_as_it_is():
     variables = {"columns": ["a", "b c"], "n": 3}
-    values = magics._assigned(["drop={columns}", "note=n is {n}", "plain={", "rate=0.1"], variables)
+    values = magics._parameter_values(["drop={columns}", "note=n is {n}", "plain={", "rate=0.1"], variables)
     assert values == {"drop": ["a", "b c"], "note": "n is 3", "plain": "{", "rate": "0.1"}
 
 
 @pytest.mark.parametrize(("text", "words"), [("x={gone}", "no variable gone"), ("x", "has no =")])
 def test_what_cannot_be_a_value_is_named(text, words):
     with pytest.raises(ParameterError, match=words):
-        magics._assigned([text], {})
+        magics._parameter_values([text], {})
 
 
 def test_an_open_quotation_mark_is_named():

@@ -185,8 +185,8 @@
     const content = await response.json().catch(() => ({}));
     if (response.status === 401 || response.status === 403) { askForToken(); throw new Error("The server asks for a token."); }
     if (response.status === 422) {
-      const problems = content.problems || content.detail || [];
-      throw new Error(Array.isArray(problems) && problems.length ? problems.map(one => `${one.field}: ${one.problem}; expected ${one.expected}`).join(". ") : "The server refuses this row.");
+      const problems = Array.isArray(content) ? content : [];
+      throw new Error(problems.length ? problems.map(one => `${one.field}: ${one.problem}; expected ${one.expected}`).join(". ") : "The server refuses this row.");
     }
     if (!response.ok) throw new Error(`The server answered ${response.status}.`);
     return content;

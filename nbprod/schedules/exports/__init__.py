@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from nbprod.schedules.exports import airflow, cron, github, kubernetes, systemd
-from nbprod.schedules.exports.entry import Entry, Place
+from nbprod.schedules.exports.entry import Entry, Host
 
-__all__ = ["KINDS", "Entry", "Place"]
+__all__ = ["KINDS", "Entry", "Host"]
 
 #: By kind: the files, by name, for some entries at a place.
-KINDS: Mapping[str, Callable[[Sequence[Entry], Place], dict[str, str]]] = {
+KINDS: Mapping[str, Callable[[Sequence[Entry], Host], dict[str, str]]] = {
     "cron": cron.files,
     "systemd": systemd.files,
     "airflow": airflow.files,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nbprod.domain.schedule import Overlap
-from nbprod.schedules.exports.entry import Entry, Place, standard_cron
+from nbprod.schedules.exports.entry import Entry, Host, standard_cron
 
 __all__ = ["files"]
 
@@ -40,7 +40,7 @@ with DAG(
 '''
 
 
-def files(entries: Sequence[Entry], place: Place) -> dict[str, str]:
+def files(entries: Sequence[Entry], host: Host) -> dict[str, str]:
     """For the ``dags`` folder.
 
     Raises
@@ -53,13 +53,13 @@ def files(entries: Sequence[Entry], place: Place) -> dict[str, str]:
         schedule = entry.schedule
         found[f"{entry.name}.py"] = DAG.format(
             name=entry.name,
-            words=f"nbprod: {entry.words}",
+            words=f"nbprod: {entry.description}",
             cron=standard_cron(schedule, "Airflow") if schedule else "* * * * *",
             timezone=schedule.timezone if schedule else "UTC",
-            year=place.today.year,
-            month=place.today.month,
-            day=place.today.day,
+            year=host.today.year,
+            month=host.today.month,
+            day=host.today.day,
             at_once=16 if schedule is None or schedule.overlap is not Overlap.SKIP else 1,
-            command=place.command(entry),
+            command=host.command(entry),
         )
     return found

@@ -6,12 +6,12 @@ import shlex
 from collections.abc import Sequence
 
 from nbprod.errors import SettingsError
-from nbprod.schedules.exports.entry import Entry, Place, fields
+from nbprod.schedules.exports.entry import Entry, Host, fields
 
 __all__ = ["files"]
 
 
-def files(entries: Sequence[Entry], place: Place) -> dict[str, str]:
+def files(entries: Sequence[Entry], host: Host) -> dict[str, str]:
     """One file for all entries, for ``crontab`` or ``/etc/cron.d`` without its user column.
 
     Raises
@@ -24,11 +24,11 @@ def files(entries: Sequence[Entry], place: Place) -> dict[str, str]:
         "SHELL=/bin/sh",
     ]
     for entry in entries:
-        words = place.command(entry)
+        words = host.command(entry)
         if any(character < " " for word in words for character in word):
             raise SettingsError("A crontab cannot hold a path with a line break", hint="Rename the folder.")
         command = shlex.join(words).replace("%", r"\%")
-        lines += ["", f"# {entry.words}"]
+        lines += ["", f"# {entry.description}"]
         if entry.schedule is None:
             lines.append(f"* * * * * {command}")
             continue

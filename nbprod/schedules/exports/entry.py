@@ -11,11 +11,11 @@ from nbprod.domain.schedule import Schedule
 from nbprod.errors import SettingsError
 from nbprod.schedules.due_times import parsed
 
-__all__ = ["Entry", "Place", "fields", "standard_cron"]
+__all__ = ["Entry", "Host", "fields", "standard_cron"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class Host:
     """What is found there, where the scheduler works."""
 
     python: str  #: the interpreter nbprod is installed for
@@ -45,7 +45,7 @@ class Entry:
         return ("schedule", "start", self.schedule.name) if self.schedule else ("schedule", "run-due")
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """What it does."""
         return f"start the schedule {self.schedule.name}" if self.schedule else "start what is due"
 

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from nbprod.errors import SettingsError
-from nbprod.schedules.exports.entry import Entry, Place, standard_cron
+from nbprod.schedules.exports.entry import Entry, Host, standard_cron
 
 __all__ = ["files"]
 
@@ -18,7 +18,7 @@ NOTE = (
 )
 
 
-def files(entries: Sequence[Entry], place: Place) -> dict[str, str]:
+def files(entries: Sequence[Entry], host: Host) -> dict[str, str]:
     """For ``.github/workflows``.
 
     Raises
@@ -27,12 +27,12 @@ def files(entries: Sequence[Entry], place: Place) -> dict[str, str]:
         A schedule is not in UTC, or its cron expression means another thing to GitHub.
     """
     return {
-        f"{entry.name}.yml": NOTE + yaml.safe_dump(_workflow(entry, place), sort_keys=False, width=1000)
+        f"{entry.name}.yml": NOTE + yaml.safe_dump(_workflow(entry, host), sort_keys=False, width=1000)
         for entry in entries
     }
 
 
-def _workflow(entry: Entry, place: Place) -> dict[str, Any]:
+def _workflow(entry: Entry, host: Host) -> dict[str, Any]:
     schedule = entry.schedule
     if schedule and schedule.timezone not in {"UTC", "Etc/UTC"}:
         raise SettingsError(
@@ -41,13 +41,13 @@ def _workflow(entry: Entry, place: Place) -> dict[str, Any]:
         )
     cron = standard_cron(schedule, "GitHub") if schedule else "*/5 * * * *"
     return {
-        "name": f"nbprod: {entry.words}",
+        "name": f"nbprod: {entry.description}",
         "on": {"schedule": [{"cron": cron}], "workflow_dispatch": {}},
         "permissions": {"contents": "read"},
         "jobs": {
             "start": {
                 "runs-on": "ubuntu-latest",
-                "env": {"NBPROD_WORKSPACE": literal(place.workspace)},
+                "env": {"NBPROD_WORKSPACE": literal(host.workspace)},
                 "steps": [
                     {"uses": "actions/checkout@v4"},
                     {"uses": "actions/setup-python@v5", "with": {"python-version": "3.12"}},

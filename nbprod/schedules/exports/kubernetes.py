@@ -10,7 +10,7 @@ import yaml
 
 from nbprod.domain.schedule import Missed, Overlap
 from nbprod.errors import SettingsError
-from nbprod.schedules.exports.entry import Entry, Place, standard_cron
+from nbprod.schedules.exports.entry import Entry, Host, standard_cron
 
 __all__ = ["files"]
 
@@ -18,7 +18,7 @@ NOTE = "# Written by `nbprod schedule export kubernetes`. The claim nbprod-works
 LONGEST = 52  # characters of a CronJob's name: its jobs and pods append to it
 
 
-def files(entries: Sequence[Entry], place: Place) -> dict[str, str]:
+def files(entries: Sequence[Entry], host: Host) -> dict[str, str]:
     """One manifest for each entry, for ``kubectl apply``.
 
     Raises
@@ -26,17 +26,17 @@ def files(entries: Sequence[Entry], place: Place) -> dict[str, str]:
     SettingsError
         No image is given, or a cron expression means another thing to Kubernetes.
     """
-    if not place.image:
+    if not host.image:
         raise SettingsError(
             "A CronJob needs a container image", hint="Give the one nbprod is installed in: --image …"
         )
     return {
-        f"{entry.name}.yaml": NOTE + yaml.safe_dump(_cron_job(entry, place), sort_keys=False, width=1000)
+        f"{entry.name}.yaml": NOTE + yaml.safe_dump(_cron_job(entry, host), sort_keys=False, width=1000)
         for entry in entries
     }
 
 
-def _cron_job(entry: Entry, place: Place) -> dict[str, Any]:
+def _cron_job(entry: Entry, host: Host) -> dict[str, Any]:
     schedule = entry.schedule
     spec: dict[str, Any] = {
         "schedule": standard_cron(schedule, "Kubernetes") if schedule else "*/5 * * * *",
@@ -51,9 +51,9 @@ def _cron_job(entry: Entry, place: Place) -> dict[str, Any]:
                         "containers": [
                             {
                                 "name": "nbprod",
-                                "image": place.image,
-                                "command": [word.replace("$(", "$$(") for word in place.command(entry)],
-                                "volumeMounts": [{"name": "workspace", "mountPath": place.workspace}],
+                                "image": host.image,
+                                "command": [word.replace("$(", "$$(") for word in host.command(entry)],
+                                "volumeMounts": [{"name": "workspace", "mountPath": host.workspace}],
                             }
                         ],
                         "volumes": [

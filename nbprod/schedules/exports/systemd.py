@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from nbprod.domain.schedule import Missed, Schedule
-from nbprod.schedules.exports.entry import Entry, Place, fields
+from nbprod.schedules.exports.entry import Entry, Host, fields
 
 __all__ = ["files"]
 
 WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 
 
-def files(entries: Sequence[Entry], place: Place) -> dict[str, str]:
+def files(entries: Sequence[Entry], host: Host) -> dict[str, str]:
     """For ``~/.config/systemd/user`` or ``/etc/systemd/system``."""
     found = {}
     for entry in entries:
         # env finds the interpreter as an argument, where quoting holds; the first word has rules of its own
-        command = " ".join(["/usr/bin/env", "--", *(quoted(word) for word in place.command(entry))])
+        command = " ".join(["/usr/bin/env", "--", *(quoted(word) for word in host.command(entry))])
         found[f"{entry.name}.service"] = _unit(
-            ("Unit", [("Description", f"nbprod: {entry.words}")]),
+            ("Unit", [("Description", f"nbprod: {entry.description}")]),
             ("Service", [("Type", "oneshot"), ("ExecStart", command)]),
         )
         moments = list(calendars(entry.schedule)) if entry.schedule else ["*-*-* *:*:00"]
         is_persistent = entry.schedule is not None and entry.schedule.missed is not Missed.SKIP
         found[f"{entry.name}.timer"] = _unit(
-            ("Unit", [("Description", f"nbprod: {entry.words}")]),
+            ("Unit", [("Description", f"nbprod: {entry.description}")]),
             (
                 "Timer",
                 [

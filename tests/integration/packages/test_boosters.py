@@ -212,7 +212,11 @@ def test_a_package_of_a_booster_is_like_any_other(library, packages, stage, tmp_
     assert packages.bless(package).largest_difference == 0
     assert packages.bless(other).largest_difference == 0
     loaded = packages.load(package)
-    np.testing.assert_array_equal(loaded.predict(HELD_OUT)["probability"], model.predict_proba(HELD_OUT)[:, 1])
+    shares = model.predict_proba(HELD_OUT)[:, 1]
+    by_pipeline = loaded.predict_by_pipeline(loaded.check(HELD_OUT).frame)
+    np.testing.assert_array_equal(by_pipeline["probability"], shares)
+    np.testing.assert_allclose(loaded.predict(HELD_OUT)["probability"], shares, atol=1e-6)  # compiled, or not
+    assert (loaded.compiled is None) == (library == "catboost")
     assert any(library in line for line in loaded.sealed.read("requirements.txt").decode().splitlines())
     assert packages.compare(package, other).facts["model"][0].startswith("Pipeline")
 

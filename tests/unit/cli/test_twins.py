@@ -9,6 +9,7 @@ from nbprod import scoring
 from nbprod.cli.application import app
 from nbprod.deployments import Deployments
 from nbprod.evaluations import Evaluations
+from nbprod.exports import Exports
 from nbprod.models import Models
 from nbprod.monitors import Alerts, Monitors
 from nbprod.packages import Packages
@@ -19,6 +20,8 @@ from nbprod.schedules import Schedules
 from nbprod.serving.tokens import Tokens
 from nbprod.site.service import Site
 
+#: How much of a cluster a version may use is one value in Python.
+RUNNING = dict.fromkeys(("image", "replicas", "most_replicas", "cpu", "memory", "allow_host"), "running")
 #: What a command calls, and what its options are called there where one word cannot serve both.
 TWINS = {
     "run": (Runs.start, {"parameters": "values"}),
@@ -35,6 +38,7 @@ TWINS = {
     "packages build": (Packages.build, {}),
     "packages list": (Packages.list, {}),
     "packages show": (Packages.get, {}),
+    "packages certificate": (Packages.certificate, {}),
     "packages verify": (Packages.verify, {}),
     "packages bless": (Packages.bless, {}),
     "packages compare": (Packages.compare, {}),
@@ -51,6 +55,12 @@ TWINS = {
     "models rollback": (Models.rollback, {}),
     "models history": (Models.history, {}),
     "models why": (Models.why, {}),
+    "models import": (Packages.import_model, {"model": None, "note": None}),  # then ws.models.register and bless
+    "models export docker": (Exports.docker, {}),
+    "models export kubernetes": (Exports.kubernetes, RUNNING),
+    "models export kserve": (Exports.kserve, RUNNING),
+    "models export mlflow": (Exports.mlflow, {"every": None}),  # ws.exports.mlflow_all(model, to)
+    "models export onnx": (Exports.onnx, {}),
     "deployments create": (Deployments.create, {}),
     "deployments list": (Deployments.list, {}),
     "deployments show": (Deployments.get, {}),

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbprod.domain.reference import filled, is_whole, references
+from nbprod.domain.reference import filled, is_single_reference, references
 from nbprod.errors import SettingsError
 
 
@@ -30,5 +30,5 @@ def test_any_text_survives_when_its_braces_are_doubled(text):
     doubled = text.replace("{", "{{").replace("}", "}}")
 
     assert references(doubled) == ()
-    assert not is_whole(doubled)
+    assert not is_single_reference(doubled)
     assert filled(doubled, stands_for) == text

@@ -218,5 +218,5 @@ def test_a_format_of_an_entry_point_is_found_and_cannot_replace_a_built_in(monke
     monkeypatch.setattr(formats, "entry_points", lambda group, name=None: [Plain()])
     assert formats.get("plain").name == "plain"
     assert isinstance(formats.get("plain"), formats.ModelFormat)
-    assert formats.names() == ["catboost", "lightgbm", "pickle", "plain", "skops", "xgboost"]
+    assert formats.names() == ["catboost", "lightgbm", "onnx", "pickle", "plain", "skops", "xgboost"]
     assert formats.get("skops").name == "skops"

@@ -8,7 +8,7 @@ import pytest
 
 from nbprod.cli import monitor as command
 from nbprod.domain.check import CheckOutcome, CheckResult
-from nbprod.domain.monitor import MonitorPolicy, MonitorReport, contradicted_metrics, side_words
+from nbprod.domain.monitor import MonitorPolicy, MonitorReport, contradicted_metrics, side_label
 from nbprod.monitors.assessment import assess
 from nbprod.monitors.charts import pictures
 from nbprod.site.charts import metric_pictures, performance_picture
@@ -87,4 +87,4 @@ def test_an_estimate_is_contradicted_when_the_interval_does_not_hold_zero():
     assert contradicted_metrics([check(-0.2, -0.1)]) == ("mae",)
     assert contradicted_metrics([check(0.0, 0.2)]) == ()
     assert contradicted_metrics([replace(check(0.1, 0.2), name="drift")]) == ()
-    assert side_words("realised", contradicted=True) == "realised"
+    assert side_label("realised", contradicted=True) == "realised"

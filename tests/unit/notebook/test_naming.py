@@ -5,7 +5,7 @@ from __future__ import annotations
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from nbprod.notebook.journal import fold
-from nbprod.notebook.naming import names_for_people
+from nbprod.notebook.naming import display_names
 
 
 def test_a_cell_with_a_random_id_is_called_by_its_heading_or_its_first_line():
@@ -21,7 +21,7 @@ def test_a_cell_with_a_random_id_is_called_by_its_heading_or_its_first_line():
             new_code_cell("", id="ffffffff"),
         ]
     )
-    assert names_for_people(notebook) == {
+    assert display_names(notebook) == {
         "0a1b2c3d": "A notebook",
         "e4566234": "Load the data",
         "cell-5": "what is missing?",

@@ -62,22 +62,22 @@ def test_text_beyond_the_limit_keeps_both_ends_counts_the_rest_and_is_whole_in_t
 @pytest.fixture
 def outputs(tmp_path):
     def make(**limits):
-        told = []
+        changes = []
         cell = new_code_cell("", id="c")
         made = CellOutputs(
             cell,
             folder=tmp_path,
             limits=Limits(**limits),
-            room=lambda size: size < 10**9,
-            tell=lambda *event: told.append(event),
+            has_room=lambda size: size < 10**9,
+            on_change=lambda *event: changes.append(event),
         )
-        return made, told
+        return made, changes
 
     return make
 
 
 def test_streams_merge_until_another_output_comes(outputs):
-    made, told = outputs()
+    made, changes = outputs()
     made.stream("stdout", "a")
     made.stream("stdout", "b\n")
     made.stream("stderr", "c")
@@ -85,7 +85,7 @@ def test_streams_merge_until_another_output_comes(outputs):
     made.stream("stdout", "e")
     made.settle()
     assert [output.get("text") or output.data for output in made.outputs] == ["ab\n", "c", {"text/plain": "d"}, "e"]
-    assert [index for index, *_ in told] == [0, 0, 1, 2, 3]
+    assert [index for index, *_ in changes] == [0, 0, 1, 2, 3]
 
 
 def test_a_large_display_goes_to_a_file_and_leaves_a_mark(outputs, tmp_path):
@@ -120,3 +120,15 @@ def test_the_log_file_has_a_limit_and_says_so(outputs, tmp_path):
     log = (tmp_path / "logs" / "c.log").read_bytes()
     assert len(log) < 1024 * 1024 + 100
     assert log.endswith(b"its limit is reached]\n")
+
+
+def test_text_printed_after_outputs_were_left_out_and_the_notebook_was_saved_is_counted_with_them(outputs):
+    """The mark is an output of its own, to which nothing is printed."""
+    made, _ = outputs()
+    for number in range(2001):
+        made.add(new_output("display_data", data={"text/plain": str(number)}))
+    made.settle()
+    made.stream("stderr", "late\n")
+    made.settle()
+
+    assert [len(made.outputs), made.outputs[-1].text] == [2001, "[… 2 more outputs left out …]\n"]

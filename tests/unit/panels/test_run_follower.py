@@ -23,23 +23,23 @@ def test_each_event_is_read_once_and_only_the_end_of_the_output_is_kept(tmp_path
         journal.append("cell.started", cell="a")
         journal.append("cell.output", cell="a", index=0, name="stdout", text="one\n" * 5000)
         follower = follow()
-        first = follower.look()
+        first = follower.poll()
         assert first.result.status is RunStatus.RUNNING
         assert (first.tail.strip(), first.tail_of) == ("\n".join(["one"] * 11), "a")
         journal.append("cell.ended", cell="a", status="completed")
         journal.append("cell.output", cell="b", index=0, name="stdout", text="two")
-        assert follower.look().tail == "two"
+        assert follower.poll().tail == "two"
         assert [event["kind"] for event in follower.events] == ["run.started", "cell.started", "cell.ended"]
         journal.append("run.started", cells=[("a", 0)])
-        again = follower.look()
+        again = follower.poll()
         assert (again.tail, len(again.result.cells)) == ("", 1)
     lease.end()
 
 
 def test_a_run_whose_process_is_gone_is_lost_and_one_not_started_waits_a_minute(tmp_path, follow):
     (tmp_path / JOURNAL).write_bytes(b"")
-    assert follow().look().result.status is RunStatus.QUEUED
-    assert follow(ago_s=300).look().result.status is RunStatus.LOST
+    assert follow().poll().result.status is RunStatus.QUEUED
+    assert follow(ago_s=300).poll().result.status is RunStatus.LOST
 
 
 def test_a_record_that_is_gone_is_named(tmp_path):

@@ -40,4 +40,4 @@ def ingredients(code="c", data=None, modules=None, environment="e", **parameters
 def test_a_change_is_followed_to_the_step_it_came_from(given, before, after, upstream, words, reached_by):
     found = compare(a_step(p=given), before, after, upstream)
 
-    assert (found.words, found.reached_by) == (words, reached_by)
+    assert (found.description, found.reached_by) == (words, reached_by)

@@ -5,7 +5,7 @@ import pytest
 from nbprod.domain.pipeline import Pipeline
 from nbprod.errors import SettingsError
 from nbprod.gates import Gates
-from nbprod.pipelines.gating import gated
+from nbprod.pipelines.service import with_gate_parameters
 
 GATES = Gates({"electricity": {"metric": "accuracy", "min": 0.6}})
 
@@ -20,7 +20,7 @@ def pipeline(verdict="{judge.run}", **own):
 
 
 def test_a_verdict_for_a_registration_is_held_against_its_models_gates():
-    judge = gated(pipeline(), GATES)["judge"]
+    judge = with_gate_parameters(pipeline(), GATES)["judge"]
 
     assert (judge.parameters["metric"], judge.parameters["min"]) == ("accuracy", 0.6)
     assert judge.parameters["candidate"] == "{train.package}"
@@ -30,9 +30,9 @@ def test_a_verdict_for_a_registration_is_held_against_its_models_gates():
 def test_an_evaluation_nobody_registers_by_keeps_its_own_numbers():
     steps = {"judge": {"template": "evaluate", "parameters": {"min": 0.1}}}
 
-    assert gated(Pipeline.parse("weekly", {"steps": steps}), GATES)["judge"].parameters == {"min": 0.1}
+    assert with_gate_parameters(Pipeline.parse("weekly", {"steps": steps}), GATES)["judge"].parameters == {"min": 0.1}
 
 
 def test_numbers_that_contradict_the_gates_are_refused_before_anything_runs():
     with pytest.raises(SettingsError, match=r"min=0\.1 contradicts the gate"):
-        gated(pipeline(min=0.1), GATES)
+        with_gate_parameters(pipeline(min=0.1), GATES)

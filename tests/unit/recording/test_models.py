@@ -141,10 +141,10 @@ def test_private_values_reach_no_file(run_folder, read, outputs):
     ],
 )
 def test_a_private_value_of_any_type_is_blanked(column):
-    from nbprod.recording.rows import blank
+    from nbprod.recording.rows import mask_private
 
     frame = pd.DataFrame({"customer": column, "x": [1, 2]})
-    hidden = blank(frame, frozenset({"customer", "other"}))
+    hidden = mask_private(frame, frozenset({"customer", "other"}))
     assert len(set(hidden["customer"])) == 1
     assert set(hidden["customer"]) & set(frame["customer"]) <= {False}
     assert_frame_equal(hidden[["x"]], frame[["x"]])

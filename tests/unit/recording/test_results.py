@@ -191,27 +191,27 @@ def test_an_unknown_name_names_the_nearest(read_back, by_hand):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda told: told.update(format=99), "has format 99; this nbprod reads up to 1"),
-        (lambda told: told.update(records=5), "is damaged"),
-        (lambda told: told["records"].append({"name": 5}), "is damaged"),
-        (lambda told: told["records"][0].update(value={"type": "frame"}), "'a' is damaged"),
+        (lambda content: content.update(format=99), "has format 99; this nbprod reads up to 1"),
+        (lambda content: content.update(records=5), "is damaged"),
+        (lambda content: content["records"].append({"name": 5}), "is damaged"),
+        (lambda content: content["records"][0].update(value={"type": "frame"}), "'a' is damaged"),
         (
-            lambda told: told["records"][0].update(value={"type": "os.system", "value": "x"}),
+            lambda content: content["records"][0].update(value={"type": "os.system", "value": "x"}),
             "'a' is damaged: 'os.system' is not a kind",
         ),
         (
-            lambda told: told["records"][0].update(
+            lambda content: content["records"][0].update(
                 value={"type": "array", "scalar": False, "sha256": "../../etc/passwd"}
             ),
             "its digest is not a digest",
         ),
-        (lambda told: told["records"][0].update(value={"type": "check", "value": {"x": 1}}), "'a' is damaged"),
+        (lambda content: content["records"][0].update(value={"type": "check", "value": {"x": 1}}), "'a' is damaged"),
         (
-            lambda told: told["records"][0].update(value={"type": "figure", "media_type": "text/html"}),
+            lambda content: content["records"][0].update(value={"type": "figure", "media_type": "text/html"}),
             "is not in the notebook",
         ),
-        (lambda told: told["records"][0].update(value={}), "'a' is damaged"),
-        (lambda told: told["records"][0].update(value=[{"type": "datetime", "value": 5}]), "'a' is damaged"),
+        (lambda content: content["records"][0].update(value={}), "'a' is damaged"),
+        (lambda content: content["records"][0].update(value=[{"type": "datetime", "value": 5}]), "'a' is damaged"),
     ],
 )
 def test_a_damaged_record_is_an_error_that_names_it(read_back, outputs, run_folder, spoil, message):

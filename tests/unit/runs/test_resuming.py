@@ -14,13 +14,13 @@ from nbprod.errors import ConflictError
 from nbprod.runs.finalizing import RUN, ingredients, run_json
 from nbprod.runs.preparing import Plan, Source
 from nbprod.runs.reproducing import obstacles
-from nbprod.runs.resuming import going_on_at
+from nbprod.runs.service import first_cell_to_execute
 
 NOTEBOOK = new_notebook(cells=[new_code_cell("import local", id="load"), new_code_cell("local.x", id="fit")])
 
 
-@pytest.mark.parametrize("told", [{}, {"resumes": "an earlier run"}])
-def test_a_local_module_that_changed_is_said_also_of_a_run_that_itself_went_on_in_a_kernel(tmp_path, told):
+@pytest.mark.parametrize("details", [{}, {"resumes": "an earlier run"}])
+def test_a_local_module_that_changed_is_said_also_of_a_run_that_itself_went_on_in_a_kernel(tmp_path, details):
     (tmp_path / "local.py").write_text("one = 1")
     source = Source(name="tee", path=tmp_path / "tee.ipynb", notebook=NOTEBOOK, parameters=(), is_template=True)
     plan = Plan(source=source, given={}, resolved={}, data={}, kernel="python3", secrets=(), cwd=tmp_path)
@@ -36,12 +36,12 @@ def test_a_local_module_that_changed_is_said_also_of_a_run_that_itself_went_on_i
     )
     (tmp_path / "first").mkdir()
     nbformat.write(NOTEBOOK, tmp_path / "first" / "notebook.ipynb")
-    (tmp_path / "first" / RUN).write_text(run_json(first, modules=plan.modules, **told))
-    assert going_on_at(first, plan) == "fit"
-    assert (ingredients(first)["modules"] is None) is bool(told)  # a run in parts is never taken for a new one
+    (tmp_path / "first" / RUN).write_text(run_json(first, modules=plan.modules, **details))
+    assert first_cell_to_execute(first, plan) == "fit"
+    assert (ingredients(first)["modules"] is None) is bool(details)  # a run in parts is never taken for a new one
 
     (tmp_path / "local.py").write_text("one = 2")
     now = replace(plan)  # its modules are looked at once
     with pytest.raises(ConflictError, match="module local"):
-        going_on_at(first, now)
+        first_cell_to_execute(first, now)
     assert "the local module local changed since" in obstacles(first, now)

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from nbprod.domain.schedule import Schedule
 from nbprod.errors import SettingsError
-from nbprod.schedules.exports import KINDS, Entry, Place
+from nbprod.schedules.exports import KINDS, Entry, Host
 from nbprod.schedules.exports.systemd import calendars
 
 # The types come without the client they are made for; this is all they need of it.
@@ -47,16 +47,16 @@ def an_entry(name="nightly", cron="30 2 * * *", **more):
     return Entry(schedule=Schedule.parse(name, {"cron": cron, "run": "train", **more}))
 
 
-def a_place(workspace="/work", python="/opt/py/bin/python"):
-    return Place(python=python, workspace=workspace, today=date(2026, 11, 21), image="registry/nbprod:1")
+def a_host(workspace="/work", python="/opt/py/bin/python"):
+    return Host(python=python, workspace=workspace, today=date(2026, 11, 21), image="registry/nbprod:1")
 
 
 def expected(name, workspace, python="/opt/py/bin/python"):
     return [python, "-m", "nbprod", "--workspace", workspace, "schedule", "start", name]
 
 
-def only(kind, entry, place):
-    (content,) = KINDS[kind]([entry], place).values()
+def only(kind, entry, host):
+    (content,) = KINDS[kind]([entry], host).values()
     return content
 
 
@@ -82,10 +82,10 @@ def crontab(text):
 def test_a_crontab_line_is_read_back_by_cron_and_by_the_shell(name, workspace, python, cron):
     if any(character < " " for character in workspace + python):
         with pytest.raises(SettingsError, match="line break"):
-            only("cron", an_entry(name, cron), a_place(workspace, python))
+            only("cron", an_entry(name, cron), a_host(workspace, python))
         return
     variables, [(when, command)] = crontab(
-        only("cron", an_entry(name, cron, timezone="Europe/Berlin"), a_place(workspace, python))
+        only("cron", an_entry(name, cron, timezone="Europe/Berlin"), a_host(workspace, python))
     )
 
     assert variables["CRON_TZ"] == "Europe/Berlin"
@@ -95,7 +95,7 @@ def test_a_crontab_line_is_read_back_by_cron_and_by_the_shell(name, workspace, p
 
 @pytest.mark.parametrize("workspace", [path for path in HOSTILE if path.isprintable()])
 def test_the_shell_itself_sees_the_same_words_and_runs_nothing(workspace, tmp_path):
-    _, [(_, command)] = crontab(only("cron", an_entry(), a_place(workspace, "/usr/bin/printf")))
+    _, [(_, command)] = crontab(only("cron", an_entry(), a_host(workspace, "/usr/bin/printf")))
     said = subprocess.run(
         ["/bin/sh", "-c", command.replace("/usr/bin/printf -m", "printf '%s\\n'", 1)], capture_output=True, text=True,
         check=True, cwd=tmp_path,
@@ -136,7 +136,7 @@ def words(command):
 
 @given(NAMES, PATHS, PATHS)
 def test_a_unit_is_read_back_word_by_word(name, workspace, python):
-    files = KINDS["systemd"]([an_entry(name)], a_place(workspace, python))
+    files = KINDS["systemd"]([an_entry(name)], a_host(workspace, python))
     service, timer = unit(files[f"nbprod-{name}.service"]), unit(files[f"nbprod-{name}.timer"])
 
     assert words(service["Service"]["ExecStart"]) == ["/usr/bin/env", "--", *expected(name, workspace, python)]
@@ -149,7 +149,7 @@ needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="
 @needs_systemd
 def test_systemd_itself_finds_nothing_wrong_with_the_units(tmp_path):
     for number, path in enumerate(HOSTILE):
-        for name, content in KINDS["systemd"]([an_entry(f"n{number}")], a_place(path)).items():
+        for name, content in KINDS["systemd"]([an_entry(f"n{number}")], a_host(path)).items():
             (tmp_path / name).write_text(content)
     said = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *map(str, tmp_path.iterdir())],
@@ -191,7 +191,7 @@ DAG_ARGUMENTS = {"dag_id", "description", "schedule", "start_date", "catchup", "
 
 @given(NAMES, PATHS, st.sampled_from(["skip", "once", "all"]))
 def test_a_dag_is_python_whose_values_are_literals(name, workspace, missed):
-    tree = ast.parse(only("airflow", an_entry(name, missed=missed, timezone="Asia/Tokyo"), a_place(workspace)))
+    tree = ast.parse(only("airflow", an_entry(name, missed=missed, timezone="Asia/Tokyo"), a_host(workspace)))
     calls = {ast.unparse(node.func): node for node in ast.walk(tree) if isinstance(node, ast.Call)}
     given_ = {keyword.arg: keyword.value for keyword in calls["DAG"].keywords}
 
@@ -237,8 +237,8 @@ def fits(value, hint, where="CronJob"):
 def test_a_cron_job_fits_the_published_types(name, workspace, cron, overlap):
     entry = an_entry(name, cron, overlap=overlap, missed="skip", timezone="America/New_York")
     if cron == "*/20 1-4 * FEB-APR 7":
-        assert standard(only("kubernetes", entry, a_place())) == "*/20 1-4 * FEB-APR 0"
-    job = yaml.safe_load(only("kubernetes", entry, a_place(workspace)))
+        assert standard(only("kubernetes", entry, a_host())) == "*/20 1-4 * FEB-APR 0"
+    job = yaml.safe_load(only("kubernetes", entry, a_host(workspace)))
     fits(job, batch_v1.CronJob)
     (container,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
 
@@ -254,7 +254,7 @@ def standard(text):
 
 def test_two_names_never_become_one():
     names = {
-        yaml.safe_load(only("kubernetes", an_entry(name), a_place()))["metadata"]["name"]
+        yaml.safe_load(only("kubernetes", an_entry(name), a_host()))["metadata"]["name"]
         for name in ("a-b", "a_b", "c" * 60, "c" * 61)
     }
 
@@ -271,7 +271,7 @@ def workflow_schema():
 
 @given(NAMES, PATHS, st.sampled_from(CRONS[:3] + CRONS[4:]))
 def test_a_workflow_fits_the_schema_and_holds_no_expression(workflow_schema, name, workspace, cron):
-    text = only("github", an_entry(name, cron), a_place(workspace, "python"))
+    text = only("github", an_entry(name, cron), a_host(workspace, "python"))
     workflow = yaml.safe_load(text)
     workflow_schema.validate(json.loads(json.dumps(workflow)))
     env = workflow["jobs"]["start"]["env"]["NBPROD_WORKSPACE"]
@@ -286,7 +286,7 @@ def test_a_workflow_fits_the_schema_and_holds_no_expression(workflow_schema, nam
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_a_name_everything_that_is_due_is_looked_at(kind):
     assert all(
-        "run-due" in content for name, content in KINDS[kind]([Entry()], a_place()).items() if "timer" not in name
+        "run-due" in content for name, content in KINDS[kind]([Entry()], a_host()).items() if "timer" not in name
     )
 
 
@@ -294,9 +294,9 @@ def test_without_a_name_everything_that_is_due_is_looked_at(kind):
 def test_what_crons_read_differently_is_refused(kind):
     for cron in ("0 0 */2 * 1", "0 0 L * *", "0 0 * * 5#2"):
         with pytest.raises(SettingsError, match=r"cannot be written|something else"):
-            only(kind, an_entry(cron=cron), a_place())
+            only(kind, an_entry(cron=cron), a_host())
 
 
 def test_a_workflow_in_another_zone_is_refused():
     with pytest.raises(SettingsError, match="only know UTC"):
-        only("github", an_entry(timezone="Europe/Berlin"), a_place())
+        only("github", an_entry(timezone="Europe/Berlin"), a_host())

@@ -72,13 +72,11 @@ def test_unusable_input_is_refused():
         fitted().estimate(scored(10).drop(columns="y_pred"))
 
 
-def test_calibration_survives_a_file_and_is_monotone():
+def test_calibration_is_monotone():
     current = scored(3000, blunt=3.0)
     raw = np.column_stack([1 - current["y_prob"], current["y_prob"]])
     for method in ("none", "platt", "isotonic"):
         found = Calibration.fit(raw, current["y"].to_numpy(), method)
-        again = Calibration.from_dict(found.to_dict())
-        assert np.array_equal(found(raw), again(raw))
         order = np.argsort(raw[:, 1])
         assert (np.diff(found(raw)[order, 1]) >= -1e-12).all()
 

@@ -65,10 +65,10 @@ def test_lengths_share_the_level(reference):
 
 
 def test_nothing_is_found_where_nothing_happened(reference):
-    windows = profiles(reference, [days(1, first=150 + n) for n in range(60)])
-    found = [compare_together(reference, windows[: n + 1], alpha=2 / 365).changed for n in range(60)]
+    windows = profiles(reference, [days(1, first=150 + n) for n in range(20)])
+    found = [compare_together(reference, windows[: n + 1], alpha=2 / 365).changed for n in range(20)]
 
-    assert sum(map(bool, found)) <= 2
+    assert sum(map(bool, found)) <= 1
 
 
 def test_looking_back_ends_where_columns_were_of_another_kind(reference):
@@ -86,8 +86,8 @@ def test_lengths_that_make_no_sense_are_refused(reference, lengths):
 
 def test_the_self_test_looks_at_windows_together_too_where_the_reference_is_long_enough():
     budget = AlarmBudget(per_year=2)
-    for count, windows in ((14, 14 - 3 + 1), (80, 20)):  # of 14 days, three are the most that are taken out as one
-        found = calibrate_false_alarms(days(count), time="at", together=4, budget=budget, runs=20)
+    for count, windows in ((14, 14 - 3 + 1), (80, 13)):  # of 14 days, three are the most that are taken out as one
+        found = calibrate_false_alarms(days(count), time="at", together=4, budget=budget, runs=13)
         assert found.windows == windows
         assert found.changed <= 2
         assert "windows to confirm the budget" in found.sentence

@@ -8,7 +8,6 @@ from sklearn.metrics import recall_score
 from nbprod.errors import DataError
 from nbprod.statistics import (
     AlarmBudget,
-    Interval,
     calibrate_false_alarms,
     compare,
     compare_segments,
@@ -101,27 +100,11 @@ def test_columns_are_ranked_by_effect_importance_and_loss():
     weighted = rank_columns(comparison, {"small": 0.9, "big": 0.05, "calm": 0.05}, loss=0.1)
     assert [one.name for one in weighted] == ["small", "big", "calm"]
     assert sum(one.impact for one in weighted) == pytest.approx(0.1)
-    words = ranking_sentence(weighted, "accuracy", Interval(value=0.8, low=0.7, high=0.9))
-    assert words.startswith("What changed and the model relies on: small (")
-    assert words.endswith("accuracy is estimated at 0.8 (0.7 to 0.9).")
+    assert ranking_sentence(weighted).startswith("What changed and the model relies on: small (")
     assert ranking_sentence(rank_columns(compare(before, before))) == "No column that the model uses changed."
 
 
 # ------------------------------------------------------------------------------------------------ all columns together
-
-
-def test_change_that_no_single_column_shows_is_seen_by_the_domain_classifier():
-    x = RANDOM.normal(size=(2, 600))
-    before = pd.DataFrame({"a": x[0], "b": 0.9 * x[0] + 0.44 * x[1], "c": RANDOM.normal(size=600)})
-    y = RANDOM.normal(size=(2, 600))
-    after = pd.DataFrame({"a": y[0], "b": -0.9 * y[0] + 0.44 * y[1], "c": RANDOM.normal(size=600)})
-    assert compare(before, after).changed == ()
-    found = domain_drift(before, after)
-    assert found.significant
-    assert found.auc.low > 0.7
-    assert set(list(found.importances)[:2]) == {"a", "b"}
-    few = before[:100], after[:100]
-    assert domain_drift(*few) == domain_drift(*few)
 
 
 def test_too_few_rows_are_not_told_apart():
@@ -134,9 +117,9 @@ def test_too_few_rows_are_not_told_apart():
 
 def test_false_alarms_are_measured_on_the_reference_itself():
     frame = pd.DataFrame({"x": RANDOM.normal(size=2000), "k": RANDOM.choice(list("abc"), 2000)})
-    found = calibrate_false_alarms(frame, rows=300, runs=20, budget=AlarmBudget(per_year=2, looks_per_year=365))
-    assert found.windows == 20
-    assert found.changed <= 2
+    found = calibrate_false_alarms(frame, rows=300, runs=8, budget=AlarmBudget(per_year=2, looks_per_year=365))
+    assert found.windows == 8
+    assert found.changed <= 1
     assert found.per_year_bound > found.per_year
     assert "the budget is 2" in found.sentence
 

@@ -1,12 +1,8 @@
 """Opening a ledger: what cannot be used is said, and nothing is half-made."""
 
-import os
 import shutil
 import sqlite3
 import stat
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -167,23 +163,3 @@ def test_an_address_that_names_no_ledger_is_refused(tmp_path, url, message):
 )
 def test_a_network_file_system_is_seen(path, kind):
     assert network_file_system(Path(path), MOUNTS) == kind
-
-
-def test_a_read_only_ledger_is_told():
-    """Root may write everywhere, so the opening runs as another user."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root to become somebody who may not write")
-    with tempfile.TemporaryDirectory() as folder:
-        Store.open(f"sqlite:///{folder}/ledger.db", Path(folder, "files"))
-        Path(folder).chmod(0o755)
-        Path(folder, "ledger.db").chmod(0o644)
-        code = (
-            "import os, sys; from nbprod.store import Store; os.setuid(65534); Store.open(sys.argv[1], sys.argv[2])"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code, f"sqlite:///{folder}/ledger.db", f"{folder}/files"],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-
-    assert "cannot be written: Permission denied" in done.stderr
-    assert "Make the file and its folder writable" in done.stderr

@@ -7,23 +7,6 @@ import pytest
 
 from nbprod.errors import DataError, PackageError, SchemaError
 from nbprod.scoring import score
-from tests.unit.packages.conftest import built, fitted, make_rows, saved, shared_packages, shared_store
-
-__all__ = ["built", "fitted", "saved", "shared_packages", "shared_store"]
-
-
-@pytest.fixture
-def package(built):
-    return built()
-
-
-@pytest.fixture
-def source(tmp_path):
-    """A file with a key and a column the model does not take."""
-    frame = make_rows(1000, seed=21).assign(key=np.arange(1000), other="x")
-    path = tmp_path / "rows.parquet"
-    frame.to_parquet(path, index=False)
-    return path
 
 
 @pytest.mark.parametrize("batch_rows", [128, 333, 1000, 100_000])
@@ -42,6 +25,7 @@ def test_every_row_is_predicted_in_order_whatever_the_batches(package, shared_pa
     assert made["prediction_id"].is_unique
     assert set(made["version"]) == {"demand/2"}
     assert seen[-1] == (1000, 1000)
+    assert seen == sorted(seen)
     assert len(seen) == -(-1000 // batch_rows)
     assert summary.rows == 1000
     assert summary.predicted == expected["prediction"].value_counts().to_dict()
@@ -62,18 +46,18 @@ def test_numbers_and_many_classes_have_their_columns(built, source, tmp_path):
     assert pq.read_schema(out).names == ["prediction_id", "version", "prediction"]
     assert summary.predicted["mean"] == pytest.approx(pd.read_parquet(out)["prediction"].mean())
 
-    score(built("three").folder, source, out, version="level/1")
+    score(built("three").folder, source, out, version="level/1", overwrite=True)
     made = pd.read_parquet(out)
     np.testing.assert_allclose(made[["probability_high", "probability_low", "probability_mid"]].sum(axis=1), 1)
 
 
 def test_a_wrong_row_far_down_is_named_and_nothing_is_written(package, source, tmp_path):
     frame = pd.read_parquet(source)
-    frame["place"] = frame["place"].astype(object)
     frame.loc[700, "place"] = None
     frame.to_parquet(source, index=False)
     out = tmp_path / "out" / "out.parquet"
-    with pytest.raises(SchemaError, match=r"In rows 601 to 800:\nplace has 1 missing") as caught:
+    message = r"In rows 600 to 799 of .*rows.parquet, 1 rows .*\n  row 700, place: null; expected text"
+    with pytest.raises(SchemaError, match=message) as caught:
         score(package.folder, source, out, version="demand/2", batch_rows=200)
     assert caught.value.columns == ("place",)
     assert list(out.parent.iterdir()) == []
@@ -93,7 +77,8 @@ def test_what_was_never_seen_is_told_once(package, source, tmp_path):
     frame.loc[[10, 400], "place"] = "moon"
     summary = score(package.folder, frame, tmp_path / "out.parquet", version="demand/2", batch_rows=300)
     found = [warning for warning in summary.warnings if "place" in warning]
-    assert found == ["In rows 1 to 300: place has values never seen in 1 of 300 rows: 'moon'."]
+    assert summary.unseen == {"place": 2}
+    assert found == ["place has values never seen in training in 2 of 1,000 rows."]
 
 
 @pytest.mark.parametrize(

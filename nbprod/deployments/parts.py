@@ -6,15 +6,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from nbprod.domain.prediction import PredictionsAdded
+from nbprod.lake import Lake
 from nbprod.lake.delta import Transaction
-from nbprod.lake.tables import PredictionTable
 
 __all__ = ["keep_parts"]
 
 
 def keep_parts(
     deployment: str,
-    table: PredictionTable,
+    lake: Lake,
     parts: Iterable[tuple[int, Any, Any]],
     *,
     private: Sequence[str],
@@ -26,8 +26,8 @@ def keep_parts(
     ----------
     deployment
         Its name.
-    table
-        Of the deployment.
+    lake
+        Where its table is.
     parts
         Growing numbers from 1, and two tables of as many rows: predictions (``prediction_id``, ``version``, ``at``,
         ``prediction``, perhaps probabilities) and inputs.
@@ -41,6 +41,7 @@ def keep_parts(
     SchemaError
         A table cannot be kept as it is; the parts before it are.
     """
+    table = lake.predictions(deployment)
     done = [
         table.append(core, inputs, private=private, transaction=Transaction(name=mark, number=number))
         for number, core, inputs in parts

@@ -259,8 +259,7 @@ class Deployments:
         """Keep the numbered parts of a job, each once; see :func:`~nbprod.deployments.parts.keep_parts`."""
         from nbprod.deployments.parts import keep_parts  # delayed: pyarrow
 
-        hidden = self._never_kept(self.get(name))
-        added = keep_parts(name, self._lake.predictions(name), parts, private=hidden, mark=mark)
+        added = keep_parts(name, self._lake, parts, private=self._never_kept(self.get(name)), mark=mark)
         self._record("predictions.added", name, added.added, mark)
         return added
 

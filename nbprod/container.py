@@ -59,6 +59,8 @@ def _admitted(home: Path, folder: Path) -> str:
 
     shutil.copyfile(home / "nbprod.toml", folder / "nbprod.toml")
     workspace = open_workspace(folder)
+    if text := _token():
+        workspace.tokens.admit("container", text, scopes=("predict", "read"))
     return Admission(
         store=workspace.store,
         packages=workspace.packages,
@@ -67,11 +69,14 @@ def _admitted(home: Path, folder: Path) -> str:
     ).admit(home)
 
 
+def _token() -> str:
+    """The bearer token that is mounted as a file, or nothing."""
+    file = os.environ.get("NBPROD_TOKEN_FILE")
+    return Path(file).read_text(encoding="utf-8").strip() if file and Path(file).is_file() else ""
+
+
 def _probe(what: str) -> int:
-    headers = {}
-    token = os.environ.get("NBPROD_TOKEN_FILE")
-    if token and Path(token).is_file():
-        headers["Authorization"] = f"Bearer {Path(token).read_text(encoding='utf-8').strip()}"
+    headers = {"Authorization": f"Bearer {text}"} if (text := _token()) else {}
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=TIMEOUT_S)
     try:
         connection.request("GET", f"/v2/health/{what}", headers=headers)

@@ -100,6 +100,6 @@ def _logged(workspace: Any, deployment: str, version: ModelVersion | None) -> li
             f"{deployment} serves {served}, and {version.ref} is no version of that",
             hint="Name the deployment of this model: nbprod deployments list.",
         )
-    hidden = set(workspace.deployments.never_kept(deployment))
+    hidden = {*workspace.settings.private_columns, *workspace.deployments.get(deployment).private}
     names = workspace.packages.load(version.package).schema.names
     return [name for name in names if name not in hidden]

@@ -242,39 +242,12 @@ class Deployments(KeptPredictions):
         return replace(added, read_as=rows.read_as)
 
     def keep(self, name: str, parts: Iterable[tuple[int, Any, Any]], *, mark: str) -> PredictionsAdded:
-        """Keep predictions a job made, in numbered parts; whatever was kept of them before is kept once.
+        """Keep the numbered parts of a job, each once; see :func:`~nbprod.deployments.parts.keep_parts`."""
+        from nbprod.deployments.parts import keep_parts  # delayed: pyarrow
 
-        Parameters
-        ----------
-        name
-            The deployment.
-        parts
-            Growing numbers from 1, and two tables of as many rows: predictions (``prediction_id``, ``version``,
-            ``at``, ``prediction``, perhaps probabilities) and inputs.
-        mark
-            Of the job: with the number it tells a part that was kept before.
-
-        Raises
-        ------
-        SchemaError
-            A table cannot be kept as it is; the parts before it are.
-        """
-        from nbprod.lake.delta import Transaction  # delayed: pyarrow
-
-        table, private = self._lake.predictions(name), self._never_kept(self.get(name))
-        added, replayed, version = 0, 0, None
-        for number, core, inputs in parts:
-            one = table.append(core, inputs, private=private, transaction=Transaction(name=mark, number=number))
-            added, replayed = added + one.added, replayed + one.is_replay
-            version = one.table_version if one.table_version is not None else version
-        self._record("predictions.added", name, added, mark)
-        return PredictionsAdded(
-            deployment=name, added=added, is_replay=bool(replayed and not added), table_version=version
-        )
-
-    def never_kept(self, name: str) -> tuple[str, ...]:
-        """Inputs of a deployment that are never kept, its own and the workspace's."""
-        return self._never_kept(self.get(name))
+        added = keep_parts(name, self._lake, parts, private=self._never_kept(self.get(name)), mark=mark)
+        self._record("predictions.added", name, added.added, mark)
+        return added
 
     def add_outcomes(self, name: str, source: Any) -> OutcomesAdded:
         """Keep outcomes, to be joined with predictions by their id; the same source again adds nothing.

@@ -59,13 +59,14 @@ def main() -> int:
                 is_over.set()
         minutes.keep(last=is_over.is_set())
 
-    while not is_over.is_set():
+    while True:  # once at least: a server may end before this process has loaded what it needs
         with draining(folder, wait_s=1.0) as is_ours:  # another server of this machine may be the one that drains
             if is_ours:
                 Drainer(lake, configuration.deployment, folder).run(
                     is_over.is_set, every_s=configuration.every_s, told=told
                 )
-    return 0
+        if is_over.is_set():
+            return 0
 
 
 if __name__ == "__main__":

@@ -69,6 +69,40 @@ class Tokens:
             session.event("token.created", name, data={"scopes": list(token.scopes)}, actor=actor)
         return text
 
+    def admit(self, name: str, text: str, *, scopes: Sequence[str] = ("predict",), actor: str | None = None) -> None:
+        """Let a token in that was made elsewhere, under a name whose earlier token it replaces.
+
+        A container is given one as a file; every start may give another.
+
+        Raises
+        ------
+        SettingsError
+            The text is no token.
+        """
+        check_name(name, "token")
+        kind, _, rest = text.strip().partition("_")
+        identity, _, secret = rest.partition("_")
+        if kind != "nbprod" or not identity or len(secret) < 32:
+            raise SettingsError(
+                "what was given as a token is none", hint="Make one, and keep it: nbprod tokens create NAME."
+            )
+        with self._store.write() as session:
+            known = session.find(Token, name)
+            token = Token(
+                name=name,
+                id=identity,
+                digest=sha256(text.strip().encode()).hexdigest(),
+                scopes=tuple(scopes),
+                created_at=now() if known is None else known.created_at,
+                created_by=actor or self._store.actor,
+            )
+            if known is None:
+                session.add(token)
+            elif known != token:
+                session.replace(token, expecting={"digest": known.digest})
+            if known != token:
+                session.event("token.admitted", name, data={"scopes": [*token.scopes]}, actor=actor)
+
     def list(self, *, valid: bool = False) -> builtins.list[Token]:
         """Tokens, newest first; ``valid`` leaves out those that were revoked."""
         with self._store.read() as session:

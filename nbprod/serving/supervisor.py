@@ -37,6 +37,7 @@ from nbprod.serving.metrics import forget_worker
 __all__ = ["Options", "Supervisor"]
 
 log = logging.getLogger("nbprod.serving")
+BACKLOG = 2048
 POLL_S = 0.5  #: how often the ledger is asked what to serve
 END_S = 9.5  #: after which whoever is still there is killed
 SLOWEST_S = 30.0  #: between two starts of a worker that does not come to answer
@@ -365,5 +366,6 @@ def _bind(options: Options) -> socket.socket:
             f"{options.host}:{options.port} cannot be bound: {problem.strerror or problem}",
             hint="Another server has it: give another --port, or 0 for any." if taken else "Give another --host.",
         ) from problem
+    listener.listen(BACKLOG)  # from here on a client waits for a worker instead of being refused
     listener.set_inheritable(True)
     return listener

@@ -55,6 +55,11 @@ class TrainingRows:
             ],
         )
 
+    @property
+    def labelled(self) -> pd.DataFrame:
+        """The features with the target beside them."""
+        return self.features.assign(**{str(self.target.name): self.target.to_numpy()})
+
     def rows(self, chosen: Any) -> TrainingRows:
         """The rows at these positions, in this order."""
         return TrainingRows(

@@ -207,7 +207,14 @@ class Workspace:
     @cached_property
     def rollouts(self) -> Rollouts:
         """Candidates that meet traffic step by step."""
-        return Rollouts(self.store, self.settings, lake=self.lake, runs=self.runs, models=self.models)
+        return Rollouts(
+            self.store,
+            self.settings,
+            lake=self.lake,
+            runs=self.runs,
+            models=self.models,
+            gates=self.evaluations.gates_say,
+        )
 
     @cached_property
     def pipelines(self) -> Pipelines:

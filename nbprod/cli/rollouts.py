@@ -30,6 +30,7 @@ def start(
         str | None, typer.Option(help="Steps: shadow,canary:5:25:50:100, ab:50, blue-green, replay.")
     ] = None,
     reason: Annotated[str, typer.Option(help="Why, kept with the rollout.")] = "",
+    waive: Annotated[str, typer.Option(help="Why the gates, which do not say yes, are waived.")] = "",
     automation: Annotated[Automation | None, typer.Option(help="What happens without a person.")] = None,
     lease: Annotated[str | None, typer.Option(help="How long a share lasts without a clean analysis: 1h.")] = None,
     longest: Annotated[str | None, typer.Option(help="When it ends undecided: 14d.")] = None,
@@ -38,7 +39,7 @@ def start(
     """Begin; the rules it is judged by are fixed now."""
     given: dict[str, Any] = {"automation": automation, "lease": lease, "longest": longest}
     rules = {name: value for name, value in given.items() if value is not None}
-    rollout = _workspace().rollouts.start(deployment, to, plan=plan, reason=reason, **rules)
+    rollout = _workspace().rollouts.start(deployment, to, plan=plan, reason=reason, waive=waive, **rules)
     say(
         f"{rollout.candidate} meets the traffic of {deployment}: {rollout.current}; look with nbprod rollouts analyse"
     )

@@ -85,6 +85,7 @@ class Rollout:
     started_at: datetime
     started_by: str
     reason: str
+    waive: str = ""  #: why it may be promoted although the gates do not say yes
     step: int = 0  #: place in the plan
     step_since: datetime
     lease_until: datetime

@@ -120,6 +120,7 @@ def _wrong(rows: pd.DataFrame, policy: RolloutPolicy, end: datetime) -> pd.Serie
 
 def _pairs(requests: pd.DataFrame, shadows: pd.DataFrame) -> pd.DataFrame:
     stable = requests[requests["prediction_id"].notna() & requests["errors"].eq(0)]
+    shadows, stable = (rows.astype({"prediction_id": object}) for rows in (shadows, stable))
     both = shadows.merge(stable, on="prediction_id", suffixes=("", "_stable"), how="inner")
     said = both["prediction"].astype("string")
     given = both["prediction_stable"].map(_as_text, na_action="ignore").astype("string")

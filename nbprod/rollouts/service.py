@@ -7,11 +7,11 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nbprod.clock import now, time_id
+from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.deployment import Deployment
-from nbprod.domain.duration import parse_duration
 from nbprod.domain.names import nearest
 from nbprod.domain.rollout import (
     Rollout,
@@ -20,27 +20,23 @@ from nbprod.domain.rollout import (
 )
 from nbprod.domain.rollout_plan import RolloutPolicy, StepKind, plan_text
 from nbprod.domain.version import ModelVersion
-from nbprod.errors import ConflictError, NotFoundError, SettingsError
+from nbprod.errors import ConflictError, NotFoundError, RefusedError, SettingsError
 from nbprod.lake import Lake
 from nbprod.models import Models
 from nbprod.rollouts.moves import obey_analysis, paused, resumed, what_moved
 from nbprod.rollouts.recorded import facts_of, read_analysis
+from nbprod.rollouts.rehearsing import RehearsedRollouts
 from nbprod.rollouts.starting import check_candidate, fixed_rules
 from nbprod.runs import Runs
 from nbprod.settings import Settings
 from nbprod.store import Session, Store
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from nbprod.rollouts.rehearsal import RehearsedRollout, SelfTest
 
 __all__ = ["Rollouts"]
 
 OPEN = (RolloutStatus.RUNNING, RolloutStatus.PAUSED)
 
 
-class Rollouts:
+class Rollouts(RehearsedRollouts):
     """Brings candidates to the traffic of deployments.
 
     Parameters
@@ -55,18 +51,24 @@ class Rollouts:
         Executes the analysis notebook.
     models
         Moves aliases.
+    gates
+        What the latest evaluation of a version says under today's gates; ``None`` where there are none.
     """
 
-    def __init__(self, store: Store, settings: Settings, *, lake: Lake, runs: Runs, models: Models) -> None:
-        self._store = store
-        self._settings = settings
-        self._lake = lake
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        lake: Lake,
+        runs: Runs,
+        models: Models,
+        gates: Callable[[ModelVersion], CheckResult | None] = lambda version: None,  # noqa: ARG005 — there are none
+    ) -> None:
+        super().__init__(store, settings, lake)
         self._runs = runs
         self._models = models
-
-    def policy(self, deployment: str) -> RolloutPolicy:
-        """What a rollout of a deployment is judged by; the defaults where ``nbprod.toml`` says nothing."""
-        return RolloutPolicy.parse(deployment, self._settings.tables["rollouts"].get(deployment, {}))
+        self._gates = gates
 
     def start(
         self,
@@ -75,6 +77,7 @@ class Rollouts:
         *,
         plan: str | None = None,
         reason: str = "",
+        waive: str = "",
         actor: str | None = None,
         **rules: Any,
     ) -> Rollout:
@@ -90,6 +93,8 @@ class Rollouts:
             Steps: ``shadow,canary:5:25:50:100``, ``ab:50``, ``blue-green``, ``replay``; else that of ``nbprod.toml``.
         reason
             Why, kept with it.
+        waive
+            Begin, and promote, although the gates do not say yes, for this reason.
         actor
             Who, if not the store's actor.
         **rules
@@ -109,16 +114,18 @@ class Rollouts:
             table = {**self._settings.tables["rollouts"].get(deployment, {}), **rules}
             policy = RolloutPolicy.parse(deployment, {**table, **({"plan": plan} if plan else {})})
         candidate = self._models.resolve(to)
+        with self._store.read() as session:
+            target = session.get(Deployment, deployment)
+        check_candidate(candidate, self._stable(target), target, policy)
+        self._check_gates(candidate, waive)
         who, at = actor or self._store.actor, now()
         with self._store.write() as session:
-            target = session.get(Deployment, deployment)
             if (running := _open_of(session, deployment)) is not None:
                 raise ConflictError(
                     f"{deployment} has a rollout already: {running.id} of {running.candidate}, {running.status}",
                     hint=f"End it first: nbprod rollouts abort {deployment} --note WHY.",
                 )
             stable = self._stable(target)
-            check_candidate(candidate, stable, target, policy)
             rollout = Rollout(
                 id=time_id("rollout", at),
                 deployment=deployment,
@@ -131,6 +138,7 @@ class Rollouts:
                 started_at=at,
                 started_by=who,
                 reason=reason,
+                waive=waive,
                 step_since=at,
                 lease_until=at,
                 **fixed_rules(policy, has_outcomes=self._has_outcomes(deployment)),
@@ -210,53 +218,6 @@ class Rollouts:
         analysis = read_analysis(self._runs, run, rollout, at)
         return analysis if as_of or tables else self._obey(analysis)
 
-    def rehearse(
-        self, deployment: str, *, last: str = "30d", ratios: Sequence[float] = (), runs: int = 400, **rules: Any
-    ) -> builtins.list[RehearsedRollout]:
-        """How a rollout would end on traffic like that of the past; nothing is recorded.
-
-        Parameters
-        ----------
-        deployment
-            Its name.
-        last
-            How much of the past is drawn from.
-        ratios
-            How many times the events a candidate has; equal, 1.25, 2 and 4 times by default.
-        runs
-            Rehearsals of each.
-        **rules
-            Of `RolloutPolicy`, to try others: ``plan``, ``metrics``, ``longest`` …
-        """
-        from nbprod.rollouts.rehearsal import RATIOS, rehearse  # delayed: pandas
-
-        policy = self._tried(deployment, rules)
-        return rehearse(self._past(deployment, policy, last), policy, ratios=ratios or RATIOS, runs=runs)
-
-    def advice(self, deployment: str, found: Sequence[RehearsedRollout], **rules: Any) -> builtins.list[str]:
-        """What would help where rehearsals mostly end undecided."""
-        from nbprod.rollouts.rehearsal import advice  # delayed: pandas
-
-        return advice(found, self._tried(deployment, rules))
-
-    def self_test(self, deployment: str, *, last: str = "30d", share: float = 0.1, runs: int = 40) -> SelfTest:
-        """The stable version against itself, on its own past: a test of log, assignment and statistics."""
-        from nbprod.rollouts.rehearsal import self_test  # delayed: pandas
-
-        policy = self.policy(deployment)
-        return self_test(self._past(deployment, policy, last), policy, share=share, runs=runs)
-
-    def _tried(self, deployment: str, rules: Mapping[str, Any]) -> RolloutPolicy:
-        with self._store.read() as session:
-            session.get(Deployment, deployment)
-        return RolloutPolicy.parse(deployment, {**self._settings.tables["rollouts"].get(deployment, {}), **rules})
-
-    def _past(self, deployment: str, policy: RolloutPolicy, last: str) -> pd.DataFrame:
-        from nbprod.rollouts.log import read_log  # delayed: pandas
-
-        end = now()
-        return read_log(self._lake, deployment, policy, start=end - parse_duration(last), end=end).requests
-
     def advance(self, name: str, *, note: str, actor: str | None = None) -> Rollout:
         """Go on with the next step, as a person's decision; refused in the last one."""
         return self._by_hand(name, "advanced", lambda one, at: one.advanced(at), note, actor)
@@ -281,6 +242,8 @@ class Rollouts:
         IllegalMoveError
             It is over.
         """
+        before = self.get(name)
+        self._check_gates(self._models.resolve(before.candidate), before.waive)
         rollout = self._by_hand(
             name, "promoted", lambda one, at: one.ended(RolloutStatus.PROMOTED, at, note), note, actor, evidence
         )
@@ -352,12 +315,29 @@ class Rollouts:
             return rollout
         model, _, alias = rollout.alias.partition("@")
         if rollout.status is RolloutStatus.PROMOTED:
-            self._models.promote(wanted, alias, expect=rollout.stable, reason=reason, evidence=evidence, actor=actor)
+            self._models.promote(
+                wanted,
+                alias,
+                expect=rollout.stable,
+                reason=reason,
+                evidence=evidence,
+                waive=rollout.waive or None,
+                actor=actor,
+            )
         else:
             self._models.rollback(
                 model, alias, expect=rollout.candidate, reason=reason, evidence=evidence, actor=actor
             )
         return rollout
+
+    def _check_gates(self, candidate: ModelVersion, waive: str) -> None:
+        """Refuse early what a promotion would refuse late."""
+        found = self._gates(candidate)
+        if found is not None and found.outcome is not CheckOutcome.PASSED and not waive.strip():
+            raise RefusedError(
+                f"the gates of {candidate.model} say {found.outcome} for {candidate}: {found.sentence}",
+                hint="Evaluate it first, or start the rollout with a reason to waive the gates, kept for ever.",
+            )
 
     def _stable(self, deployment: Deployment) -> ModelVersion:
         if deployment.model is None:

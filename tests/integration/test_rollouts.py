@@ -44,7 +44,7 @@ def ws(released, tmp_path):
 def answer(ws, rollout, ratio, *, rows=ROWS, rate=0.2, share=None, rng=None):
     """Log requests as the router would, of which some fail, more often in the candidate's arm."""
     rng = rng or np.random.default_rng(1)
-    at = now() - timedelta(seconds=1)
+    at = now()
     share = rollout.current.share if share is None else share
     units = [f"u{n}" for n in range(rows)]
     arms = np.array([rollout.arm_of(unit, at).value for unit in units])
@@ -67,7 +67,7 @@ def answer(ws, rollout, ratio, *, rows=ROWS, rate=0.2, share=None, rng=None):
 def test_a_canary_is_advanced_and_promoted_by_its_notebook(ws):
     """Step by step; the alias moves with the analysis as evidence, and the same tables give the same decision."""
     rollout = ws.rollouts.start(
-        "electricity", "electricity/2", plan="canary:25:50:100", automation="auto", reason="try"
+        "electricity", "electricity/2", waive="a test", plan="canary:25:50:100", automation="auto", reason="try"
     )
     answer(ws, rollout, 1.0)
     first = ws.rollouts.analyse("electricity")
@@ -91,7 +91,7 @@ def test_a_canary_is_advanced_and_promoted_by_its_notebook(ws):
 
 def test_a_candidate_that_fails_more_often_is_rolled_back(ws):
     """Guarded: nobody has to look."""
-    rollout = ws.rollouts.start("electricity", "electricity/2", plan="canary:10:50")
+    rollout = ws.rollouts.start("electricity", "electricity/2", waive="a test", plan="canary:10:50")
     answer(ws, rollout, 4.0, rows=4_000)
     found = ws.rollouts.analyse("electricity")
     assert (found.decision, found.acted) == ("roll back", "rolled-back")
@@ -113,7 +113,9 @@ def test_a_candidate_that_fails_more_often_is_rolled_back(ws):
 )
 def test_a_notebook_that_is_not_clean_holds_and_renews_nothing(ws, cell):
     """Its share ends with its lease, and traffic is safe by itself."""
-    rollout = ws.rollouts.start("electricity", "electricity/2", plan="canary:10:50", automation="auto", lease="30m")
+    rollout = ws.rollouts.start(
+        "electricity", "electricity/2", waive="a test", plan="canary:10:50", automation="auto", lease="30m"
+    )
     path = ws.folder / "templates" / "rollout.ipynb"
     notebook = json.loads(path.read_text())
     place = next(n for n, one in enumerate(notebook["cells"]) if one["id"] == "record")
@@ -129,7 +131,9 @@ def test_a_notebook_that_is_not_clean_holds_and_renews_nothing(ws, cell):
 
 def test_a_copy_of_the_notebook_decides_by_a_metric_of_its_own(ws):
     """A cost that the log does not hold, added in one line."""
-    rollout = ws.rollouts.start("electricity", "electricity/2", plan="canary:50:100", metrics=["errors"])
+    rollout = ws.rollouts.start(
+        "electricity", "electricity/2", waive="a test", plan="canary:50:100", metrics=["errors"]
+    )
     answer(ws, rollout, 1.0, rows=6_000)
     notebook = json.loads((ws.folder / "templates" / "rollout.ipynb").read_text())
     place = next(n for n, one in enumerate(notebook["cells"]) if one["id"] == "log")
@@ -146,14 +150,18 @@ def test_a_copy_of_the_notebook_decides_by_a_metric_of_its_own(ws):
 
 def test_people_move_a_rollout_with_a_reason(ws):
     """Advance, pause, resume, abort; each with who and why; promoted by hand under advice."""
-    ws.rollouts.start("electricity", "electricity/2", plan="shadow,canary:5:25", automation="advise", actor="ana")
+    ws.rollouts.start(
+        "electricity", "electricity/2", waive="a test", plan="shadow,canary:5:25", automation="advise", actor="ana"
+    )
     assert ws.rollouts.advance("electricity", note="looks fine", actor="ben").current.share == 0.05
     assert ws.rollouts.pause("electricity", note="a holiday").status == "paused"
     assert ws.rollouts.resume("electricity", note="back").status == "running"
     with pytest.raises(SettingsError, match="note"):
         ws.rollouts.advance("electricity", note=" ")
-    with pytest.raises(ConflictError, match="has a rollout already"):
+    with pytest.raises(RefusedError, match="gates"):
         ws.rollouts.start("electricity", "electricity/2")
+    with pytest.raises(ConflictError, match="has a rollout already"):
+        ws.rollouts.start("electricity", "electricity/2", waive="a test")
     assert ws.rollouts.abort("electricity", note="enough").status == "aborted"
     with ws.store.read() as session:
         events = session.events("electricity", limit=None)
@@ -164,7 +172,7 @@ def test_people_move_a_rollout_with_a_reason(ws):
 
 def test_blue_green_is_all_at_once_and_back_at_once(ws):
     """Promoted when it starts; one command leads back."""
-    rollout = ws.rollouts.start("electricity", "electricity/2", plan="blue-green", reason="new year")
+    rollout = ws.rollouts.start("electricity", "electricity/2", waive="a test", plan="blue-green", reason="new year")
     assert rollout.status == "promoted"
     assert ws.models.resolve("electricity@champion").ref == "electricity/2"
     ws.rollouts.roll_back("electricity", note="no")
@@ -177,10 +185,10 @@ def test_what_may_not_meet_traffic_is_refused(ws):
         ws.rollouts.start("electricity", "electricity/1")
     ws.models.reject("electricity/2", "bad")
     with pytest.raises(RefusedError, match="rejected"):
-        ws.rollouts.start("electricity", "electricity/2")
+        ws.rollouts.start("electricity", "electricity/2", waive="a test")
     ws.models.approve("electricity/2", "good after all")
     with pytest.raises(SettingsError, match="human"):
-        ws.rollouts.start("electricity", "electricity/2", plan="canary:5", automation="human")
+        ws.rollouts.start("electricity", "electricity/2", waive="a test", plan="canary:5", automation="human")
     with pytest.raises(NotFoundError):
         ws.rollouts.start("elektricity", "electricity/2")
     assert ws.rollouts.list() == []
@@ -189,14 +197,19 @@ def test_what_may_not_meet_traffic_is_refused(ws):
 def test_a_shadow_is_judged_on_the_same_requests(ws):
     """Outcomes say who was right where the two differ."""
     rollout = ws.rollouts.start(
-        "electricity", "electricity/2", plan="shadow,canary:10", automation="auto", metrics=["errors", "wrong"]
+        "electricity",
+        "electricity/2",
+        waive="a test",
+        plan="shadow,canary:10",
+        automation="auto",
+        metrics=["errors", "wrong"],
     )
     rng = np.random.default_rng(3)
     truth = rng.choice(["UP", "DOWN"], 3_000)
     other = np.where(truth == "UP", "DOWN", "UP")
     stable = np.where(rng.random(3_000) < 0.10, other, truth)
     shadow = np.where(rng.random(3_000) < 0.05, other, truth)
-    at = now() - timedelta(seconds=1)
+    at = now()
     ids = [f"p{n}" for n in range(3_000)]
     core = pd.DataFrame(
         {

@@ -20,6 +20,7 @@ CREATE TABLE rollouts (
   started_at TEXT NOT NULL,
   started_by TEXT NOT NULL,
   reason TEXT NOT NULL,
+  waive TEXT NOT NULL,
   step BIGINT NOT NULL,
   step_since TEXT NOT NULL,
   lease_until TEXT NOT NULL,

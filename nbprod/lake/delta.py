@@ -97,7 +97,9 @@ class DeltaFolder:
 
     def has_seen(self, transaction: Transaction) -> bool:
         """Whether an append of this transaction, or a later one of its name, was made."""
-        return self.reached(transaction.name) >= transaction.number
+        table = self.open()
+        known = table.transaction_version(transaction.name) if table is not None else None
+        return known is not None and known >= transaction.number  # the first number may be 0
 
     def reached(self, name: str) -> int:
         """The number of the last transaction of a name, 0 before the first."""

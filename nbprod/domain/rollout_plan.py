@@ -53,12 +53,18 @@ class MetricRule:
 
     name: str  #: ``errors``, ``slow``, ``wrong`` are counted from the log; a notebook may record others
     margin: float = 1.25  #: how many times more often; of a good event, less often
+    negligible: float = 0.01  #: fewer units with an event than this share are not worse, unless harm is shown
     better: str = "lower"  #: or ``higher``: of good events, such as conversions
 
     def __post_init__(self) -> None:
         check_name(self.name, "metric")
         if self.better not in {"lower", "higher"}:
             raise SettingsError(f"better = {self.better!r} of {self.name} is unknown", hint="lower or higher.")
+        if not 0 <= self.negligible < 1:
+            raise SettingsError(
+                f"negligible = {self.negligible:g} of {self.name} is not a share",
+                hint="0.01 is one unit in a hundred.",
+            )
         if not self.margin > 1:
             raise SettingsError(
                 f"the margin {self.margin:g} of {self.name} is none", hint="Give a ratio above 1: 1.25 for a quarter."

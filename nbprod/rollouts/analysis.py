@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from nbprod.statistics import (
     rate_verdict,
     sample_ratio,
 )
+from nbprod.statistics.event_rates import rare_evidence
 
 __all__ = ["MeanVerdict", "RolloutFinding", "analyse", "analyse_pairs"]
 
@@ -142,7 +143,7 @@ def analyse(
     rows = rows.assign(unit=rows["unit"].where(rows["unit"].notna(), [f"\x00{n}" for n in range(len(rows))]))
     alpha, remarks = policy.alpha, _remarks(log)
     ratios = _ratios(rows)
-    verdicts = {rule.name: _verdict(rows, rule, alpha) for rule in policy.metrics}
+    verdicts = {rule.name: _verdict(rows, rule, alpha, len(policy.metrics)) for rule in policy.metrics}
     combined = combine_verdicts(verdicts, ratios=ratios, alpha=alpha)
     first = rows.drop_duplicates("unit")
     units = {arm.value: int((first["arm"] == arm.value).sum()) for arm in (Arm.STABLE, Arm.CANDIDATE)}
@@ -200,7 +201,7 @@ def analyse_pairs(pairs: pd.DataFrame, policy: RolloutPolicy, *, margin: float =
     )
 
 
-def _verdict(rows: pd.DataFrame, rule: MetricRule, alpha: float) -> Verdict:
+def _verdict(rows: pd.DataFrame, rule: MetricRule, alpha: float, metrics: int) -> Verdict:
     known = rows[rows[rule.name].notna()]
     values = known[rule.name].astype(np.float64)
     if set(values.unique()) <= {0.0, 1.0}:
@@ -212,8 +213,15 @@ def _verdict(rows: pd.DataFrame, rule: MetricRule, alpha: float) -> Verdict:
             Stratum(share=float(share), events=int(size), candidate_events=int(theirs))
             for share, size, theirs in zip(counted["share"], counted["size"], counted["sum"], strict=True)
         ]
-        return rate_verdict(strata, margin=rule.margin, alpha=alpha, higher_is_better=rule.better == "higher")
-    return _mean_verdict(known.assign(value=values), rule, alpha)
+        found = rate_verdict(strata, margin=rule.margin, alpha=alpha, higher_is_better=rule.better == "higher")
+        if rule.better == "higher" or not rule.negligible:
+            return found
+        met = known.loc[known["arm"].eq(Arm.CANDIDATE.value), "unit"].nunique()
+        rare = rare_evidence(int(events["theirs"].sum()), met, rule.negligible)
+        # against both together, a ratio beyond the margin and a share that matters, the average is evidence too
+        return replace(found, e_not_worse=(found.e_not_worse + rare) / 2)
+    # an interval is evidence of one strength: as much as harm in one of several metrics needs
+    return _mean_verdict(known.assign(value=values), rule, alpha / metrics)
 
 
 def _mean_verdict(known: pd.DataFrame, rule: MetricRule, alpha: float) -> MeanVerdict:

@@ -24,7 +24,10 @@ def facts_of(rollout: Rollout) -> dict[str, Any]:
         "status": str(rollout.status),
         "candidate": rollout.candidate,
         "stable": rollout.stable,
-        "metrics": [{"name": one.name, "margin": one.margin, "better": one.better} for one in rollout.metrics],
+        "metrics": [
+            {"name": one.name, "margin": one.margin, "negligible": one.negligible, "better": one.better}
+            for one in rollout.metrics
+        ],
         "alpha": rollout.alpha,
         "slow_ms": rollout.slow_ms,
         "horizon": rollout.horizon,

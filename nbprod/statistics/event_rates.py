@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nbprod.errors import DataError, SettingsError
 from nbprod.statistics.interval import Interval
 
-__all__ = ["Decision", "HarmProcess", "RateVerdict", "Stratum", "log_evidence", "rate_verdict"]
+__all__ = ["Decision", "HarmProcess", "RateVerdict", "Stratum", "log_evidence", "rare_evidence", "rate_verdict"]
 
 Floats = NDArray[np.float64]
 Decision = Literal["promote", "hold", "roll back"]
@@ -188,6 +188,31 @@ def log_evidence(
     at_margin = _log_likelihood(np.array([margin]), candidate_events, events, shares)
     not_worse = _log_mean(_log_likelihood(better, candidate_events, events, shares) - at_margin)
     return harm, not_worse
+
+
+def rare_evidence(events: int, units: int, level: float) -> float:
+    """Evidence that an event happens to fewer than a share of the units; look as often as you like.
+
+    Parameters
+    ----------
+    events
+        Units it happened to.
+    units
+        All of them.
+    level
+        The share, between 0 and 1.
+
+    Notes
+    -----
+    The likelihood ratio of smaller shares against this one, averaged, a test supermartingale whenever the true share
+    is at least the level (Ramdas et al. 2023, section 3). Two arms without events can never be shown to have a ratio
+    below a margin, however many units there are; that the event is rare can.
+    """
+    if not 0 < level < 1:
+        raise SettingsError(f"a share of {level} is none", hint="Give a number between 0 and 1: 0.01 for 1 %.")
+    shares = level * np.geomspace(0.05, 0.9, 20)
+    logs = events * np.log(shares / level) + (units - events) * (np.log1p(-shares) - math.log1p(-level))
+    return _exp(float(_log_mean(logs)))
 
 
 class HarmProcess:

@@ -10,7 +10,7 @@ from scipy import integrate, stats
 
 from nbprod.errors import DataError, SettingsError
 from nbprod.statistics import HarmProcess, Stratum, rate_verdict
-from nbprod.statistics.event_rates import HARMFUL, log_evidence
+from nbprod.statistics.event_rates import HARMFUL, log_evidence, rare_evidence
 
 RUNS = 1_500
 
@@ -165,3 +165,12 @@ def test_rules_that_decide_nothing_are_refused(given_):
     """A margin of one or less and a chance that is none."""
     with pytest.raises(SettingsError):
         rate_verdict([], **given_)
+
+
+def test_a_rare_event_is_shown_to_be_rare_and_a_common_one_hardly_ever():
+    """None in 500 units is below 1 %; at 1 % itself, at most one run in twenty and its error says so at any look."""
+    assert rare_evidence(0, 500, 0.01) > 20
+    assert rare_evidence(10, 500, 0.01) < 1
+    events = (np.random.default_rng(2).random((800, 3_000)) < 0.01).cumsum(axis=1)[:, 99::100]
+    found = [max(rare_evidence(int(n), 100 * (k + 1), 0.01) for k, n in enumerate(run)) >= 20 for run in events]
+    assert np.mean(found) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 800)

@@ -214,6 +214,7 @@ class Workspace:
             runs=self.runs,
             models=self.models,
             gates=self.evaluations.gates_say,
+            predict=self.packages.predict_isolated,
         )
 
     @cached_property

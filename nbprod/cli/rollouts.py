@@ -58,21 +58,21 @@ def list_(
 
 
 @app.command()
-def show(which: Which, as_json: AsJson = False) -> None:
+def show(name: Which, as_json: AsJson = False) -> None:
     """One rollout: its rules, where it is, and how it ended."""
-    emit_one(_workspace().rollouts.get(which), as_json=as_json)
+    emit_one(_workspace().rollouts.get(name), as_json=as_json)
 
 
 @app.command()
-def analyses(which: Which, limit: Limit = 50, as_json: AsJson = False) -> None:
+def analyses(name: Which, limit: Limit = 50, as_json: AsJson = False) -> None:
     """What its notebooks concluded, newest first."""
-    found = _workspace().rollouts.analyses(which, limit=limit)
+    found = _workspace().rollouts.analyses(name, limit=limit)
     emit(found, ["at", "step", "decision", "acted", "sentence", "run_id"], as_json=as_json)
 
 
 @app.command()
 def analyse(
-    which: Which,
+    name: Which,
     notebook: Annotated[str, typer.Option(help="The template, or your copy of it.")] = "rollout",
     as_json: AsJson = False,
 ) -> None:
@@ -80,7 +80,7 @@ def analyse(
 
     Exit code 3 where it rolls back or is blocked, 1 where the notebook was not clean.
     """
-    found = _workspace().rollouts.analyse(which, notebook=notebook)
+    found = _workspace().rollouts.analyse(name, notebook=notebook)
     emit_one(found, as_json=as_json)
     if not found.is_clean:
         raise typer.Exit(1)
@@ -89,39 +89,39 @@ def analyse(
 
 
 @app.command()
-def advance(which: Which, note: Note, as_json: AsJson = False) -> None:
+def advance(name: Which, note: Note, as_json: AsJson = False) -> None:
     """Go on with the next step."""
-    _moved(_workspace().rollouts.advance(which, note=note), as_json=as_json)
+    _moved(_workspace().rollouts.advance(name, note=note), as_json=as_json)
 
 
 @app.command()
-def pause(which: Which, note: Note, as_json: AsJson = False) -> None:
+def pause(name: Which, note: Note, as_json: AsJson = False) -> None:
     """Keep the step; nothing moves by itself but a roll back."""
-    _moved(_workspace().rollouts.pause(which, note=note), as_json=as_json)
+    _moved(_workspace().rollouts.pause(name, note=note), as_json=as_json)
 
 
 @app.command()
-def resume(which: Which, note: Note, as_json: AsJson = False) -> None:
+def resume(name: Which, note: Note, as_json: AsJson = False) -> None:
     """Go on after a pause."""
-    _moved(_workspace().rollouts.resume(which, note=note), as_json=as_json)
+    _moved(_workspace().rollouts.resume(name, note=note), as_json=as_json)
 
 
 @app.command()
-def promote(which: Which, note: Note, as_json: AsJson = False) -> None:
+def promote(name: Which, note: Note, as_json: AsJson = False) -> None:
     """Make the candidate the stable version; the previous one stays loaded for a while."""
-    _moved(_workspace().rollouts.promote(which, note=note), as_json=as_json)
+    _moved(_workspace().rollouts.promote(name, note=note), as_json=as_json)
 
 
 @app.command()
-def rollback(which: Which, note: Note, as_json: AsJson = False) -> None:
+def rollback(name: Which, note: Note, as_json: AsJson = False) -> None:
     """Take the candidate out, also after its promotion."""
-    _moved(_workspace().rollouts.roll_back(which, note=note), as_json=as_json)
+    _moved(_workspace().rollouts.roll_back(name, note=note), as_json=as_json)
 
 
 @app.command()
-def abort(which: Which, note: Note, as_json: AsJson = False) -> None:
+def abort(name: Which, note: Note, as_json: AsJson = False) -> None:
     """End it; traffic is the stable version's."""
-    _moved(_workspace().rollouts.abort(which, note=note), as_json=as_json)
+    _moved(_workspace().rollouts.abort(name, note=note), as_json=as_json)
 
 
 def _moved(rollout: Rollout, *, as_json: bool) -> None:

@@ -14,7 +14,8 @@ from nbprod.domain.run import Run
 from nbprod.domain.version import ModelVersion
 from nbprod.errors import NbprodError, NotFoundError
 from nbprod.lake import Lake
-from nbprod.lake.spool import Predictions, spool_files
+from nbprod.lake.entries import Predictions
+from nbprod.lake.spool import spool_files
 from nbprod.store import Store
 
 __all__ = ["trace"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -11,8 +12,18 @@ from nbprod.domain.duration import parse_duration
 from nbprod.domain.names import check_name, nearest
 from nbprod.errors import SettingsError
 
-__all__ = ["Automation", "MetricRule", "RolloutPolicy", "RolloutStep", "StepKind", "parse_plan", "plan_text"]
+__all__ = [
+    "Automation",
+    "MetricRule",
+    "RolloutPolicy",
+    "RolloutStep",
+    "StepKind",
+    "log_start",
+    "parse_plan",
+    "plan_text",
+]
 
+REPLAYED = timedelta(days=30)  # of the log before the start, that a replay asks the candidate for
 MOST_SHARE = 0.95  # above it the stable version's arm is too small to compare with; 100 promotes
 
 
@@ -140,6 +151,11 @@ def _setting(where: str, key: str, value: Any) -> Any:
     raise SettingsError(
         f"{where} {key} = {value!r} cannot be used", hint=hints.get(key, "See nbprod rollouts start --help.")
     )
+
+
+def log_start(kind: StepKind, started_at: datetime) -> datetime:
+    """From when on the log is read: a replay looks at what was answered before the rollout began."""
+    return started_at - REPLAYED if kind is StepKind.REPLAY else started_at
 
 
 def parse_plan(text: str) -> tuple[RolloutStep, ...]:

@@ -20,7 +20,8 @@ from typing import Any
 from nbprod.disk import make_folder
 from nbprod.errors import NbprodError, SchemaError
 from nbprod.lake import Lake
-from nbprod.lake.spool import Entry, Failures, Outcomes, Predictions, Shadows, SpoolFile, spool_files
+from nbprod.lake.entries import Entry, Failures, Outcomes, Predictions, Shadows
+from nbprod.lake.spool import SpoolFile, spool_files
 from nbprod.lake.tables import Transaction
 
 __all__ = ["Drainer", "draining"]

@@ -55,6 +55,7 @@ def read_log(
     start: datetime,
     end: datetime,
     tables: Mapping[str, int] | None = None,
+    candidate: str = "",
 ) -> RolloutLog:
     """Read what was answered, what failed, what a shadow said and what turned out.
 
@@ -68,6 +69,8 @@ def read_log(
         Says what is slow, and how old a prediction must be for its outcome to count.
     start, end
         When the rollout began, and until when things are known; outcomes that came later are not seen.
+    candidate
+        Whose answers as a shadow are read: ``electricity/2``.
     tables
         Versions of an earlier look, to see exactly what it saw.
     """
@@ -83,7 +86,7 @@ def read_log(
     versions = {"failures": failures, "shadows": asked}
     return RolloutLog(
         requests=counted[counted["arm"].isin([Arm.STABLE.value, Arm.CANDIDATE.value])],
-        pairs=_pairs(counted, shadows.to_pandas()),
+        pairs=_pairs(counted, shadows.to_pandas()[lambda one: one["version"].eq(candidate)]),
         tables={**rows.tables, **{name: version for name, version in versions.items() if version is not None}},
         start=start,
         end=end,

@@ -9,7 +9,7 @@ from typing import Any
 
 from nbprod.clock import now, parse_utc
 from nbprod.domain.rollout import RolloutStatus
-from nbprod.domain.rollout_plan import MetricRule, RolloutPolicy, RolloutStep, StepKind, parse_plan
+from nbprod.domain.rollout_plan import MetricRule, RolloutPolicy, RolloutStep, StepKind, log_start, parse_plan
 from nbprod.errors import SettingsError
 from nbprod.monitors.charts import Pictures
 from nbprod.rollouts.analysis import RolloutFinding, analyse, analyse_pairs
@@ -118,8 +118,9 @@ def load_rollout(
             lake,
             deployment,
             policy,
-            start=parse_utc(str(rollout["started_at"])),
+            start=log_start(steps[place].kind, parse_utc(str(rollout["started_at"]))),
             end=as_of or now(),
             tables=tables,
+            candidate=str(rollout["candidate"]),
         ),
     )

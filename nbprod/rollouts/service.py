@@ -18,11 +18,12 @@ from nbprod.domain.rollout import (
     RolloutAnalysis,
     RolloutStatus,
 )
-from nbprod.domain.rollout_plan import RolloutPolicy, StepKind, plan_text
+from nbprod.domain.rollout_plan import RolloutPolicy, StepKind, log_start, plan_text
 from nbprod.domain.version import ModelVersion
 from nbprod.errors import ConflictError, NotFoundError, RefusedError, SettingsError
 from nbprod.lake import Lake
 from nbprod.models import Models
+from nbprod.rollouts.asking import ask_candidate
 from nbprod.rollouts.moves import obey_analysis, paused, resumed, what_moved
 from nbprod.rollouts.recorded import facts_of, read_analysis
 from nbprod.rollouts.rehearsing import RehearsedRollouts
@@ -51,6 +52,8 @@ class Rollouts(RehearsedRollouts):
         Executes the analysis notebook.
     models
         Moves aliases.
+    predict
+        Predicts rows by a package, named by its digest, in a process of its own.
     gates
         What the latest evaluation of a version says under today's gates; ``None`` where there are none.
     """
@@ -63,12 +66,14 @@ class Rollouts(RehearsedRollouts):
         lake: Lake,
         runs: Runs,
         models: Models,
+        predict: Callable[[str, Any], Any] | None = None,
         gates: Callable[[ModelVersion], CheckResult | None] = lambda version: None,  # noqa: ARG005 — there are none
     ) -> None:
         super().__init__(store, settings, lake)
         self._runs = runs
         self._models = models
         self._gates = gates
+        self._predict = predict
 
     def start(
         self,
@@ -116,7 +121,8 @@ class Rollouts(RehearsedRollouts):
         candidate = self._models.resolve(to)
         with self._store.read() as session:
             target = session.get(Deployment, deployment)
-        check_candidate(candidate, self._stable(target), target, policy)
+        private = {*target.private, *self._settings.private_columns}
+        check_candidate(candidate, self._stable(target), target, policy, private=private)
         self._check_gates(candidate, waive)
         who, at = actor or self._store.actor, now()
         with self._store.write() as session:
@@ -172,9 +178,9 @@ class Rollouts(RehearsedRollouts):
             known = [one.name for one in session.list(Deployment, limit=None)]
         raise NotFoundError(f"{name} is no rollout, and no deployment that had one", hint=nearest(name, known))
 
-    def analyses(self, rollout: Rollout | str, *, limit: int | None = None) -> builtins.list[RolloutAnalysis]:
+    def analyses(self, name: Rollout | str, *, limit: int | None = None) -> builtins.list[RolloutAnalysis]:
         """What was concluded about a rollout, newest first."""
-        found = self.get(rollout) if isinstance(rollout, str) else rollout
+        found = self.get(name) if isinstance(name, str) else name
         with self._store.read() as session:
             return [*session.list(RolloutAnalysis, {"rollout": found.id}, limit=limit)]
 
@@ -206,6 +212,8 @@ class Rollouts(RehearsedRollouts):
         """
         rollout = self.get(name)
         at = as_of or now()
+        if as_of is None and not tables:
+            self._ask_beside(rollout, at)
         run = self._runs.start(
             notebook,
             caused_by=caused_by or rollout.id,
@@ -329,6 +337,21 @@ class Rollouts(RehearsedRollouts):
                 model, alias, expect=rollout.candidate, reason=reason, evidence=evidence, actor=actor
             )
         return rollout
+
+    def _ask_beside(self, rollout: Rollout, at: datetime) -> None:
+        """In a shadow or a replay, ask the candidate for what was logged: since the start, or before it."""
+        predict, kind = self._predict, rollout.current.kind
+        if predict is None or not rollout.is_open or kind not in {StepKind.SHADOW, StepKind.REPLAY}:
+            return
+        digest = self._models.resolve(rollout.candidate).package
+        ask_candidate(
+            self._lake,
+            rollout.deployment,
+            rollout.candidate,
+            lambda rows: predict(digest, rows),
+            start=log_start(rollout.current.kind, rollout.started_at),
+            end=at,
+        )
 
     def _check_gates(self, candidate: ModelVersion, waive: str) -> None:
         """Refuse early what a promotion would refuse late."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from nbprod.domain.deployment import Deployment
@@ -13,9 +14,14 @@ __all__ = ["check_candidate", "fixed_rules"]
 
 
 def check_candidate(
-    candidate: ModelVersion, stable: ModelVersion, deployment: Deployment, policy: RolloutPolicy
+    candidate: ModelVersion,
+    stable: ModelVersion,
+    deployment: Deployment,
+    policy: RolloutPolicy,
+    *,
+    private: Collection[str] = (),
 ) -> None:
-    """Refuse a candidate that may not meet traffic.
+    """Refuse a candidate that may not meet traffic; ``private`` columns are not in the log.
 
     Raises
     ------
@@ -39,6 +45,12 @@ def check_candidate(
         raise RefusedError(
             f"{candidate} is not blessed, so it cannot meet traffic",
             hint=f"Bless it first: nbprod models bless {candidate}.",
+        )
+    hidden = {StepKind.SHADOW, StepKind.REPLAY} & {step.kind for step in policy.plan}
+    if hidden and private:
+        raise SettingsError(
+            f"the log of {deployment.name} lacks {', '.join(sorted(private))}, so a candidate cannot be asked beside",
+            hint="Plan a canary or ab; private columns are not kept.",
         )
     asked = [step for step in policy.plan if step.kind not in {StepKind.SHADOW, StepKind.REPLAY}]
     if policy.automation is Automation.HUMAN and asked:

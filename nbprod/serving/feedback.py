@@ -18,7 +18,7 @@ import msgspec
 
 from nbprod.domain.schema import Schema
 from nbprod.errors import StoreError
-from nbprod.lake.spool import Outcomes
+from nbprod.lake.entries import Outcomes
 from nbprod.serving.answers import Answer, busy, error, json_answer, problems_answer
 from nbprod.serving.requests import FormError, read_json
 from nbprod.serving.service import Service

@@ -14,7 +14,8 @@ import msgspec
 
 from nbprod.errors import NbprodError
 from nbprod.lake import Lake
-from nbprod.lake.spool import Outcomes, Predictions, spool_files
+from nbprod.lake.entries import Outcomes, Predictions
+from nbprod.lake.spool import spool_files
 
 __all__ = ["Lookup", "main"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from nbprod.domain.rollout import Arm, bucket_of
-from nbprod.lake.spool import Failures
+from nbprod.lake.entries import Failures
 from nbprod.serving.assignment import Routing
 from nbprod.statistics.event_rates import HarmProcess
 

@@ -13,7 +13,8 @@ from typing import Any
 from nbprod.domain.prediction_ids import prediction_ids
 from nbprod.domain.rollout import Arm
 from nbprod.errors import StoreError
-from nbprod.lake.spool import Failures, Predictions, Spool
+from nbprod.lake.entries import Failures, Predictions
+from nbprod.lake.spool import Spool
 from nbprod.serving.answers import Answer, busy, encode, error, json_answer, problems_answer
 from nbprod.serving.assignment import Assignment, Limits
 from nbprod.serving.comparing import Comparison

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from nbprod.clock import now
+from nbprod.datasets import read_frame
 from nbprod.errors import ConflictError, NotFoundError, RefusedError, SettingsError
 from nbprod.scaffold import create_workspace
 from nbprod.workspace import open_workspace
@@ -233,3 +234,24 @@ def test_a_shadow_is_judged_on_the_same_requests(ws):
     found = ws.rollouts.analyse("electricity")
     assert (found.decision, found.acted) == ("advance", "advanced")
     assert found.evidence["wrong"]["high"] < 0
+
+
+def test_a_replay_asks_the_candidate_for_what_was_logged(ws):
+    """In a process of its own; each request once; a candidate that cannot answer has failed them all."""
+    rows = read_frame("electricity").tail(900).drop(columns=["class", "at"])
+    ws.deployments.open("electricity").predict(rows)
+    given = {"waive": "a test", "plan": "replay,canary:5", "metrics": ["errors"], "automation": "auto"}
+    ws.rollouts.start("electricity", "electricity/2", **given)
+    found = ws.rollouts.analyse("electricity")
+    assert found.is_clean, found.failure
+    assert (found.decision, found.acted) == ("advance", "advanced")
+    answers = ws.lake.shadows("electricity").window()[0].to_pandas()
+    assert len(answers) == len(rows)
+    assert answers["failure"].isna().all()
+
+    ws.rollouts.abort("electricity", note="once more")
+    ws.deployments.open("electricity").predict(rows.head(500))
+    shutil.rmtree(ws.packages.folder(ws.models.resolve("electricity/2").package))
+    ws.rollouts.start("electricity", "electricity/2", **given)
+    worse = ws.rollouts.analyse("electricity")
+    assert (worse.decision, worse.acted) == ("roll back", "rolled-back")

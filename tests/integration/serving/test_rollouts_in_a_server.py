@@ -99,7 +99,7 @@ def _events(workspace):
 
 def test_a_rollout_can_be_read_and_written_by_the_ledger(workspace):
     """Every field comes back."""
-    rollout = workspace.rollouts.start("power", "power/2", plan="shadow,canary:5", metrics=[{"name": "errors"}])
+    rollout = workspace.rollouts.start("power", "power/2", plan="canary:1:5", metrics=[{"name": "errors"}])
     with workspace.store.read() as session:
         assert session.get(Rollout, rollout.id) == rollout
     assert replace(rollout, step=1).current.share == pytest.approx(0.05)

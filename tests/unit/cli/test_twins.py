@@ -15,6 +15,7 @@ from nbprod.monitors import Alerts, Monitors
 from nbprod.packages import Packages
 from nbprod.pipelines import Pipelines
 from nbprod.retraining import Retraining
+from nbprod.rollouts import Rollouts
 from nbprod.runs import Runs
 from nbprod.schedules import Schedules
 from nbprod.serving.tokens import Tokens
@@ -83,6 +84,18 @@ TWINS = {
     "monitor trend": (Monitors.trend, {}),
     "monitor calibrate": (Monitors.calibrate, {}),
     "rehearse monitor": (Monitors.rehearse, {}),
+    "rehearse rollout": (Rollouts.rehearse, {"plan": None, "aa": None}),  # **rules; ws.rollouts.self_test
+    "rollouts start": (Rollouts.start, {"automation": None, "lease": None, "longest": None}),  # **rules
+    "rollouts list": (Rollouts.list, {}),
+    "rollouts show": (Rollouts.get, {}),
+    "rollouts analyses": (Rollouts.analyses, {}),
+    "rollouts analyse": (Rollouts.analyse, {}),
+    "rollouts advance": (Rollouts.advance, {}),
+    "rollouts pause": (Rollouts.pause, {}),
+    "rollouts resume": (Rollouts.resume, {}),
+    "rollouts promote": (Rollouts.promote, {}),
+    "rollouts rollback": (Rollouts.roll_back, {}),
+    "rollouts abort": (Rollouts.abort, {}),
     "alerts list": (Alerts.list, {}),
     "alerts acknowledge": (Alerts.acknowledge, {}),
     "alerts resolve": (Alerts.resolve, {}),

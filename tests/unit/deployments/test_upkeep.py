@@ -9,7 +9,8 @@ import pytest
 from nbprod.clock import now
 from nbprod.deployments import Deployments
 from nbprod.errors import NotFoundError
-from nbprod.lake.spool import Outcomes, Predictions, Spool
+from nbprod.lake.entries import Outcomes, Predictions
+from nbprod.lake.spool import Spool
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 from nbprod.errors import StoreError
 from nbprod.lake import Lake
 from nbprod.lake.draining import Drainer, draining
-from nbprod.lake.spool import Outcomes, Predictions, Spool, SpoolFile, spool_files
+from nbprod.lake.entries import Outcomes, Predictions
+from nbprod.lake.spool import Spool, SpoolFile, spool_files
 
 AT = 1_700_000_000_000_000
 

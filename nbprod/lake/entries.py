@@ -1,0 +1,62 @@
+"""What lies in a spool: predictions, outcomes, failures of arms, answers of shadows; and how they are written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+__all__ = ["Entry", "Failures", "Outcomes", "Predictions", "Shadows", "decode", "encode"]
+
+
+class Predictions(msgspec.Struct, tag="predictions", omit_defaults=True):
+    """Predictions of one request: what they share, and columns of as many values as there are ids."""
+
+    ids: list[str]
+    at_us: int  #: microseconds since 1970
+    version: str
+    latency_ms: float
+    outputs: dict[str, list[Any]]
+    inputs: dict[str, list[Any]]  #: without private ones
+    arm: str = "stable"
+    share: float = 1.0  #: of the arm at that moment, from 0 to 1
+    stratum: str = ""
+    unit: str | None = None  #: what arms are assigned by
+
+
+class Outcomes(msgspec.Struct, tag="outcomes", omit_defaults=True):
+    """Outcomes of one request, each by the id of its prediction or by its unit."""
+
+    ids: list[str | None]
+    units: list[str | None]
+    outcomes: list[Any]
+    at_us: list[int]
+
+
+class Failures(msgspec.Struct, tag="failures", omit_defaults=True):
+    """A request that the arm it was assigned to did not answer."""
+
+    at_us: int
+    version: str
+    kind: str  #: error, not-a-number, timeout, refused
+    arm: str
+    share: float
+    stratum: str
+    unit: str | None = None
+
+
+class Shadows(msgspec.Struct, tag="shadows", omit_defaults=True):
+    """What a shadow answered to one request, beside the answer that was given."""
+
+    ids: list[str]  #: of the predictions that were given
+    at_us: int
+    version: str
+    latency_ms: float
+    predictions: list[str | None]
+    probabilities: list[float | None]
+    failure: str | None = None
+
+
+Entry = Predictions | Outcomes | Failures | Shadows
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(Entry).decode

@@ -225,7 +225,10 @@ def test_every_template_runs_by_hand_with_no_workspace(workspace, trained, tmp_p
         document = by_hand(shipped_folder() / f"{name}.ipynb", tmp_path, monkeypatch, **parameters)
         assert all(cell.execution_count for cell in document.cells if cell.cell_type == "code")
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["predictions.parquet", "predictions.parquet.score.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "predictions.parquet",
+        "predictions.parquet.score.json",
+    ]
 
 
 @pytest.mark.kernel

@@ -35,6 +35,7 @@ def test_every_route_is_closed_once_a_token_exists(serve, workspace, wait_for):
     assert len(routes) >= 19
     assert server.predict()[0] == 200
     tokens = {scope: workspace.tokens.create(f"my-{scope}", scopes=[scope]) for scope in ("predict", "read", "admin")}
+    wait_for(lambda: server.ask("GET", "/metrics")[0] == 401)  # until it knows of them, everything is answered
     wait_for(lambda: server.ask("GET", "/metrics", headers={"authorization": f"Bearer {tokens['admin']}"})[0] == 200)
     body = {"rows": [ROW]}
     for method, path in [*routes, ("GET", "/nowhere"), ("POST", "/admin"), ("DELETE", "/predict")]:

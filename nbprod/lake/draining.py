@@ -20,7 +20,7 @@ from typing import Any
 from nbprod.disk import make_folder
 from nbprod.errors import NbprodError, SchemaError
 from nbprod.lake import Lake
-from nbprod.lake.entries import Entry, Failures, Outcomes, Predictions, Shadows
+from nbprod.lake.entries import Entry, Failures, Outcomes, Predictions
 from nbprod.lake.spool import SpoolFile, spool_files
 from nbprod.lake.tables import Transaction
 
@@ -47,7 +47,7 @@ class Drainer:
     def __init__(self, lake: Lake, deployment: str, folder: Path) -> None:
         self._predictions = lake.predictions(deployment)
         self._outcomes = lake.outcomes(deployment)
-        self._failures, self._shadows = lake.failures(deployment), lake.shadows(deployment)
+        self._failures = lake.failures(deployment)
         self._folder = folder
         self._appends = 0
 
@@ -121,14 +121,10 @@ class Drainer:
             self._predictions.append(core, inputs, private=(), transaction=mark)
         if outcomes:
             self._outcomes.append(_outcome_columns(outcomes), transaction=mark)
-        for kind, table, columns in (
-            (Failures, self._failures, _failure_columns),
-            (Shadows, self._shadows, _shadow_columns),
-        ):
-            some = [(number, entry) for number, entry in entries if isinstance(entry, kind)]
-            if some and table.reached(mark.name) < some[-1][0]:
-                seen = table.reached(mark.name)
-                table.append(columns([entry for number, entry in some if number > seen]), transaction=mark)
+        lost = self._failures.reached(mark.name)
+        failures = [entry for number, entry in entries if isinstance(entry, Failures) and number > lost]
+        if failures:
+            self._failures.append(_failure_columns(failures), transaction=mark)
 
 
 def _columns(entries: Sequence[Predictions]) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
@@ -166,23 +162,10 @@ def _outcome_columns(entries: Sequence[Outcomes]) -> dict[str, list[Any]]:
     }
 
 
-def _failure_columns(entries: Sequence[Any]) -> dict[str, list[Any]]:
+def _failure_columns(entries: Sequence[Failures]) -> dict[str, list[Any]]:
     names = ("version", "kind", "arm", "share", "stratum", "unit")
     columns = {name: [getattr(entry, name) for entry in entries] for name in names}
     return {**columns, "at": [_moment(entry.at_us) for entry in entries]}
-
-
-def _shadow_columns(entries: Sequence[Any]) -> dict[str, list[Any]]:
-    return {
-        "prediction_id": [name for entry in entries for name in entry.ids],
-        **{
-            name: [value for entry in entries for value in [getattr(entry, name)] * len(entry.ids)]
-            for name in ("version", "latency_ms", "failure")
-        },
-        "at": [moment for entry in entries for moment in [_moment(entry.at_us)] * len(entry.ids)],
-        "prediction": [value for entry in entries for value in entry.predictions],
-        "probability": [value for entry in entries for value in entry.probabilities],
-    }
 
 
 def _moment(at_us: int) -> datetime:

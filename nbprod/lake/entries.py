@@ -1,4 +1,4 @@
-"""What lies in a spool: predictions, outcomes, failures of arms, answers of shadows; and how they are written."""
+"""What lies in a spool: predictions, outcomes, failures of arms; and how they are written."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Entry", "Failures", "Outcomes", "Predictions", "Shadows", "decode", "encode"]
+__all__ = ["Entry", "Failures", "Outcomes", "Predictions", "decode", "encode"]
 
 
 class Predictions(msgspec.Struct, tag="predictions", omit_defaults=True):
@@ -45,18 +45,6 @@ class Failures(msgspec.Struct, tag="failures", omit_defaults=True):
     unit: str | None = None
 
 
-class Shadows(msgspec.Struct, tag="shadows", omit_defaults=True):
-    """What a shadow answered to one request, beside the answer that was given."""
-
-    ids: list[str]  #: of the predictions that were given
-    at_us: int
-    version: str
-    latency_ms: float
-    predictions: list[str | None]
-    probabilities: list[float | None]
-    failure: str | None = None
-
-
-Entry = Predictions | Outcomes | Failures | Shadows
+Entry = Predictions | Outcomes | Failures
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Entry).decode

@@ -45,6 +45,8 @@ def ask_candidate(
     """
     import pandas as pd  # delayed: pandas
 
+    from nbprod.rollouts.log import as_text
+
     logged = lake.window(deployment, start, end)
     if not logged.inputs:
         return 0
@@ -62,12 +64,8 @@ def ask_candidate(
     except NbprodError as problem:
         kept["failure"] = type(problem).__name__
     else:
-        kept["prediction"] = answers["prediction"].map(_text).to_numpy()
+        kept["prediction"] = answers["prediction"].map(as_text).to_numpy()
         if "probability" in answers:
             kept["probability"] = answers["probability"].to_numpy()
     lake.shadows(deployment).append(kept)
     return len(rows)
-
-
-def _text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) and value.is_integer() else str(value)

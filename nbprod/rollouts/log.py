@@ -16,7 +16,7 @@ from nbprod.domain.rollout import Arm
 from nbprod.domain.rollout_plan import RolloutPolicy
 from nbprod.lake import Lake
 
-__all__ = ["RolloutLog", "read_log"]
+__all__ = ["RolloutLog", "as_text", "read_log"]
 
 COLUMNS = ["prediction_id", "unit", "arm", "share", "stratum", "at", "version", "latency_ms", "prediction"]
 
@@ -126,8 +126,8 @@ def _pairs(requests: pd.DataFrame, shadows: pd.DataFrame) -> pd.DataFrame:
     shadows, stable = (rows.astype({"prediction_id": object}) for rows in (shadows, stable))
     both = shadows.merge(stable, on="prediction_id", suffixes=("", "_stable"), how="inner")
     said = both["prediction"].astype("string")
-    given = both["prediction_stable"].map(_as_text, na_action="ignore").astype("string")
-    outcome = both["outcome"].map(_as_text, na_action="ignore").astype("string")
+    given = both["prediction_stable"].map(as_text, na_action="ignore").astype("string")
+    outcome = both["outcome"].map(as_text, na_action="ignore").astype("string")
     failed = both["failure"].notna()
     known = both["wrong"].notna()
     differs = (said != given).fillna(value=True) & ~failed
@@ -145,5 +145,6 @@ def _pairs(requests: pd.DataFrame, shadows: pd.DataFrame) -> pd.DataFrame:
     ).sort_values(["at", "prediction_id"], ignore_index=True)
 
 
-def _as_text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) and value.is_integer() else str(value)
+def as_text(value: Any) -> str:
+    """A prediction as answers of shadows are kept: whole numbers whole, however large."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -93,8 +93,8 @@ def stay(runs: Any, run: Run) -> None:
     say(attaching(run, hold))
     if not is_keeping_kernel():  # another process holds it
         return
-    say("Ctrl-C here releases the kernel.")
     try:
+        say("Ctrl-C here releases the kernel.")  # inside: whoever has read it may press it at once
         while is_keeping_kernel():  # also while a run that was resumed elsewhere goes on in the kernel here
             time.sleep(0.3)
         say("The kernel is no longer held.")

@@ -19,7 +19,7 @@ class Predictions(msgspec.Struct, tag="predictions", omit_defaults=True):
     outputs: dict[str, list[Any]]
     inputs: dict[str, list[Any]]  #: without private ones
     arm: str = "stable"
-    share: float = 1.0  #: of the arm at that moment, from 0 to 1
+    share: float = 0.0  #: of traffic that the candidate was to get at that moment, from 0 to 1
     stratum: str = ""
     unit: str | None = None  #: what arms are assigned by
 

@@ -13,7 +13,8 @@ CHROMIUM = os.environ.get("NBPROD_CHROMIUM") or shutil.which("chromium") or shut
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
-@pytest.fixture(scope="session")
+# A file's own, not the session's: while Playwright runs, its event loop runs in this thread, and no other test could have one.
+@pytest.fixture(scope="module")
 def browser():
     if CHROMIUM is None:
         pytest.skip("there is no Chromium; install it or name it in NBPROD_CHROMIUM")

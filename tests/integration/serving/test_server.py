@@ -28,7 +28,7 @@ def test_predictions_are_those_of_the_package_and_are_kept(server, serve, worksp
     wait_for(lambda: workspace.lake.predictions("power").window().count() == 3)
     kept = {row["prediction_id"]: row for row in workspace.lake.window("power").to_table().to_pylist()}
     first = kept[told["predictions"][0]["prediction_id"]]
-    assert (first["version"], first["arm"], first["share"], first["unit"]) == ("power/1", "stable", 1.0, "u-1")
+    assert (first["version"], first["arm"], first["share"], first["unit"]) == ("power/1", "stable", 0.0, "u-1")
     assert (first["prediction"], first["input_hour"], first["input_kind"]) == (expected["prediction"][0], 3.0, "a")
     assert 0 < first["latency_ms"] < 60_000
     assert not any("place" in name for name in first)

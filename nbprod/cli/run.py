@@ -107,7 +107,7 @@ def attaching(run: Run, hold: KernelRetention) -> str:
     folder = Path(hold.connection_file).parent
     return "\n".join(
         (
-            f"The kernel of run {run.id}, as cell {hold.cell} left it, is held until {moment(hold.until)}.",
+            f"The kernel of run {run.id} is held until {moment(hold.until)}, as cell {run.failed_at or hold.cell} left it.",
             "  Look into it with a console (package jupyter-console):",
             f"    jupyter console --existing {hold.connection_file}",
             "  or with JupyterLab, where it is under Kernel > Change Kernel of any notebook:",

@@ -35,7 +35,7 @@ __all__ = [
     "with_inputs",
 ]
 
-#: Of a rollout: the arm, the candidate's share at that moment (0 to 1), the stratum, and the unit arms are assigned by.
+#: Of a rollout: the arm, the candidate's share at that moment (0 to 1), the stratum, and the unit that is assigned.
 ROLLOUT = {"arm": TEXT, "share": NUMBER, "stratum": TEXT, "unit": TEXT}
 #: Columns of a file of predictions that are no inputs; those of a rollout are written by the server alone.
 ALLOWED = re.compile(r"prediction_id|version|at|logged_at|latency_ms|prediction|probability(_.+)?")

@@ -32,6 +32,7 @@ class RunComparison:
     data: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)  #: fingerprints
     cells: Mapping[str, str] = field(default_factory=dict)  #: ``added``, ``removed`` or ``changed`` by cell id
     code: Mapping[str, str] = field(default_factory=dict)  #: a unified diff by cell id
+    called: Mapping[str, str] = field(default_factory=dict)  #: what people call the cells whose ids say nothing
     figures: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)  #: digests of the pictures
     environment: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)  #: versions
     duration_s: tuple[float | None, float | None] = (None, None)
@@ -47,7 +48,7 @@ class RunComparison:
             found.append(("run", "status", *self.status))
         for part in ("parameters", "metrics", "data", "environment", "figures"):
             found += [(part, name, *pair) for name, pair in getattr(self, part).items()]
-        return found + [("code", cell, "", diff) for cell, diff in self.code.items()]
+        return found + [("code", self.called.get(cell, cell), "", diff) for cell, diff in self.code.items()]
 
     def __str__(self) -> str:
         lines = [f"{self.a} → {self.b}"]
@@ -77,11 +78,13 @@ def compare(
     b: Run,
     *,
     cells: tuple[Mapping[str, str], Mapping[str, str]],
+    called: Mapping[str, str] | None = None,
     figures: tuple[Mapping[str, Figure], Mapping[str, Figure]] = ({}, {}),
 ) -> RunComparison:
     """Compare two runs.
 
-    Cells are the sources of each run's code cells by id, injected values left out; figures are by name.
+    Cells are the sources of each run's code cells by id, injected values left out, and ``called`` what people call
+    those whose ids say nothing; figures are by name.
     """
     before, after = ({name: digest(figure) for name, figure in each.items()} for each in figures)
     return RunComparison(
@@ -93,6 +96,7 @@ def compare(
         data=different(a.data, b.data),
         cells=cell_changes(*cells),
         code=code_changes(*cells),
+        called=called or {},
         figures=different(before, after),
         environment={}
         if a.environment and a.environment == b.environment

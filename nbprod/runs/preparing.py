@@ -229,9 +229,8 @@ def resolved(
     }
 
 
-def sources(folder: Path) -> dict[str, str]:
-    """The author's code cells of a run by id."""
-    notebook = read_notebook(folder / "notebook.ipynb")
+def sources(notebook: Any) -> dict[str, str]:
+    """The author's code cells of a notebook by id: not those that a run has added."""
     return {
         cell.id: cell.source
         for cell in notebook.cells

@@ -15,8 +15,9 @@ from nbprod.domain.request import REQUEST, RunRequest
 from nbprod.domain.run import Run, RunStatus
 from nbprod.domain.sweep import Sweep
 from nbprod.errors import ConflictError, NbprodError
-from nbprod.notebook.document import has_tag, read_notebook
+from nbprod.notebook.document import read_notebook
 from nbprod.notebook.kernel_retention import request_resume
+from nbprod.notebook.naming import display_names
 from nbprod.notebook.parameters import read_parameters
 from nbprod.pages.run_comparison import run_comparison
 from nbprod.runs.comparison import RunComparison, compare
@@ -126,7 +127,7 @@ class Runs(RunLauncher):
             if request_resume(folder, Path(new.folder)):
                 with self.store.write() as session:
                     session.event("run.resumed", new.id, data={"of": first.id, "cell": cell})
-                notify(f"Run {new.id} goes on in the kernel of {first.id}, from cell {cell}")
+                notify(f"Run {new.id} goes on in the kernel of {first.id}, from cell {called(plan, cell)}")
                 return self._awaited(new)
             shutil.rmtree(Path(new.folder) / "files", ignore_errors=True)
             (Path(new.folder) / "files").mkdir(mode=0o700)
@@ -214,10 +215,12 @@ class Runs(RunLauncher):
     def compare(self, a: str | Run, b: str | Run) -> RunComparison:
         """What differs between two runs, by meaning."""
         first, second = self.get(a), self.get(b)
+        before, after = (read_notebook(folder_of(run) / "notebook.ipynb") for run in (first, second))
         return compare(
             first,
             second,
-            cells=(sources(folder_of(first)), sources(folder_of(second))),
+            cells=(sources(before), sources(after)),
+            called={**display_names(before), **display_names(after)},
             figures=(self._figures(first), self._figures(second)),
         )
 
@@ -229,8 +232,8 @@ class Runs(RunLauncher):
             first,
             second,
             rows=[row for row in found.rows() if row[0] not in {"code", "figures"}],
-            cells=found.cells,
-            code=found.code,
+            cells={found.called.get(cell, cell): change for cell, change in found.cells.items()},
+            code={found.called.get(cell, cell): change for cell, change in found.code.items()},
             figures=(self._figures(first), self._figures(second)),
         )
 
@@ -239,6 +242,11 @@ class Runs(RunLauncher):
             return self.results(run).figures
         except NbprodError:  # a record that is damaged is no reason to say nothing of the rest
             return {}
+
+
+def called(plan: Plan, cell: str) -> str:
+    """What people call a cell of the notebook that is to be executed."""
+    return display_names(plan.source.notebook).get(cell, cell)
 
 
 def first_cell_to_execute(first: Run, plan: Plan) -> str:
@@ -251,15 +259,11 @@ def first_cell_to_execute(first: Run, plan: Plan) -> str:
     ConflictError
         Something the kernel has used was changed, and what.
     """
-    before = sources(Path(first.folder))
+    before = sources(read_notebook(folder_of(first) / "notebook.ipynb"))
     executed = list(itertools.takewhile(lambda cell: cell[0] != first.failed_cell, before.items()))
-    mended = [
-        (cell.id, cell.source)
-        for cell in plan.source.notebook.cells
-        if cell.cell_type == "code" and not has_tag(cell, "injected-parameters")
-    ]
+    mended = list(sources(plan.source.notebook).items())
     changed = [
-        f"cell {id_}"
+        f"cell {called(plan, id_)}"
         for number, (id_, source) in enumerate(executed)
         if number >= len(mended) or mended[number][1].rstrip() != source.rstrip()
     ]

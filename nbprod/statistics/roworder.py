@@ -19,7 +19,11 @@ _LEAST_CORRELATION = 0.1
 _LEAST_EFFECTIVE = 8  # rows that dependent ones count for, however strongly they depend
 _REPEATED = 0.05  # share of rows that are copies of others from which on it is said
 _KEYS = 4  # columns of many digits that tell rows apart
-_PIECES = 0.2  # share of values that are whole thousandths from which on equal values are no wonder
+_COPIES = 20  # times a row is there, at most; a column with fewer distinct values than that leaves is no key
+_POINTS = (
+    100  # multiples of a step within the interquartile range, for each row, from which on equal values are a wonder
+)
+_ROUNDING = 1e-9  # of the interquartile range: values nearer to each other are one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +80,7 @@ def look_at_order(columns: Mapping[str, Floats]) -> RowOrder:
     A column is a series if the rank correlation of neighbours is at least 0.1 and five standard errors from zero; its
     variance of the mean is that of the initial monotone sequence of autocovariances (Geyer 1992, Statistical Science
     7, 3.3). A column in ascending or descending order was sorted, which says nothing. Equal rows are looked for among
-    columns whose values have many digits, by a sample of hashes, so that all copies of a row are in it or none.
+    columns in which two equal values would be an accident, by a sample of hashes, so that all copies of a row are in it or none.
     """
     correlations, designs = {}, {}
     for name, values in columns.items():
@@ -119,6 +123,20 @@ def _inflation(ranks: Floats) -> float:
     return max(float(2 * monotone.sum() - 1), 1.0)
 
 
+def _repeats_by_nature(values: Floats) -> bool:
+    """Whether equal values are no wonder: few are distinct, some far more frequent, or all multiples of a step."""
+    distinct, counts = np.unique(values, return_counts=True)
+    low, high = np.quantile(values, [0.25, 0.75])
+    gaps = np.diff(distinct)
+    gaps = np.sort(gaps[gaps > _ROUNDING * (high - low)])
+    is_uneven = counts.var() > counts.mean() * _COPIES / 2
+    if len(distinct) * _COPIES < len(values) or is_uneven or high == low or not len(gaps):
+        return True
+    multiples = gaps[: (len(gaps) + 1) // 2] / gaps[0]  # the shorter half: an error of the step is small in those
+    is_stepped = bool(np.mean(np.abs(multiples - np.rint(multiples)) < 0.01) > 0.9)
+    return is_stepped and (high - low) / gaps[0] < _POINTS * len(values)
+
+
 def _repeated(columns: Mapping[str, Floats]) -> tuple[float, float]:
     """The share of rows that are copies, and how many rows count as one."""
     key: NDArray[np.uint64] | None = None
@@ -128,7 +146,7 @@ def _repeated(columns: Mapping[str, Floats]) -> tuple[float, float]:
             break
         head = values[:_ROWS]
         usual = head[np.isfinite(head) & (head != 0)]
-        if len(usual) < _LEAST_ROWS or np.mean(np.rint(usual * 1000) == usual * 1000) > _PIECES:
+        if len(usual) < _LEAST_ROWS or _repeats_by_nature(usual):
             continue
         used += 1
         bits = np.ascontiguousarray(values, dtype=np.float64).view(np.uint64)

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from nbprod import clock
 from nbprod.domain.run import Run, RunStatus
 from nbprod.errors import ConflictError
+from nbprod.notebook.naming import display_names
+from nbprod.runs.comparison import compare
 from nbprod.runs.finalizing import RUN, ingredients, run_json
 from nbprod.runs.preparing import Plan, Source
 from nbprod.runs.reproducing import obstacles
@@ -45,3 +47,35 @@ def test_a_local_module_that_changed_is_said_also_of_a_run_that_itself_went_on_i
     with pytest.raises(ConflictError, match="module local"):
         first_cell_to_execute(first, now)
     assert "the local module local changed since" in obstacles(first, now)
+
+
+def test_a_cell_whose_id_says_nothing_is_called_by_its_words_where_the_kernel_has_used_it(tmp_path):
+    """The refusal names the changed cell by its heading, never by an id like e4566234."""
+    cells = [
+        new_markdown_cell("## Load the data", id="a"),
+        new_code_cell("x = 1", id="e4566234"),
+        new_code_cell("y", id="f"),
+    ]
+    mended = new_notebook(cells=[cells[0], new_code_cell("x = 2", id="e4566234"), cells[2]])
+    source = Source(name="tee", path=tmp_path / "tee.ipynb", notebook=mended, parameters=(), is_template=True)
+    plan = Plan(source=source, given={}, resolved={}, data={}, kernel="python3", secrets=(), cwd=tmp_path)
+    first = Run(
+        id="first",
+        template="tee",
+        source=str(source.path),
+        template_digest=plan.ingredients["code"],
+        status=RunStatus.FAILED,
+        failed_cell="f",
+        folder=str(tmp_path / "first"),
+        created_at=clock.now(),
+    )
+    (tmp_path / "first").mkdir()
+    nbformat.write(new_notebook(cells=cells), tmp_path / "first" / "notebook.ipynb")
+    (tmp_path / "first" / RUN).write_text(run_json(first, modules=plan.modules))
+    with pytest.raises(ConflictError, match="changed since: cell Load the data"):
+        first_cell_to_execute(first, plan)
+
+    code = {"e4566234": "x = 1"}, {"e4566234": "x = 2"}
+    found = compare(first, replace(first, id="second"), cells=code, called=display_names(mended))
+    assert "code Load the data:" in str(found)
+    assert "e4566234" not in str(found) + found._repr_html_()

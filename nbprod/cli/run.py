@@ -104,10 +104,10 @@ def stay(runs: Any, run: Run) -> None:
 
 def attaching(run: Run, hold: KernelRetention) -> str:
     """What can be done with a held kernel, in lines."""
-    folder = Path(hold.connection_file).parent
+    folder, at = Path(hold.connection_file).parent, run.failed_at or hold.cell
     return "\n".join(
         (
-            f"The kernel of run {run.id} is held until {moment(hold.until)}, as cell {run.failed_at or hold.cell} left it.",
+            f"The kernel of run {run.id}, as cell {at} left it, is held until {moment(hold.until)}.",
             "  Look into it with a console (package jupyter-console):",
             f"    jupyter console --existing {hold.connection_file}",
             "  or with JupyterLab, where it is under Kernel > Change Kernel of any notebook:",

@@ -20,9 +20,7 @@ _LEAST_EFFECTIVE = 8  # rows that dependent ones count for, however strongly the
 _REPEATED = 0.05  # share of rows that are copies of others from which on it is said
 _KEYS = 4  # columns of many digits that tell rows apart
 _COPIES = 20  # times a row is there, at most; a column with fewer distinct values than that leaves is no key
-_POINTS = (
-    100  # multiples of a step within the interquartile range, for each row, from which on equal values are a wonder
-)
+_POINTS = 100  # steps within the interquartile range, for each row, from which on equal values are a wonder
 _ROUNDING = 1e-9  # of the interquartile range: values nearer to each other are one
 
 
@@ -80,7 +78,8 @@ def look_at_order(columns: Mapping[str, Floats]) -> RowOrder:
     A column is a series if the rank correlation of neighbours is at least 0.1 and five standard errors from zero; its
     variance of the mean is that of the initial monotone sequence of autocovariances (Geyer 1992, Statistical Science
     7, 3.3). A column in ascending or descending order was sorted, which says nothing. Equal rows are looked for among
-    columns in which two equal values would be an accident, by a sample of hashes, so that all copies of a row are in it or none.
+    columns in which two equal values would be an accident, by a sample of hashes, so that all copies of a row are in
+    it or none.
     """
     correlations, designs = {}, {}
     for name, values in columns.items():

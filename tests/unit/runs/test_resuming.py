@@ -21,11 +21,10 @@ from nbprod.runs.service import first_cell_to_execute
 NOTEBOOK = new_notebook(cells=[new_code_cell("import local", id="load"), new_code_cell("local.x", id="fit")])
 
 
-@pytest.mark.parametrize("details", [{}, {"resumes": "an earlier run"}])
-def test_a_local_module_that_changed_is_said_also_of_a_run_that_itself_went_on_in_a_kernel(tmp_path, details):
-    (tmp_path / "local.py").write_text("one = 1")
-    source = Source(name="tee", path=tmp_path / "tee.ipynb", notebook=NOTEBOOK, parameters=(), is_template=True)
-    plan = Plan(source=source, given={}, resolved={}, data={}, kernel="python3", secrets=(), cwd=tmp_path)
+def failed_run(folder, executed, mended, **details):
+    """A run that failed in its cell ``fit``, and the plan of going on with it."""
+    source = Source(name="tee", path=folder / "tee.ipynb", notebook=mended, parameters=(), is_template=True)
+    plan = Plan(source=source, given={}, resolved={}, data={}, kernel="python3", secrets=(), cwd=folder)
     first = Run(
         id="first",
         template="tee",
@@ -33,12 +32,19 @@ def test_a_local_module_that_changed_is_said_also_of_a_run_that_itself_went_on_i
         template_digest=plan.ingredients["code"],
         status=RunStatus.FAILED,
         failed_cell="fit",
-        folder=str(tmp_path / "first"),
+        folder=str(folder / "first"),
         created_at=clock.now(),
     )
-    (tmp_path / "first").mkdir()
-    nbformat.write(NOTEBOOK, tmp_path / "first" / "notebook.ipynb")
-    (tmp_path / "first" / RUN).write_text(run_json(first, modules=plan.modules, **details))
+    (folder / "first").mkdir()
+    nbformat.write(executed, folder / "first" / "notebook.ipynb")
+    (folder / "first" / RUN).write_text(run_json(first, modules=plan.modules, **details))
+    return first, plan
+
+
+@pytest.mark.parametrize("details", [{}, {"resumes": "an earlier run"}])
+def test_a_local_module_that_changed_is_said_also_of_a_run_that_itself_went_on_in_a_kernel(tmp_path, details):
+    (tmp_path / "local.py").write_text("one = 1")
+    first, plan = failed_run(tmp_path, NOTEBOOK, NOTEBOOK, **details)
     assert first_cell_to_execute(first, plan) == "fit"
     assert (ingredients(first)["modules"] is None) is bool(details)  # a run in parts is never taken for a new one
 
@@ -54,24 +60,10 @@ def test_a_cell_whose_id_says_nothing_is_called_by_its_words_where_the_kernel_ha
     cells = [
         new_markdown_cell("## Load the data", id="a"),
         new_code_cell("x = 1", id="e4566234"),
-        new_code_cell("y", id="f"),
+        new_code_cell("y", id="fit"),
     ]
     mended = new_notebook(cells=[cells[0], new_code_cell("x = 2", id="e4566234"), cells[2]])
-    source = Source(name="tee", path=tmp_path / "tee.ipynb", notebook=mended, parameters=(), is_template=True)
-    plan = Plan(source=source, given={}, resolved={}, data={}, kernel="python3", secrets=(), cwd=tmp_path)
-    first = Run(
-        id="first",
-        template="tee",
-        source=str(source.path),
-        template_digest=plan.ingredients["code"],
-        status=RunStatus.FAILED,
-        failed_cell="f",
-        folder=str(tmp_path / "first"),
-        created_at=clock.now(),
-    )
-    (tmp_path / "first").mkdir()
-    nbformat.write(new_notebook(cells=cells), tmp_path / "first" / "notebook.ipynb")
-    (tmp_path / "first" / RUN).write_text(run_json(first, modules=plan.modules))
+    first, plan = failed_run(tmp_path, new_notebook(cells=cells), mended)
     with pytest.raises(ConflictError, match="changed since: cell Load the data"):
         first_cell_to_execute(first, plan)
 

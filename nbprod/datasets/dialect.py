@@ -67,7 +67,7 @@ def find_dialect(name: str, opener: Callable[[], IO[bytes]], said: CsvFormat, *,
 
 def _regularity(head: str, delimiter: str) -> tuple[float, int]:
     """The share of rows with as many cells as the header, if those are several; then how many cells it has."""
-    rows = list(islice(csv.reader(io.StringIO(head), delimiter=delimiter), _HEAD_ROWS + 1))
+    rows = list(islice(csv.reader(io.StringIO(head, newline=None), delimiter=delimiter), _HEAD_ROWS + 1))
     rows = [row for row in rows[: -1 if 1 < len(rows) <= _HEAD_ROWS else None] if row]  # the last may be cut off
     cells = len(rows[0]) if rows else 0
     if cells < 2:

@@ -264,3 +264,11 @@ def test_binary_data_under_the_name_of_a_csv_are_refused(tmp_path):
     path.write_bytes(bytes(range(256)) * 20)
     with pytest.raises(DataError, match="no CSV text"):
         open_dataset(path)
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_lines_end_as_any_system_ends_them(tmp_path, ending):
+    """Also with a lone carriage return, and with one inside a quoted cell."""
+    path = tmp_path / "t.csv"
+    path.write_bytes(ending.join(["a;b", f'1;"x{ending}y"', "3;z", ""]).encode())
+    assert read_frame(path).to_dict("list") == {"a": [1, 3], "b": [f"x{ending}y", "z"]}

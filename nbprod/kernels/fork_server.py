@@ -3,6 +3,9 @@
 ``python -m nbprod.kernels.fork_server SOCKET_FD``. It never opens a ZMQ context, an event loop or a kernel, and
 never computes. Each request gives the command, environment and folder of a kernel and three file descriptors (its
 life line, standard output and standard error); the answer is a process id, or the reason why nothing was forked.
+
+A request that names a module of nbprod instead gets a process that executes its ``main``. The guard of a kernel,
+itself a clean fork, answers such requests of its kernel.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from typing import Any, NoReturn
 
 from nbprod.kernels import guard
 from nbprod.kernels.importing import BadImport, Importer, fork_hazard, restore
-from nbprod.kernels.warm import import_environment
+from nbprod.kernels.warm import GUARD, import_environment
 
 __all__ = ["main"]
 
@@ -52,6 +55,17 @@ LAZY_IMPORTS = {
         "narwhals.stable.v2._namespace",
     ),
 }
+#: Variables that ipykernel sets in every kernel, for what people look at.
+SET_BY_KERNELS = {
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "FORCE_COLOR",
+    "GIT_PAGER",
+    "MPLBACKEND",
+    "PAGER",
+    "PYDEVD_DISABLE_FILE_VALIDATION",
+    "TERM",
+}
 MAX_MESSAGE = 1 << 20
 
 
@@ -69,6 +83,7 @@ class ForkServer:
         self.importer = Importer()
         self.site = site_stamp()
         self.modules = 0
+        self.own: list[int] = []  # descriptors of this process that its forks must not keep open
 
     # ------------------------------------------------------------------ imports
 
@@ -103,10 +118,11 @@ class ForkServer:
 
     # ------------------------------------------------------------------ guards
 
-    def refusal(self, env: dict[str, str]) -> str:
-        """Why this process may not be forked for an environment; empty when it may."""
-        requested = import_environment(env)
-        if differing := sorted(name for name in {*requested, *self.env} if requested.get(name) != self.env.get(name)):
+    def refusal(self, request: dict[str, Any]) -> str:
+        """Why this process may not be forked for the environment of a request; empty when it may."""
+        requested, ignored = import_environment(request["env"]), SET_BY_KERNELS if "module" in request else set()
+        names = {*requested, *self.env} - ignored
+        if differing := sorted(name for name in names if requested.get(name) != self.env.get(name)):
             return f"the environment differs in {', '.join(differing[:5])}"
         reason = fork_hazard()
         return f"an import {reason}" if reason else ""
@@ -124,23 +140,70 @@ class ForkServer:
 
     # ------------------------------------------------------------------ forks
 
-    def fork(self, request: dict[str, Any], descriptors: list[int], control: socket.socket) -> int:
-        """Fork the guard of a kernel, which forks the kernel."""
-        life, out, err = descriptors
+    def fork(self, request: dict[str, Any], descriptors: list[int]) -> int:
+        """Fork the guard of a kernel or of a module, which forks that."""
+        life, _, err = descriptors
         pid = os.fork()
         if pid:
             return pid
         try:
-            control.close()
+            for descriptor in self.own:
+                os.close(descriptor)
             os.setsid()
-            guard.watch(lambda: start_kernel(request, life, out, err), life, report_to=life)
+            if "module" in request:
+                guard.watch(lambda: start(run_module, request, descriptors), life, report_to=life)
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self.own = [life, ours.fileno()]
+
+            def start_kernel() -> int:
+                kernel = start(run_kernel, {**request, "guard": theirs.fileno()}, descriptors, closing=ours)
+                theirs.close()
+                return kernel
+
+            requests = (ours.fileno(), lambda: self.respond(ours, imports=False))
+            guard.watch(start_kernel, life, report_to=life, requests=requests)
         except BaseException as error:  # noqa: BLE001 — a forked child must not return
             os.write(err, f"nbprod: {error!r}\n".encode())
         os._exit(1)
 
+    def respond(self, control: socket.socket, *, imports: bool) -> bool:
+        """Answer one request; whether the other side is still there."""
+        content, descriptors, _, _ = socket.recv_fds(control, MAX_MESSAGE, 3)
+        if not content:
+            return False
+        try:
+            request = json.loads(content)
+            stale = self.stale() if descriptors else ""  # before anything is imported into what is stale
+            reason = ""
+            if not stale:
+                if imports:
+                    self.load(request["preload"], lambda name: answer(control, {"importing": name}))
+                if descriptors:
+                    reason = self.refusal(request)
+                    stale = "" if reason else self.stale()
+            if stale or reason or not descriptors:
+                answer(control, {"refused": stale or reason, "stale": bool(stale)})
+            else:
+                answer(control, {"pid": self.fork(request, descriptors)})
+        except BadImport as bad:
+            answer(control, {"refused": str(bad), "importing": bad.name})
+        except Exception as error:  # noqa: BLE001 — the caller falls back to a process that is not forked
+            answer(control, {"refused": f"{type(error).__name__}: {error}"})
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        return True
 
-def start_kernel(request: dict[str, Any], life: int, out: int, err: int) -> int:
-    """Fork the kernel itself below its guard."""
+
+def start(
+    work: Callable[[dict[str, Any]], int],
+    request: dict[str, Any],
+    descriptors: list[int],
+    *,
+    closing: socket.socket | None = None,
+) -> int:
+    """Fork what does the work below its guard."""
+    life, out, err = descriptors
     parent = os.getpid()
     pid = os.fork()
     if pid:
@@ -149,24 +212,35 @@ def start_kernel(request: dict[str, Any], life: int, out: int, err: int) -> int:
         return pid
     code = 1
     try:
+        if closing is not None:
+            closing.close()
         guard.become_kernel(parent, life, request["memory_mb"])
         for source, target in ((out, 1), (err, 2)):
             os.dup2(source, target)
             os.close(source)
-        code = run_kernel(request)
+        os.environ.clear()
+        os.environ.update(request["env"])
+        os.chdir(request["cwd"])
+        restore()
+        reseed()
+        code = work(request)
     except BaseException as error:  # noqa: BLE001 — a forked child must not return
         os.write(2, f"nbprod: {error!r}\n".encode())
     os._exit(code)
 
 
+def run_module(request: dict[str, Any]) -> int:
+    """Do what ``python -m MODULE ARGUMENTS`` does, for a module with a ``main`` that takes arguments."""
+    code = importlib.import_module(request["module"]).main(request["arguments"])
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    return int(code)
+
+
 def run_kernel(request: dict[str, Any]) -> int:
     """Be a kernel, as if this process had just been started as one."""
-    os.environ.clear()
-    os.environ.update(request["env"])
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
-    os.chdir(request["cwd"])
-    restore()
-    reseed()
+    os.environ[GUARD] = f"{request['guard']}:{os.getpid()}:{request['memory_mb']}"
     arguments = [*request["arguments"], "--IPKernelApp.parent_handle=1"]  # 1: no poller, the guard watches
     sys.argv = ["ipykernel_launcher", *arguments]
     from nbprod.kernels.launcher import WholeKernelApp
@@ -210,30 +284,10 @@ def serve(control: socket.socket) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # guards tell how they ended; nobody waits for them here
     answer(control, {"ready": True})
-    while True:
-        content, descriptors, _, _ = socket.recv_fds(control, MAX_MESSAGE, 3)
-        if not content:
-            os._exit(0)
-        try:
-            request = json.loads(content)
-            stale = server.stale() if descriptors else ""  # before anything is imported into what is stale
-            reason = ""
-            if not stale:
-                server.load(request["preload"], lambda name: answer(control, {"importing": name}))
-                if descriptors:
-                    reason = server.refusal(request["env"])
-                    stale = "" if reason else server.stale()
-            if stale or reason or not descriptors:
-                answer(control, {"refused": stale or reason, "stale": bool(stale)})
-            else:
-                answer(control, {"pid": server.fork(request, descriptors, control)})
-        except BadImport as bad:
-            answer(control, {"refused": str(bad), "importing": bad.name})
-        except Exception as error:  # noqa: BLE001 — the caller falls back to a cold kernel
-            answer(control, {"refused": f"{type(error).__name__}: {error}"})
-        finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
+    server.own = [control.fileno()]
+    while server.respond(control, imports=True):
+        pass
+    os._exit(0)
 
 
 def answer(control: socket.socket, content: dict[str, Any]) -> None:

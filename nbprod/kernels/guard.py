@@ -101,7 +101,13 @@ def end_like(status: int) -> NoReturn:
     os._exit(os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 1)
 
 
-def watch(start: Callable[[], int], life: int, *, report_to: int | None = None) -> NoReturn:
+def watch(
+    start: Callable[[], int],
+    life: int,
+    *,
+    report_to: int | None = None,
+    requests: tuple[int, Callable[[], bool]] | None = None,
+) -> NoReturn:
     """Start the kernel below this process and stay until it, or the runner, is gone.
 
     Parameters
@@ -112,6 +118,9 @@ def watch(start: Callable[[], int], life: int, *, report_to: int | None = None) 
         The reading end of a pipe whose other end only the runner holds: when it closes, everything ends.
     report_to
         Where to write the kernel's wait status at the end, for a runner that is not this process's parent.
+    requests
+        A descriptor by which the kernel asks for something, and what answers one request; it tells whether more may
+        come.
     """
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)  # they are meant for the kernel, which gets them too
@@ -124,9 +133,11 @@ def watch(start: Callable[[], int], life: int, *, report_to: int | None = None) 
     kernel = start()
     status = None
     while status is None:
-        ready, _, _ = select.select([life, wake], [], [], 1.0)
+        ready, _, _ = select.select([life, wake, *([requests[0]] if requests else ())], [], [], 1.0)
         if wake in ready:
             os.read(wake, 4096)
+        if requests and requests[0] in ready and not requests[1]():
+            requests = None
         if life in ready or (runner and os.getppid() != runner):
             status = clear(kernel, grace_s=0.0)
             break

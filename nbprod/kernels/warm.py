@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ForkServerClient", "Forked", "RefusedFork", "import_environment", "servers"]
+__all__ = ["GUARD", "ForkServerClient", "Forked", "RefusedFork", "import_environment", "servers"]
 
 #: Variables that differ from run to run, and that no library reads when it is imported.
 FREE = ("NBPROD_", "JPY_", "PYTEST_")
@@ -28,6 +28,8 @@ BUSY = 0.1  # of a processor: a server that uses more is importing, one that use
 SECRET = re.compile(r"TOKEN|SECRET|PASS|CREDENTIAL|_KEY\b|_KEY_|_AUTH", re.IGNORECASE)
 MOST_SERVERS = 3  # one for each environment that binds; the one longest unused gives way
 SERVER = "nbprod.kernels.fork_server"
+#: In a kernel that was forked: the descriptor by which its guard is asked, the kernel's process id, and its memory.
+GUARD = "NBPROD_GUARD"
 
 
 def import_environment(env: Mapping[str, str]) -> dict[str, str]:
@@ -128,12 +130,13 @@ class ForkServerClient:
         preload: Sequence[str],
         env: Mapping[str, str],
         cwd: str,
-        memory_mb: int,
         out: int,
         err: int,
         wait_s: float,
+        memory_mb: int = 0,
+        module: str = "",
     ) -> Forked:
-        """Fork a kernel that has imported what it needs.
+        """Fork a kernel, or a process that executes a module, that has imported what it needs.
 
         An import that does not compute is waited for ``wait_s`` seconds, one that computes ten times as long. ``out``
         and ``err`` are file descriptors of the kernel's own standard output and error.
@@ -144,6 +147,7 @@ class ForkServerClient:
             Nothing was forked.
         """
         request = {"arguments": list(arguments), "env": dict(env), "cwd": cwd, "memory_mb": memory_mb}
+        request |= {"module": module} if module else {}
         with self.lock:
             for attempt in (1, 2):
                 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -252,6 +256,12 @@ class ForkServerPool:
             while len(self.known) > MOST_SERVERS:
                 self.known.pop(next(iter(self.known))).stop()
             return server
+
+    def running(self, env: Mapping[str, str]) -> ForkServerClient | None:
+        """The server for kernels with this environment, if there is one."""
+        with self.lock:
+            found = self.known.get(tuple(sorted(import_environment(env).items())))
+        return found if found and found.owner == os.getpid() and found.process is not None else None
 
     def stop(self) -> None:
         """End all servers."""

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbprod import errors
 from nbprod.errors import NbprodError, PackageError
+from nbprod.kernels.forked_module import run_forked
 from nbprod.threads import waiting_politely
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def predict_isolated(
     trusted: Sequence[str] = (),
     timeout_s: float = TIMEOUT_S,
 ) -> pd.DataFrame:
-    """Predict rows by a package in a fresh process.
+    """Predict rows by a package in a process of its own.
 
     Parameters
     ----------
@@ -112,7 +113,9 @@ def ask_fresh_process(
     trusted: Sequence[str] = (),
     timeout_s: float = TIMEOUT_S,
 ) -> dict[str, Any]:
-    """Run a module of nbprod in a new interpreter and return what it answers.
+    """Run a module of nbprod in a process that has imported and nothing else, and return what it answers.
+
+    That is a fork of the fork server, or of the guard of the kernel this runs in; else a new interpreter.
 
     Raises
     ------
@@ -123,31 +126,35 @@ def ask_fresh_process(
     """
     with tempfile.TemporaryDirectory(prefix="nbprod-answer-") as temporary:
         answered = Path(temporary, "answer.json")
-        command = [sys.executable, "-m", module, *arguments, "--answer", str(answered)]
-        command += ["--digest", digest] if digest else []
+        given = [*arguments, "--answer", str(answered)]
+        given += ["--digest", digest] if digest else []
         for name in trusted:
-            command += ["--trusted", name]
+            given += ["--trusted", name]
         try:
-            ended = subprocess.run(  # noqa: S603 — our own interpreter and module, no shell
-                command,
-                capture_output=True,
-                text=True,
-                timeout=timeout_s,
-                check=False,
-                stdin=subprocess.DEVNULL,
-                env=waiting_politely(os.environ),
-            )
+            code, said = _executed(module, given, timeout_s)
         except subprocess.TimeoutExpired as error:
             raise PackageError(f"The process for {arguments[0]} took longer than {timeout_s:g} s") from error
         if not answered.exists():
             raise PackageError(
-                f"The process for {arguments[0]} ended without an answer ({_ending(ended.returncode)})",
-                hint=(ended.stderr.strip().splitlines() or [""])[-1][:500],
+                f"The process for {arguments[0]} ended without an answer ({_ending(code)})",
+                hint=(said.strip().splitlines() or [""])[-1][:500],
             )
         found: dict[str, Any] = json.loads(answered.read_text(encoding="utf-8"))
     if "error" in found:
         raise _raised(found["error"])
     return found
+
+
+def _executed(module: str, arguments: Sequence[str], timeout_s: float) -> tuple[int, str]:
+    """The exit code of a fresh process and what it wrote to standard error."""
+    env = waiting_politely(os.environ)
+    if (ended := run_forked(module, arguments, env=env, timeout_s=timeout_s)) is not None:
+        return ended
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(  # noqa: S603 — our own interpreter and module, no shell
+        command, capture_output=True, text=True, timeout=timeout_s, check=False, stdin=subprocess.DEVNULL, env=env
+    )
+    return done.returncode, done.stderr
 
 
 def options(description: str) -> argparse.ArgumentParser:

@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS entries (
 );
 """
 MOST_SLOTS = 512  # writers of one deployment on one machine
+MOST_TOGETHER = 256  # entries of one transaction
 BUSY_S = 5.0
 
 
@@ -71,6 +72,7 @@ class Spool:
         self.kept = 0  #: rows on the disk since the start
         self._waiting: deque[Waiting] = deque()
         self._bell = threading.Event()
+        self._rings = False  # the bell is about to be rung
         self._is_closing = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self.path, self._lock = _take_slot(make_folder(folder))
@@ -103,8 +105,14 @@ class Spool:
         assert self._loop is not None
         done = self._loop.create_future() if durable else None
         self._waiting.append(Waiting(rows=rows, content=encode(entry), done=done))
-        self._bell.set()
+        if not self._rings:  # once for all that the loop works on in this turn: each wakening costs as much as a row
+            self._rings = True
+            self._loop.call_soon(self._ring)
         return done
+
+    def _ring(self) -> None:
+        self._rings = False
+        self._bell.set()
 
     def close(self) -> None:
         """Write what waits, and end."""
@@ -125,7 +133,7 @@ class Spool:
                 with suppress(sqlite3.Error):  # it is tried again
                     _forget_drained(connection, self.path)
             while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_TOGETHER))]
                 try:
                     if connection is None:
                         connection = connect(self.path)
@@ -167,16 +175,10 @@ def _settle(futures: list[asyncio.Future[None]], problem: Exception | None) -> N
 
 
 def _commit(connection: sqlite3.Connection, batch: list[Waiting]) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        connection.executemany(
-            "INSERT INTO entries (rows, content) VALUES (?, ?)", [(item.rows, item.content) for item in batch]
-        )
-        connection.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        raise
+    # one statement, which is a transaction by itself: between several, this thread would wait for the one that answers
+    places = ", ".join(["(?, ?)"] * len(batch))
+    values = [value for item in batch for value in (item.rows, item.content)]
+    connection.execute(f"INSERT INTO entries (rows, content) VALUES {places}", values)  # noqa: S608 — only marks
 
 
 def connect(path: Path, *, busy_s: float = BUSY_S) -> sqlite3.Connection:

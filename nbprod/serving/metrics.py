@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 __all__ = ["LATENCIES_S", "Metrics", "exposition", "forget_worker", "use_folder"]
 
@@ -54,7 +55,9 @@ class Metrics:
         )
         self.cpu = Gauge("nbprod_cpu_seconds", "Processor time used.", ["worker"], multiprocess_mode="liveall")
         self.memory = Gauge("nbprod_memory_bytes", "Resident memory of all workers.", multiprocess_mode="livesum")
-        self._children: dict[tuple[str, int], tuple[object, object]] = {}
+        # labels() looks its labels up anew each time, which takes as long as counting
+        self._children: dict[tuple[str, int], tuple[Any, Any]] = {}
+        self._given: dict[tuple[str, str], Any] = {}
 
     def answered(self, route: str, code: int, seconds: float) -> None:
         """Count a request."""
@@ -62,12 +65,14 @@ class Metrics:
         if key not in self._children:
             self._children[key] = (self._requests.labels(route, str(code)), self._latency.labels(route))
         requests, latency = self._children[key]
-        requests.inc()  # type: ignore[attr-defined]
-        latency.observe(seconds)  # type: ignore[attr-defined]
+        requests.inc()
+        latency.observe(seconds)
 
     def predicted(self, version: str, arm: str, rows: int, unseen: Mapping[str, int]) -> None:
         """Count the rows of a request."""
-        self._predictions.labels(version, arm).inc(rows)
+        if (version, arm) not in self._given:
+            self._given[version, arm] = self._predictions.labels(version, arm)
+        self._given[version, arm].inc(rows)
         self._rows.observe(rows)
         for column, count in unseen.items():
             self._unseen.labels(column).inc(count)

@@ -6,9 +6,10 @@ import io
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
+
+import msgspec
 
 from nbprod.compiled import CompiledPredictor, RowChecker, open_compiled
 from nbprod.domain.row_problem import RowProblem
@@ -26,14 +27,13 @@ RELATIVE, ABSOLUTE = 1e-6, 1e-9  #: as of blessings: libraries add in another or
 RELATIVE_SINGLE = 1e-4  #: where inputs have 32 bits
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """What a model made of some rows: problems, or outputs."""
 
     problems: Sequence[RowProblem] = ()
-    outputs: dict[str, list[Any]] = field(default_factory=dict)
-    inputs: dict[str, list[Any]] = field(default_factory=dict)  #: as they were sent, column by column
-    unseen: Mapping[str, int] = field(default_factory=dict)  #: values never seen, by column
+    outputs: dict[str, list[Any]] = {}
+    inputs: dict[str, list[Any]] = {}  #: as they were sent, column by column
+    unseen: Mapping[str, int] = {}  #: values never seen, by column
 
 
 class Engine(Protocol):
@@ -53,6 +53,7 @@ class ServedModel:
         self.example = example  #: a row of the golden sample, as JSON has it
         self.is_slow = False
         self._checker = RowChecker(schema)
+        self._names = schema.names
 
     @property
     def is_compiled(self) -> bool:
@@ -86,7 +87,11 @@ class ServedModel:
                     for name in problem.columns or ("",)
                 ]
             )
-        inputs = {name: [row.get(name) for row in rows] for name in self.schema.names}
+        if len(rows) == 1:
+            row = rows[0]
+            inputs = {name: [row.get(name)] for name in self._names}
+        else:
+            inputs = {name: [row.get(name) for row in rows] for name in self._names}
         return Answered(outputs=outputs, inputs=inputs, unseen=unseen)
 
 

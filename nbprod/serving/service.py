@@ -109,14 +109,16 @@ class Service:
             return problems_answer(answered.problems)
         arm = model.arm
         if count:
-            private = assignment.private
+            inputs = answered.inputs
+            if private := assignment.private:
+                inputs = {name: values for name, values in inputs.items() if name not in private}
             entry = Predictions(
                 ids=ids,
                 at_us=at_ns // 1000,
                 version=arm.version,
                 latency_ms=(time.perf_counter() - started) * 1000,
                 outputs=answered.outputs,
-                inputs={name: values for name, values in answered.inputs.items() if name not in private},
+                inputs=inputs,
                 arm=ticket.arm.value,
                 share=ticket.share,
                 stratum=ticket.stratum,

@@ -82,6 +82,7 @@ class Worker:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # nothing here asks for the client's address
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=int(DRAIN_S),
                 ssl_certfile=given.certfile,

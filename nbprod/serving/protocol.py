@@ -84,6 +84,8 @@ class LimitedProtocol(HttpToolsProtocol):
             if name == b"content-length" and int(value) > self.limits.body_bytes:
                 self._fail(413)
         super().on_headers_complete()
+        if self.cycle is not None and self.scope["method"] != "HEAD":
+            self.cycle.transport = _WholeAnswers(self.transport)
 
     def on_body(self, body: bytes) -> None:
         """Stop at the cap, whatever was said."""
@@ -155,6 +157,41 @@ class LimitedProtocol(HttpToolsProtocol):
             self.stalled = (left, now)
         elif now - self.stalled[1] > within_s:
             self.transport.abort()
+
+
+class _WholeAnswers:
+    """What an answer is written to: its head leaves together with the beginning of its body.
+
+    uvicorn writes them one after the other, and each is a call of the system that wakes the client up.
+    """
+
+    __slots__ = ("_head", "_transport")
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        """Hold the head back until there is more."""
+        if self._head is None:
+            if data.startswith(b"HTTP/1.1 100 "):  # the client waits for it before it sends on
+                self._transport.write(data)
+            else:
+                self._head = data
+            return
+        self._transport.write(self._head + data if self._head else data)
+        self._head = b""
+
+    def is_closing(self) -> bool:
+        """Whether the connection ends."""
+        return bool(self._transport.is_closing())
+
+    def close(self) -> None:
+        """Send what was held back, and end."""
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
+        self._transport.close()
 
 
 class _LimitError(Exception):

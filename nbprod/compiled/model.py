@@ -24,7 +24,7 @@ OPERATIONS: dict[str, Callable[[Mapping[str, Any], bool], Run]] = {
     **TREE_OPERATIONS,
     **SCORE_OPERATIONS,
 }
-CHUNK = 65_536  #: rows predicted at once
+CHUNK = 8_192  #: rows predicted at once
 
 
 class CompiledModel:

@@ -10,7 +10,6 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.dataset as pads
 
 from nbprod.datasets.examples import shipped
 from nbprod.datasets.files import BATCH_ROWS, SAMPLE_PIECES, Opened, open_arrow, open_location
@@ -204,7 +203,9 @@ def _of_opened(name: str, opened: Opened) -> Dataset:
 
 
 def _from_memory(source: Any) -> Dataset:
-    if isinstance(source, pads.Dataset):
+    from pyarrow.dataset import Dataset as ArrowDataset  # delayed: with it pandas
+
+    if isinstance(source, ArrowDataset):
         return _of_opened("the Arrow dataset", open_arrow("parquet", source))
     frame = source if _is_pandas(source) else None
     if frame is not None:

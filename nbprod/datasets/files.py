@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fsspec
 import pyarrow as pa
-import pyarrow.dataset as pads
 from pyarrow.fs import FSSpecHandler, LocalFileSystem, PyFileSystem
 
 from nbprod.datasets.csv import CsvFile, open_csv
 from nbprod.datasets.parquet import SAMPLE_PIECES, ParquetFiles, spread
 from nbprod.domain.csv_format import CsvFormat
 from nbprod.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as pads
 
 __all__ = ["BATCH_ROWS", "SAMPLE_PIECES", "Opened", "open_arrow", "open_location"]
 
@@ -87,7 +89,9 @@ def _open_folder(location: str, system: Any, path: str) -> Opened:
             f"{location} is a folder without Parquet files",
             hint="Give a folder of .parquet files or a Delta table.",
         )
-    partitioning = pads.partitioning(flavor="hive")
+    from pyarrow.dataset import partitioning as partitioned_by  # delayed: with it pandas
+
+    partitioning = partitioned_by(flavor="hive")
     root = path.rstrip("/")
     return _open_parquet(location, system, files, partitioning=partitioning, partition_base_dir=root)
 
@@ -123,9 +127,11 @@ def _open_file(location: str, system: Any, path: str, said: CsvFormat | None) ->
 
 
 def _open_parquet(location: str, system: Any, paths: list[str], **options: Any) -> Opened:
+    from pyarrow.dataset import dataset as arrow_dataset  # delayed: with it pandas
+
     arrow = LocalFileSystem() if "file" in _protocols(system) else PyFileSystem(FSSpecHandler(system))
     try:
-        dataset = pads.dataset(paths, format="parquet", filesystem=arrow, **options)
+        dataset = arrow_dataset(paths, format="parquet", filesystem=arrow, **options)
         files = None
         if isinstance(arrow, LocalFileSystem):
             fragments = list(dataset.get_fragments())
@@ -145,12 +151,14 @@ def _protocols(system: Any) -> tuple[str, ...]:
 
 def open_arrow(kind: str, dataset: pads.Dataset, files: ParquetFiles | None = None) -> Opened:
     """Stream an Arrow dataset, or the local files it is made of, and sample its row groups."""
+    from pyarrow.dataset import ParquetFragmentScanOptions  # delayed: with it pandas
+
     total = dataset.count_rows()
     reading = {
         "batch_size": BATCH_ROWS,
         "batch_readahead": 2,
         "fragment_readahead": 1,
-        "fragment_scan_options": pads.ParquetFragmentScanOptions(pre_buffer=False),
+        "fragment_scan_options": ParquetFragmentScanOptions(pre_buffer=False),
     }
 
     def scan(columns: list[str] | None) -> Iterator[pa.RecordBatch]:

@@ -27,7 +27,7 @@ class Ticket(msgspec.Struct, frozen=True):
     unit: str | None
 
 
-NOBODY = Ticket(Arm.STABLE, 0.0, "", None)
+DAY_US = 86_400_000_000
 
 
 class Router:
@@ -51,6 +51,7 @@ class Router:
         self.on_taken_out: Callable[[str, str], None] | None = None
         self._guard = HarmProcess(alpha=0.01)
         self._kinds: dict[str, int] = {}
+        self._stratum: tuple[tuple[str, float, int], str] = (("", 0.0, 0), "")  # what makes it, and its name
 
     def follow(self, routing: Routing | None) -> None:
         """Use another assignment; evidence is kept as long as the rollout is the same."""
@@ -78,10 +79,12 @@ class Router:
             return Ticket(Arm.STABLE, 0.0, "", unit)
         is_over = routing.until_us is not None and now_us >= routing.until_us
         share = 0.0 if is_over or not has_candidate or self.taken_out == routing.rollout else routing.share
-        day = datetime.fromtimestamp(now_us / 1e6, UTC)
-        stratum = f"{routing.step}:{100 * share:g}:{day:%Y-%m-%d}"
+        of_what = (routing.step, share, now_us // DAY_US)
+        if self._stratum[0] != of_what:  # a date takes longer to write than all the rest
+            day = datetime.fromtimestamp(now_us / 1e6, UTC)
+            self._stratum = (of_what, f"{routing.step}:{100 * share:g}:{day:%Y-%m-%d}")
         is_candidate = bucket_of(routing.salt, unit if unit is not None else fallback) < share
-        return Ticket(Arm.CANDIDATE if is_candidate else Arm.STABLE, share, stratum, unit)
+        return Ticket(Arm.CANDIDATE if is_candidate else Arm.STABLE, share, self._stratum[1], unit)
 
     def failed(self, ticket: Ticket, kind: str, version: str) -> None:
         """An arm did not answer: keep it, and take the candidate out if that is now beyond doubt."""

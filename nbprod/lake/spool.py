@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS entries (
 """
 MOST_SLOTS = 512  # writers of one deployment on one machine
 MOST_TOGETHER = 256  # entries of one transaction
+FORGOTTEN_TOGETHER = 512  # a second's rows at once would keep whoever waits for the disk for 20 ms
 BUSY_S = 5.0
 
 
@@ -125,13 +126,15 @@ class Spool:
     def _write(self) -> None:
         connection: sqlite3.Connection | None = connect(self.path)
         housekeeping = 0.0
+        has_more = False  # to forget
         while True:
-            is_idle = not self._bell.wait(timeout=0.5)
+            is_idle = not self._bell.wait(timeout=0.0 if has_more else 0.5)
             self._bell.clear()
             if connection is not None and (is_idle or time.monotonic() > housekeeping):
-                housekeeping = time.monotonic() + 0.5
+                has_more = False
                 with suppress(sqlite3.Error):  # it is tried again
-                    _forget_drained(connection, self.path)
+                    has_more = _forget_drained(connection, self.path)
+                housekeeping = time.monotonic() + (0.0 if has_more else 0.5)
             while self._waiting:
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_TOGETHER))]
                 try:
@@ -195,16 +198,24 @@ def connect(path: Path, *, busy_s: float = BUSY_S) -> sqlite3.Connection:
     return connection
 
 
-def _forget_drained(connection: sqlite3.Connection, path: Path) -> None:
-    """Remove what is in the table; where it was asked for, leave nothing of it in the file or its log."""
+def _forget_drained(connection: sqlite3.Connection, path: Path) -> bool:
+    """Remove some of what is in the table; true where there is more.
+
+    Where it was asked for, nothing of it is left in the file or its log in the end.
+    """
     upto = _drained(path, _name(connection))
-    if upto and connection.execute("SELECT 1 FROM entries WHERE number <= ? LIMIT 1", (upto,)).fetchone():
-        connection.execute("DELETE FROM entries WHERE number <= ?", (upto,))
+    first = connection.execute("SELECT min(number) FROM entries").fetchone()[0]
+    if first is not None and first <= upto:
+        last = min(upto, first + FORGOTTEN_TOGETHER - 1)
+        connection.execute("DELETE FROM entries WHERE number <= ?", (last,))
+        if last < upto:
+            return True
     wish = path.with_suffix(".shrink")
     if wish.exists():
         connection.execute("VACUUM")
         if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0:
             wish.unlink(missing_ok=True)
+    return False
 
 
 def _units_in(line: bytes) -> list[Any]:
@@ -352,7 +363,8 @@ class SpoolFile:
             return
         try:
             with closing(connect(self.path)) as connection:
-                _forget_drained(connection, self.path)
+                while _forget_drained(connection, self.path):
+                    pass
         except sqlite3.Error as problem:
             raise StoreError(f"the spool {self.path} cannot be written: {problem}") from problem
         finally:

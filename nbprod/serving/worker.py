@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import resource
@@ -105,7 +106,9 @@ class Worker:
         from nbprod.serving.application import make_application  # delayed: FastAPI takes longer than the model
 
         assert self.service is not None
-        return make_application(self.service, self.configuration.lake)
+        application = make_application(self.service, self.configuration.lake)
+        gc.freeze()  # nothing of this is ever collected, and looking through it would hold requests up
+        return application
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hand over each assignment; the end of the pipe is the end of the supervisor."""

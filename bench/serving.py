@@ -161,7 +161,7 @@ class Server:
     def __init__(self, command, path, body, *, env=None, cwd=None, within_s=180):
         self.port, self.path, self.body = free_port(), path, body
         self.rates, self.costs_us = [], []
-        self._output = tempfile.TemporaryFile()
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 — it lives as long as the server
         command = [str(word).replace("PORT", str(self.port)) for word in command]
         started = time.perf_counter()
         self.process = subprocess.Popen(

@@ -178,7 +178,7 @@ def _settle(futures: list[asyncio.Future[None]], problem: Exception | None) -> N
 
 
 def _commit(connection: sqlite3.Connection, batch: list[Waiting]) -> None:
-    # one statement, which is a transaction by itself: between several, this thread would wait for the one that answers
+    # one statement, a transaction by itself: between several, this thread would wait for the one that answers
     places = ", ".join(["(?, ?)"] * len(batch))
     values = [value for item in batch for value in (item.rows, item.content)]
     connection.execute(f"INSERT INTO entries (rows, content) VALUES {places}", values)  # noqa: S608 — only marks

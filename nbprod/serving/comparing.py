@@ -60,8 +60,10 @@ class Comparison:
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def see(self, rows: Sequence[Mapping[str, Any]], outputs: Mapping[str, list[Any]]) -> None:
-        """Take one request in so many as a sample, unless the one before is still being compared."""
+    def see(self, arm: Arm, rows: Sequence[Mapping[str, Any]], outputs: Mapping[str, list[Any]]) -> None:
+        """Take one request in so many that this version answered, unless the one before is still being compared."""
+        if arm != self._arm:  # the candidate of a rollout answers otherwise, and that is no fault of this one
+            return
         self._count += 1
         if self._count % self._every == 0 and (self._task is None or self._task.done()):
             sample = Sample([dict(row) for row in rows[:16]], {name: values[:16] for name, values in outputs.items()})

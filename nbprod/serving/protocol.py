@@ -85,7 +85,7 @@ class LimitedProtocol(HttpToolsProtocol):
                 self._fail(413)
         super().on_headers_complete()
         if self.cycle is not None and self.scope["method"] != "HEAD":
-            self.cycle.transport = _WholeAnswers(self.transport)
+            self.cycle.transport = _WholeAnswers(self.transport)  # type: ignore[assignment]  # all it needs
 
     def on_body(self, body: bytes) -> None:
         """Stop at the cap, whatever was said."""

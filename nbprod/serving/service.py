@@ -131,7 +131,7 @@ class Service:
             except StoreError:
                 return busy("predictions cannot be kept at the moment, so none is given")
         if self.comparison is not None and count:
-            self.comparison.see(rows, answered.outputs)
+            self.comparison.see(arm, rows, answered.outputs)
         for column, times in answered.unseen.items():
             self.unseen[column] = self.unseen.get(column, 0) + times
         self.metrics.predicted(arm.version, ticket.arm.value, count, answered.unseen)

@@ -1,0 +1,18 @@
+"""Which answers are held against the pipeline of a version."""
+
+from nbprod.serving.assignment import Arm
+from nbprod.serving.comparing import Comparison
+
+
+def test_answers_of_another_version_are_no_samples_of_this_one():
+    """A canary answers otherwise; compared with the stable pipeline it would take the stable's fast path away."""
+    stable, canary = (
+        Arm(version=f"power/{number}", digest=str(number) * 64, folder=f"/{number}") for number in (1, 2)
+    )
+    comparison = Comparison(stable, (), lambda rows, is_equal: None, every=1000)
+    for _ in range(1000):  # the thousandth would be taken
+        comparison.see(canary, [{"x": 1.0}], {"prediction": [1.0]})
+    assert comparison._task is None
+    for _ in range(999):
+        comparison.see(stable, [{"x": 1.0}], {"prediction": [1.0]})
+    assert (comparison._count, comparison._task) == (999, None)

@@ -65,6 +65,26 @@ def test_a_body_that_says_it_is_too_large_is_refused_unread(server):
     assert status_of(answer_of(polite)[0]) == 413
 
 
+def test_a_client_that_waits_to_be_told_to_go_on_is_told(server):
+    """Answers leave in one piece, but not this half of one: without it the body never comes."""
+    body = b'{"rows": []}'
+    connection = server.socket()
+    connection.settimeout(WITHIN_S)
+    connection.sendall(HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body))
+    assert status_of(connection.recv(65536)) == 100
+    connection.sendall(body)
+    assert status_of(connection.recv(65536)) == 200
+
+
+def test_only_the_head_of_an_answer_is_sent_where_that_was_asked_for(server):
+    connection = server.socket()
+    connection.sendall(b"HEAD /v2/health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    content, seconds = answer_of(connection)
+    assert content.startswith(b"HTTP/1.1 ")
+    assert content.endswith(b"\r\n\r\n")
+    assert seconds < WITHIN_S
+
+
 def test_a_body_of_chunks_without_end_is_refused_at_the_cap(server):
     before = worker_memory(server)
     connection = server.socket()

@@ -136,3 +136,22 @@ def test_outcomes_by_unit_are_those_of_its_predictions_from_before(tmp_path):
         "p7": None,
     }
     assert lake.outcomes("d").of("p0", "u", lake.predictions("d").at("p0")["at"])[0] == "UP"
+
+
+def test_more_than_is_written_or_forgotten_at_once_is_all_written_and_all_forgotten(tmp_path):
+    """1,300 entries at once, by a writer that was busy; then the table has all but one of them."""
+
+    async def run():
+        spool = Spool(tmp_path)
+        spool.start()
+        for number in range(1299):
+            spool.put(entry(number), 1, durable=False)
+        await spool.put(entry(1299), 1)
+        spool.close()
+        return SpoolFile(spool.path)
+
+    spool = asyncio.run(run())
+    assert [one.ids[0] for _, one in spool.entries()] == [f"p{number}" for number in range(1300)]
+    spool.tell_drained(1299)
+    with closing(sqlite3.connect(spool.path)) as other:
+        assert other.execute("SELECT min(number), count(*) FROM entries").fetchone() == (1300, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from dataclasses import replace
 from functools import cached_property, partial
 from glob import glob
@@ -29,6 +30,7 @@ from nbprod.packages import Packages
 from nbprod.pages.pipeline_report import pipeline_report
 from nbprod.pipelines import Pipelines
 from nbprod.retraining import Retraining
+from nbprod.review.service import Reviews
 from nbprod.rollouts.service import Rollouts
 from nbprod.runs import Runs
 from nbprod.runs.preparing import Resolved
@@ -179,6 +181,10 @@ class Workspace:
             spools=self.home / "spools" / deployment,
             alarm=partial(self._alarm, deployment),
             take_out=self._take_out,
+            review_desk=(
+                *(sys.executable, "-m", "nbprod", "--workspace", str(self.folder)),
+                *("review", "desk", deployment),
+            ),
         )
 
     @cached_property
@@ -215,6 +221,17 @@ class Workspace:
             models=self.models,
             gates=self.evaluations.gates_say,
             predict=self.packages.predict_isolated,
+        )
+
+    @cached_property
+    def review(self) -> Reviews:
+        """Predictions people look at, and what they say."""
+        return Reviews(
+            self.store,
+            self.lake,
+            resolve=self.models.resolve,
+            folder=self.packages.folder,
+            panel="nbprod.panels.review_panel:ReviewPanel",
         )
 
     @cached_property

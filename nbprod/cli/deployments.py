@@ -36,6 +36,10 @@ def create(
     unseen: Annotated[
         str, typer.Option("--unseen", help="Categories never seen: accept, refuse, or alarm.")
     ] = "accept",
+    review: Annotated[
+        str,
+        typer.Option("--review", help="Predictions people look at: uncertain:0.1, random:0.01, rule:amount > 1000."),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Name a model that is in use."""
@@ -48,6 +52,7 @@ def create(
         target=target,
         private=private or (),
         unseen=unseen,
+        review=review,
     )
     emit_one(made, as_json=as_json)
 

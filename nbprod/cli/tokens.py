@@ -22,7 +22,8 @@ Name = Annotated[str, typer.Argument(help="Who or what has the token.")]
 def create(
     name: Name,
     scope: Annotated[
-        list[str] | None, typer.Option("--scope", help="predict, read or admin; repeatable; predict by default.")
+        list[str] | None,
+        typer.Option("--scope", help="predict, read, review or admin; repeatable; predict by default."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

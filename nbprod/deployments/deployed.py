@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from nbprod.clock import now
+from nbprod.deployments.choosing import with_chances
 from nbprod.domain.deployment import Deployment
 from nbprod.domain.markup import card
 from nbprod.domain.version import ModelVersion
@@ -32,6 +33,7 @@ class DeployedModel:
         load: Callable[[str], LoadedPackage],
         resolve: Callable[[str], ModelVersion],
         private: Sequence[str],
+        folder: Callable[[str], Any],
     ) -> None:
         assert deployment.model is not None
         self.deployment = deployment
@@ -39,6 +41,7 @@ class DeployedModel:
         self._load = load
         self._resolve = resolve
         self._private = tuple(private)
+        self._folder = folder
         self.version = resolve(deployment.model)
         self.package = load(self.version.package)
 
@@ -93,7 +96,9 @@ class DeployedModel:
             raise SchemaError(f"there are {len(checked):,} rows, but not as many ids or moments")
         if ids is not None:
             self._refuse_known(core["prediction_id"])
-        self._table.append(core, checked.reset_index(drop=True), private=self._private)
+        inputs = checked.reset_index(drop=True)
+        kept = with_chances(core, inputs, self.deployment, self._resolve, self._folder)
+        self._table.append(kept, inputs, private=self._private)
         made.insert(0, "prediction_id", core["prediction_id"])
         return made.assign(version=self.version.ref)
 

@@ -14,10 +14,12 @@ from nbprod.deployments.housekeeping import KeptPredictions
 from nbprod.domain.deployment import Deployment
 from nbprod.domain.names import check_name
 from nbprod.domain.prediction import OutcomesAdded, PredictionsAdded, PredictionTrace
+from nbprod.domain.review import ReviewPolicy
 from nbprod.domain.version import ModelVersion
 from nbprod.errors import RefusedError, SettingsError
 from nbprod.lake import Lake
 from nbprod.packages import Packages
+from nbprod.packages.margins import schema_of
 from nbprod.store import Store
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ class Deployments(KeptPredictions):
         target: str | None = None,
         private: Sequence[str] = (),
         unseen: str = "accept",
+        review: str = "",
         actor: str | None = None,
     ) -> Deployment:
         """Name what is in use.
@@ -102,6 +105,9 @@ class Deployments(KeptPredictions):
         unseen
             What its server does with categories never seen in training: ``accept``, ``refuse``, or ``alarm``, which
             accepts them and opens an alert. They are counted in any case.
+        review
+            Which predictions people look at: ``uncertain:0.1``, ``random:0.01``, ``disagreement``,
+            ``rule:amount > 1000``, ``double:0.2``, joined by commas; empty: none.
         actor
             Who, if not the store's actor.
 
@@ -123,6 +129,8 @@ class Deployments(KeptPredictions):
             check_external(model, task)
         else:
             check_model(model, {"reference": reference, "task": task, "target": target}, self._resolve)
+        never_kept = tuple(dict.fromkeys([*self._private, *private]))
+        self._check_review(review, str(model) if model is not None else None, never_kept)
         deployment = Deployment(
             name=name,
             model=str(model) if model is not None else None,
@@ -131,14 +139,43 @@ class Deployments(KeptPredictions):
             reference=reference,
             task=task,
             target=target,
-            private=tuple(dict.fromkeys([*self._private, *private])),
+            private=never_kept,
             unseen=unseen,
+            review=review.strip(),
         )
         with self._store.write() as session:
             session.add(deployment)
             data = {"model": deployment.model, "private": list(deployment.private)}
             session.event("deployment.created", name, data=data, actor=actor)
         return deployment
+
+    def set_review(self, name: str, rules: str, *, actor: str | None = None) -> Deployment:
+        """Say from now on which predictions people look at; servers follow within two seconds.
+
+        Predictions made before keep the chance they had.
+
+        Parameters
+        ----------
+        name
+            The deployment.
+        rules
+            As ``review`` of :meth:`create`; empty: none.
+        actor
+            Who, if not the store's actor.
+
+        Raises
+        ------
+        SettingsError
+            The rules cannot be read, or not be followed for this model.
+        """
+        before = self.get(name)
+        self._check_review(rules, before.model, self._never_kept(before))
+        after = replace(before, review=rules.strip())
+        with self._store.write() as session:
+            session.replace(after, expecting={"review": before.review})
+            data = {"from": before.review, "to": after.review}
+            session.event("deployment.review-changed", name, data=data, actor=actor)
+        return after
 
     def list(self, *, limit: int | None = 50) -> list[Deployment]:
         """Deployments, newest first."""
@@ -169,6 +206,7 @@ class Deployments(KeptPredictions):
             load=self._packages.load,
             resolve=self._resolve,
             private=self._never_kept(deployment),
+            folder=self._packages.folder,
         )
 
     def serve(
@@ -231,10 +269,12 @@ class Deployments(KeptPredictions):
             A sentence for each column at fault; nothing was kept.
         """
         from nbprod.datasets import open_dataset  # delayed: pyarrow
+        from nbprod.deployments.choosing import with_chances
         from nbprod.deployments.ingestion import predictions_of
 
         deployment, rows = self.get(name), open_dataset(self._locate(source))
         core, inputs, transaction, is_given = predictions_of(rows, deployment, self._resolve)
+        core = with_chances(core, inputs, deployment, self._resolve, self._packages.folder)
         added = self._lake.predictions(name).append(
             core, inputs, private=self._never_kept(deployment), transaction=transaction, unique=is_given
         )
@@ -243,9 +283,15 @@ class Deployments(KeptPredictions):
 
     def keep(self, name: str, parts: Iterable[tuple[int, Any, Any]], *, mark: str) -> PredictionsAdded:
         """Keep the numbered parts of a job, each once; see :func:`~nbprod.deployments.parts.keep_parts`."""
-        from nbprod.deployments.parts import keep_parts  # delayed: pyarrow
+        from nbprod.deployments.choosing import with_chances  # delayed: pyarrow
+        from nbprod.deployments.parts import keep_parts
 
-        added = keep_parts(name, self._lake, parts, private=self._never_kept(self.get(name)), mark=mark)
+        deployment = self.get(name)
+        chosen = (
+            (number, with_chances(core, inputs, deployment, self._resolve, self._packages.folder), inputs)
+            for number, core, inputs in parts
+        )
+        added = keep_parts(name, self._lake, chosen, private=self._never_kept(deployment), mark=mark)
         self._record("predictions.added", name, added.added, mark)
         return added
 
@@ -303,6 +349,12 @@ class Deployments(KeptPredictions):
         from nbprod.deployments.tracing import trace  # delayed: pyarrow
 
         return trace(self._store, self._lake, self._spools, self._resolve, prediction_id)
+
+    def _check_review(self, rules: str, model: str | None, private: Sequence[str]) -> None:
+        policy = ReviewPolicy.parse(rules)
+        if policy is not None:
+            folder = self._packages.folder(self._resolve(model).package) if model is not None else None
+            policy.check(schema_of(str(folder)) if folder is not None else None, private)
 
     def _never_kept(self, deployment: Deployment) -> tuple[str, ...]:
         return tuple(dict.fromkeys([*deployment.private, *self._private]))

@@ -27,6 +27,7 @@ class Deployment:
     target: str | None = None  #: of an external one: the reference's column of outcomes
     private: tuple[str, ...] = ()  #: columns never kept
     unseen: str = "accept"  #: what its server does with categories never seen: ``accept``, ``refuse`` or ``alarm``
+    review: str = ""  #: which predictions people look at: ``uncertain:0.1``; empty: none
 
     def __repr__(self) -> str:
         return f"<Deployment {self.name} of {self.model or 'an external model'}>"

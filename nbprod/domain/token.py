@@ -9,7 +9,8 @@ from nbprod.domain.markup import card
 
 __all__ = ["SCOPES", "Token"]
 
-SCOPES = ("predict", "read", "admin")  #: ask for predictions and tell outcomes; look at metrics; everything
+#: Ask for predictions and tell outcomes; look at metrics; look at what is to be reviewed and answer; everything.
+SCOPES = ("predict", "read", "review", "admin")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -136,6 +136,7 @@ def _columns(entries: Sequence[Predictions]) -> tuple[dict[str, list[Any]], dict
             for name in ("version", "latency_ms", "arm", "share", "stratum", "unit")
         },
         "at": [moment for entry in entries for moment in [_moment(entry.at_us)] * len(entry.ids)],
+        "review": [chance for entry in entries for chance in (entry.review or [None] * len(entry.ids))],
     }
     outputs = _aligned(entries, [entry.outputs for entry in entries])
     return {**core, **outputs}, _aligned(entries, [entry.inputs for entry in entries])

@@ -22,6 +22,7 @@ class Predictions(msgspec.Struct, tag="predictions", omit_defaults=True):
     share: float = 0.0  #: of traffic that the candidate was to get at that moment, from 0 to 1
     stratum: str = ""
     unit: str | None = None  #: what arms are assigned by
+    review: list[float] = []  #: the chance of each, from 0 to 1, that people are to look at it; empty: none is sent
 
 
 class Outcomes(msgspec.Struct, tag="outcomes", omit_defaults=True):

@@ -25,7 +25,7 @@ from nbprod.lake.delta import DeltaFolder
 
 __all__ = [
     "ALLOWED",
-    "ROLLOUT",
+    "OWN",
     "check_columns",
     "core_columns",
     "ids_in",
@@ -37,13 +37,15 @@ __all__ = [
 
 #: Of a rollout: the arm, the candidate's share at that moment (0 to 1), the stratum, and the unit that is assigned.
 ROLLOUT = {"arm": TEXT, "share": NUMBER, "stratum": TEXT, "unit": TEXT}
-#: Columns of a file of predictions that are no inputs; those of a rollout are written by the server alone.
+#: Written by nbprod alone; ``review`` is the chance, from 0 to 1, that people were to look at the prediction.
+OWN = {**ROLLOUT, "review": NUMBER}
+#: Columns of a file of predictions that are no inputs and not our own.
 ALLOWED = re.compile(r"prediction_id|version|at|logged_at|latency_ms|prediction|probability(_.+)?")
 
 
 def core_columns(rows: pa.Table) -> pa.Table:
     """The columns of predictions that are no inputs, in the types they are kept in."""
-    unknown = {name for name in rows.column_names if not ALLOWED.fullmatch(name) and name not in ROLLOUT}
+    unknown = {name for name in rows.column_names if not ALLOWED.fullmatch(name) and name not in OWN}
     check_columns(rows.drop_columns(list(unknown)) if unknown else rows, {"prediction_id", "prediction"}, None)
     if unknown:
         raise SchemaError(
@@ -64,7 +66,7 @@ def core_columns(rows: pa.Table) -> pa.Table:
             column = to_storage_type(rows[name])
             if name.startswith(("probability", "latency")):
                 column = comparable(column, NUMBER, name)
-            columns[name] = cast(column, ROLLOUT.get(name, TEXT)) if name == "version" or name in ROLLOUT else column
+            columns[name] = cast(column, OWN.get(name, TEXT)) if name == "version" or name in OWN else column
     return pa.table(columns)
 
 

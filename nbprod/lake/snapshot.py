@@ -50,7 +50,10 @@ class PredictionSnapshot:
     def columns(self) -> tuple[str, ...]:
         """Names of the columns of a batch."""
         own = self.dataset.schema.names if self.dataset is not None else []
-        return (*own, *(("outcome", "outcome_at") if self.outcomes is not None and own else ()))
+        if self.outcomes is None or not own:
+            return tuple(own)
+        is_reviewed = self.outcomes["reviewer"].null_count < len(self.outcomes)
+        return (*own, "outcome", "outcome_at", *(("reviewer",) if is_reviewed else ()))
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -116,7 +119,7 @@ class PredictionSnapshot:
         if "unit" in batch.schema.names and self.outcomes["unit"].null_count < len(self.outcomes):
             found = pc.coalesce(found, self._by_unit(batch))
         joined = pa.Table.from_batches([batch])
-        for name, column in (("outcome", "outcome"), ("outcome_at", "at")):
+        for name, column in (("outcome", "outcome"), ("outcome_at", "at"), ("reviewer", "reviewer")):
             joined = joined.append_column(name, self.outcomes[column].take(found))
         return joined.combine_chunks().to_batches()[0]
 

@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 
 from nbprod.clock import format_utc, now
 from nbprod.domain.prediction import OutcomesAdded, PredictionsAdded
-from nbprod.lake.columns import MOMENT, NUMBER, TEXT, as_table, comparable, to_storage_type
+from nbprod.lake.columns import MOMENT, NUMBER, TEXT, as_table, cast, comparable, to_storage_type
 from nbprod.lake.delta import DeltaFolder, Transaction
 from nbprod.lake.rows import (
-    ROLLOUT,
+    OWN,
     check_columns,
     core_columns,
     keys_of,
@@ -35,10 +35,12 @@ PREDICTIONS = pa.schema(
         ("at", MOMENT),
         ("logged_at", MOMENT),
         ("latency_ms", NUMBER),
-        *ROLLOUT.items(),
+        *OWN.items(),
     ]
 )
-OUTCOMES = pa.schema([("prediction_id", TEXT), ("at", MOMENT), ("logged_at", MOMENT), ("unit", TEXT)])
+OUTCOMES = pa.schema(
+    [("prediction_id", TEXT), ("at", MOMENT), ("logged_at", MOMENT), ("unit", TEXT), ("reviewer", TEXT)]
+)
 MOST_NAMED = 500  # ids in one condition
 
 
@@ -111,6 +113,16 @@ class PredictionTable:
         rows = table.to_pyarrow_dataset().head(1, filter=pc.field("prediction_id") == prediction_id).to_pylist()
         return with_inputs_apart(rows[0]) if rows else None
 
+    def review_chances(self, ids: Sequence[str]) -> dict[str, float | None]:
+        """By id the chance, from 0 to 1, that people were to look; ``None`` of one made while nothing was sent."""
+        found = self._delta.where("prediction_id", pa.array(ids, TEXT), ["prediction_id"])
+        known: dict[str, float | None] = dict.fromkeys(found["prediction_id"].to_pylist())
+        table = self._delta.open()
+        if table is not None and "review" in pa.schema(table.schema().to_arrow()).names:
+            rows = self._delta.where("prediction_id", pa.array(ids, TEXT), ["prediction_id", "review"])
+            known.update(zip(rows["prediction_id"].to_pylist(), rows["review"].to_pylist(), strict=True))
+        return known
+
     def window(
         self,
         start: datetime | None = None,
@@ -177,7 +189,7 @@ class OutcomeTable:
         ----------
         frame
             Columns ``prediction_id``, ``outcome`` and perhaps ``at``, when it arrived (now where missing), and
-            ``unit``, by which an outcome is told that has no ``prediction_id``.
+            ``unit``, by which an outcome is told that has no ``prediction_id``, and ``reviewer``, who says so.
         transaction
             The same hand-in again adds nothing.
 
@@ -188,7 +200,7 @@ class OutcomeTable:
             the predictions kept before.
         """
         rows = as_table(frame, "outcomes")
-        check_columns(rows, {"prediction_id", "outcome"}, {"at", "unit"})
+        check_columns(rows, {"prediction_id", "outcome"}, {"at", "unit", "reviewer"})
         given = rows.num_rows
         rows = rows.set_column(rows.column_names.index("outcome"), "outcome", to_storage_type(rows["outcome"]))
         rows = rows.filter(pc.is_valid(rows["outcome"]))
@@ -200,6 +212,9 @@ class OutcomeTable:
                 "logged_at": pa.array([now()] * rows.num_rows, MOMENT),
                 "outcome": rows["outcome"],
                 "unit": units,
+                "reviewer": cast(to_storage_type(rows["reviewer"]), TEXT)
+                if "reviewer" in rows.column_names
+                else pa.nulls(rows.num_rows, TEXT),
             }
         )
         with self._delta.alone():
@@ -252,17 +267,28 @@ class OutcomeTable:
         """
         table = self._delta.open(table_version)
         if table is None:
-            nothing = {"prediction_id": TEXT, "outcome": NUMBER, "at": MOMENT, "unit": TEXT}
+            nothing = {"prediction_id": TEXT, "outcome": NUMBER, "at": MOMENT, "unit": TEXT, "reviewer": TEXT}
             return pa.table({name: pa.array([], kind) for name, kind in nothing.items()}), None
         seen = pc.field("at") <= pa.scalar(as_of, MOMENT) if as_of is not None else None
         rows = table.to_pyarrow_dataset().to_table(filter=seen)
         rows = rows.append_column("row", pa.array(np.arange(rows.num_rows)))
         rows = rows.sort_by([("at", "ascending"), ("logged_at", "ascending"), ("row", "ascending")])
         rows = rows.set_column(rows.column_names.index("row"), "row", pa.array(np.arange(rows.num_rows)))
-        if "unit" not in rows.column_names:  # of before there were any
-            rows = rows.append_column("unit", pa.nulls(rows.num_rows, TEXT))
+        for name in ("unit", "reviewer"):
+            if name not in rows.column_names:  # of before there were any
+                rows = rows.append_column(name, pa.nulls(rows.num_rows, TEXT))
         last = rows.group_by(["prediction_id", "unit"]).aggregate([("row", "max")])["row_max"]
-        return rows.take(last).select(["prediction_id", "outcome", "at", "unit"]), table.version()
+        return rows.take(last).select(["prediction_id", "outcome", "at", "unit", "reviewer"]), table.version()
+
+    def reviews(self) -> list[dict[str, Any]]:
+        """What reviewers said: ``prediction_id``, ``reviewer``, ``outcome`` and ``at``, in order of arrival."""
+        table = self._delta.open()
+        rows = table.to_pyarrow_dataset() if table is not None else None
+        if rows is None or "reviewer" not in rows.schema.names:
+            return []
+        batches = rows.to_batches(columns=["prediction_id", "reviewer", "outcome", "at"])
+        said = [row for batch in batches for row in batch.filter(pc.is_valid(batch["reviewer"])).to_pylist()]
+        return sorted(said, key=lambda row: row["at"])
 
     def compact(self, *, keep: timedelta = timedelta(days=30)) -> Mapping[str, int]:
         """Merge small parts, and remove parts no version of the last ``keep`` needs."""

@@ -260,13 +260,23 @@ def assess(
     expected = {key: one for key, one in estimates(reference, current).items() if key in before}
     began = {column: at for column in comparison.changed if (at := _column_onset(comparison, column, usual, seen))}
     name = judged_metric(policy, reference.task)
-    agreement = {key: one for key, one in agreements(reference, current, scored).items() if key in before}
+    agreement = {key: one for key, one in agreements(reference, current, scored.even).items() if key in before}
     judged_agreement = agreement.get(name)
     spent = level / 2 * share_of_level(judged, window.outcomes / rows)
     checked = [
-        *performance_checks(before, after, expected, policy, reference.task, spent, scored.outcomes, judged_agreement)
+        *performance_checks(
+            before,
+            after,
+            expected,
+            policy,
+            reference.task,
+            spent,
+            scored.outcomes,
+            judged_agreement,
+            doubt=scored.doubt,
+        )
     ]
-    rise = concept(window, scored, policy)
+    rise = concept(window, scored.even, policy)
     checks = [
         budget_check(level, policy.false_alarms_per_year),
         *column_checks(comparison, began),
@@ -294,7 +304,7 @@ def assess(
         agreement=judged_agreement,
         began=began | ({name: rise.began_at} if rise is not None and rise.began_at is not None else {}),
         concept=rise,
-        segment=worst_segment(window, scored, policy) if worse else None,
+        segment=worst_segment(window, scored.even, policy) if worse else None,
         ranking=_ranked(comparison, reference, drop),
         untested=reference.untested,
         labels=_labels(window, policy),

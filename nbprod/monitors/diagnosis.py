@@ -64,7 +64,7 @@ def concept(window: MonitoredWindow, scored: ScoredRows, policy: MonitorPolicy) 
     known = reference.rows[reference.rows["outcome"].notna()]
     if len(np.unique(time_blocks(known[reference.time], policy.block))) < FEWEST_BLOCKS:
         return None
-    before = same_version(window.earlier, scored).matured(window.as_of, policy.matures_after)
+    before = same_version(window.earlier, scored).matured(window.as_of, policy.matures_after).even
     frame = pd.concat([before.frame, scored.frame], ignore_index=True)
     times = pd.concat([pd.Series(before.times), pd.Series(scored.times)], ignore_index=True)
     usual, largest = _loss(reference.task, known, None)

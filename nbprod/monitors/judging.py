@@ -47,6 +47,7 @@ def performance_checks(
     level: float,
     outcomes: int,
     agreed: Agreement | None = None,
+    doubt: str = "",
 ) -> Sequence[CheckResult]:
     """Performance as realised; the estimate may alarm in its place while outcomes are missing.
 
@@ -54,7 +55,7 @@ def performance_checks(
     """
     name = judged_metric(policy, task)
     limit = abs(limit_of(before[name].value, name, policy) - before[name].value) if name in before else 0.0
-    realised = judge_performance(before, after, policy, task=task, level=level, outcomes=outcomes)
+    realised = judge_performance(before, after, policy, task=task, level=level, outcomes=outcomes, doubt=doubt)
     realised = _or_quiet(realised, limit)
     if name not in expected:
         return [realised]

@@ -11,6 +11,7 @@ import pandas as pd
 from nbprod.domain.monitor import MonitorPolicy
 from nbprod.monitors.diagnosis import estimates, same_version
 from nbprod.monitors.performance import FEWEST_OUTCOMES, ScoredRows, judged_metric, metric_inputs
+from nbprod.monitors.sampling import known_rows
 from nbprod.monitors.window import MonitoredWindow
 from nbprod.statistics import Interval, metric
 
@@ -82,6 +83,10 @@ def _between(scored: ScoredRows, start: datetime, end: datetime) -> ScoredRows:
 
 
 def _realised_metric(scored: ScoredRows, name: str, classes: list[Any] | None) -> float | None:
-    known = scored.rows(scored.frame["outcome"].notna().to_numpy()).frame
-    predictions = metric_inputs(name, known, classes) if len(known) >= FEWEST_OUTCOMES else None
-    return None if predictions is None else metric(name)(known["outcome"], predictions, classes=classes)
+    rows = known_rows(scored.frame)
+    known = scored.frame[rows.known]
+    is_enough = len(known) >= FEWEST_OUTCOMES and not rows.doubt
+    predictions = metric_inputs(name, known, classes) if is_enough else None
+    if predictions is None:
+        return None
+    return metric(name)(known["outcome"], predictions, classes=classes, weights=rows.weights)

@@ -16,6 +16,7 @@ from scipy import special
 from nbprod.domain.check import CheckOutcome, CheckResult, Need
 from nbprod.domain.monitor import MonitorPolicy
 from nbprod.domain.numbers import number
+from nbprod.monitors.sampling import evenly_known, known_rows
 from nbprod.statistics import Interval, mature, metric, metric_interval, time_blocks
 
 __all__ = [
@@ -72,6 +73,16 @@ class ScoredRows:
         final = mature(self.times, self.frame["outcome_at"], now=as_of, horizon=horizon)
         return ScoredRows(frame=self.frame.assign(outcome=self.frame["outcome"].where(final)), times=self.times)
 
+    @property
+    def even(self) -> ScoredRows:
+        """The same rows, of which those have no outcome that people looked at because of what the model said."""
+        return ScoredRows(frame=evenly_known(self.frame), times=self.times)
+
+    @property
+    def doubt(self) -> str:
+        """Why the outcomes cannot speak for the other rows; empty where they can."""
+        return known_rows(self.frame).doubt
+
     def __len__(self) -> int:
         return len(self.frame)
 
@@ -94,7 +105,8 @@ def performance(
     Parameters
     ----------
     scored
-        Rows with predictions and outcomes; rows without an outcome are left out, never counted as negative.
+        Rows with predictions and outcomes; rows without an outcome are left out, never counted as negative. Where
+        outcomes came by review, each stands for the rows that were as likely to be looked at.
     task
         ``classification`` or ``regression``.
     policy
@@ -102,9 +114,9 @@ def performance(
     classes
         The labels the model knows, in its order.
     """
-    known = scored.frame["outcome"].notna().to_numpy()
-    frame = scored.frame[known]
-    if len(frame) < FEWEST_OUTCOMES:
+    rows = known_rows(scored.frame)
+    known, frame = rows.known, scored.frame[rows.known]
+    if len(frame) < FEWEST_OUTCOMES or rows.doubt:
         return {}
     blocks = None
     if scored.times is not None and policy.block:
@@ -114,7 +126,13 @@ def performance(
         predictions = metric_inputs(name, frame, classes)
         if predictions is not None:
             found[name] = metric_interval(
-                name, frame["outcome"], predictions, blocks=blocks, classes=classes, seed=seed
+                name,
+                frame["outcome"],
+                predictions,
+                blocks=blocks,
+                classes=classes,
+                weights=rows.weights,
+                seed=seed,
             )
     return found
 
@@ -144,6 +162,7 @@ def judge_performance(
     task: str,
     level: float = USUAL,
     outcomes: int = 0,
+    doubt: str = "",
     estimated: bool = False,
 ) -> CheckResult:
     """Whether the first metric became materially worse than in the reference.
@@ -165,6 +184,8 @@ def judge_performance(
         The chance of a false alarm; what is left of the budget may make it smaller than a 95 % interval does.
     outcomes
         How many have come, for the sentence where there are too few.
+    doubt
+        Why outcomes that came by review cannot speak for all rows.
     estimated
         Whether the window's metrics are estimates.
     """
@@ -175,7 +196,7 @@ def judge_performance(
             name=kind,
             subject=name,
             outcome=CheckOutcome.INCONCLUSIVE,
-            sentence=f"{name} cannot be told yet: fewer than {FEWEST_OUTCOMES} outcomes have come",
+            sentence=f"{name} cannot be told yet: {doubt or f'fewer than {FEWEST_OUTCOMES} outcomes have come'}",
             rule=f"at least {FEWEST_OUTCOMES} outcomes",
             needs=Need.OUTCOMES,
             needed=missing if missing > 0 else None,
@@ -192,7 +213,7 @@ def judge_performance(
     limit = abs(limit_of(old.value, name, policy) - old.value)
     # the half-width of a 95 % interval is what 1.96 standard errors were, few blocks allowed for
     chance = float(special.ndtr(-NORMAL * drop / below)) if below > 0 else float(drop <= 0)
-    doubt = ""
+    doubt = ""  # of the evidence, from here on
     if drop > limit and chance <= min(level, USUAL):
         outcome = CheckOutcome.FAILED
     elif high <= limit or drop <= 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -15,8 +15,10 @@ from nbprod.domain.markup import card
 from nbprod.errors import SettingsError
 from nbprod.lake import Lake
 from nbprod.lake.columns import INPUT, input_name
+from nbprod.lake.disagreement import disagreements
 from nbprod.monitors.performance import ScoredRows
 from nbprod.monitors.reference import MonitorReference, reference_of_package, reference_of_table
+from nbprod.monitors.sampling import with_disagreements
 
 __all__ = ["MonitoredWindow", "load_window", "read_window"]
 
@@ -163,6 +165,10 @@ def read_window(
     seen_at = _aware(as_of) if as_of else now()
     rows = Lake(lake).window(deployment, first, last, as_of=seen_at)
     inputs, scored = _in_order(rows.to_table())
+    is_reviewed = "reviewer" in rows.columns
+    since = first - history * (last - first)
+    differing = disagreements(Lake(lake), deployment, since, last) if is_reviewed else frozenset()
+    scored = replace(scored, frame=with_disagreements(scored.frame, differing))
     earlier, recent = scored.rows(np.zeros(len(scored), dtype=bool)), pd.DataFrame()
     if history:
         before = Lake(lake).window(
@@ -170,6 +176,7 @@ def read_window(
         )
         wanted = [name for name in before.columns if last - first < LONG or not name.startswith(INPUT)]
         recent, earlier = _in_order(before.to_table(wanted))
+        earlier = replace(earlier, frame=with_disagreements(earlier.frame, differing))
     return MonitoredWindow(
         deployment=deployment,
         start=first,

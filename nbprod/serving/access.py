@@ -21,6 +21,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 ADMIN = "admin"
 READ = frozenset({"read"})
 CALL = frozenset({"predict"})
+REVIEW = frozenset({"review"})
 LOOK = frozenset({"predict", "read"})
 #: Scopes of which one is needed, by method and path; ``*`` stands for one part of a path.
 SCOPES: tuple[tuple[frozenset[str], str, str], ...] = (
@@ -28,6 +29,8 @@ SCOPES: tuple[tuple[frozenset[str], str, str], ...] = (
     (LOOK, "GET", r"/|/docs|/openapi\.json|/ping|/health|/version|/v2|/v2/health/(live|ready)"),
     (LOOK, "GET", r"/v2/models/[^/]+(/versions/[^/]+)?(/ready)?"),
     (READ, "GET", r"/metrics"),
+    (REVIEW, "GET", r"/review"),
+    (REVIEW, "POST", r"/review"),
 )
 PATTERNS = tuple((scopes, method, re.compile(path)) for scopes, method, path in SCOPES)
 NOBODY = AccessToken(id="", digest="0" * 64, scopes=())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -20,6 +20,7 @@ from nbprod.serving.open_inference import metadata, read_tensors, server_metadat
 from nbprod.serving.openapi import describe
 from nbprod.serving.pages import docs_page, form_page
 from nbprod.serving.requests import BodyError, FormError
+from nbprod.serving.reviewing import ReviewDesk
 from nbprod.serving.service import Service
 
 __all__ = ["make_application"]
@@ -28,10 +29,12 @@ HTML = b"text/html; charset=utf-8"
 Handler = Callable[[Request], Awaitable[Answer]]
 
 
-def make_application(service: Service, lake: str) -> FastAPI:
-    """The application of one worker."""
+def make_application(service: Service, lake: str, review_desk: Sequence[str] = ()) -> FastAPI:
+    """The application of one worker; ``review_desk`` is the command of the process that hands out reviews."""
     application = FastAPI(title="nbprod", docs_url=None, redoc_url=None, openapi_url=None)
-    routes = Routes(service, Feedback(service, lake), lambda: describe(application, service))
+    routes = Routes(
+        service, Feedback(service, lake), ReviewDesk(service, review_desk), lambda: describe(application, service)
+    )
     for path, method, handler in routes.table():
         application.add_api_route(path, _adapted(handler), methods=[method], response_class=Response)
     application.add_exception_handler(HTTPException, _refused)
@@ -41,9 +44,12 @@ def make_application(service: Service, lake: str) -> FastAPI:
 class Routes:
     """What each route does; the hot ones are also called directly by the gate."""
 
-    def __init__(self, service: Service, feedback: Feedback, openapi: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(
+        self, service: Service, feedback: Feedback, desk: ReviewDesk, openapi: Callable[[], Mapping[str, Any]]
+    ) -> None:
         self._service = service
         self._feedback = feedback
+        self._desk = desk
         self._openapi = openapi
 
     def table(self) -> list[tuple[str, str, Handler]]:
@@ -52,6 +58,8 @@ class Routes:
         return [
             ("/predict", "POST", self.predict),
             ("/outcomes", "POST", self.outcomes),
+            ("/review", "GET", self.review),
+            ("/review", "POST", self.answer_review),
             ("/invocations", "POST", self.invocations),
             ("/ping", "GET", self.ping),
             ("/health", "GET", self.ping),
@@ -75,6 +83,17 @@ class Routes:
     async def outcomes(self, request: Request) -> Answer:
         """Take in the truth about predictions, by prediction id or unit."""
         return await self._feedback.add(await request.body())
+
+    async def review(self, request: Request) -> Answer:
+        """Give a reviewer predictions to look at; nobody else is given them for half an hour."""
+        given = request.query_params
+        if len(given.multi_items()) != len(given):
+            return error(400, "a parameter is given twice")
+        return await self._desk.hand_out(given)
+
+    async def answer_review(self, request: Request) -> Answer:
+        """Take in what a reviewer says the truth is, of predictions that were sent to review."""
+        return await self._desk.take_in(await request.body())
 
     async def invocations(self, request: Request) -> Answer:
         """Predict rows in MLflow's forms."""

@@ -63,6 +63,7 @@ def read_assignment(
         arms=arms,
         routing=_routing(rollout, at) if rollout is not None else None,
         unseen=deployment.unseen,
+        review=deployment.review,
         durable=settings["serve.durable"],
         private=tuple(dict.fromkeys([*deployment.private, *settings.private_columns])),
         trusted=tuple(settings["packages.trusted"]),

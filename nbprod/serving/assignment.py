@@ -65,6 +65,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     deployment: str
     arms: tuple[Arm, ...]
     unseen: str = "accept"  #: what becomes of categories never seen: ``accept``, ``refuse`` or ``alarm``
+    review: str = ""  #: which predictions people look at
     durable: bool = True  #: whether an answer waits until its prediction is on the disk
     private: tuple[str, ...] = ()
     trusted: tuple[str, ...] = ()
@@ -97,6 +98,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     certfile: str | None = None
     keyfile: str | None = None
     log_requests: bool = False
+    review_desk: tuple[str, ...] = ()  #: the command of the process that hands out what people are to look at
 
 
 class KeeperConfiguration(msgspec.Struct, frozen=True, kw_only=True):

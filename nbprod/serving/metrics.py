@@ -39,6 +39,7 @@ class Metrics:
         self._predictions = Counter("nbprod_predictions", "Predictions given.", ["version", "arm"])
         self._unseen = Counter("nbprod_unseen_categories", "Values of categories never seen.", ["column"])
         self._outcomes = Counter("nbprod_outcomes", "Outcomes taken in, by what was known of them.", ["kind"])
+        self._reviews = Counter("nbprod_reviews", "Predictions given to reviewers, and answered by them.", ["kind"])
         self._parity = Counter("nbprod_parity_rows", "Rows compared on both paths in use.", ["result"])
         self._swaps = Counter("nbprod_swaps", "Versions taken into use or refused.", ["result"])
         self.in_flight = Gauge("nbprod_requests_in_flight", "Requests being answered.", multiprocess_mode="livesum")
@@ -81,6 +82,11 @@ class Metrics:
         """Count outcomes by what was known of them."""
         if count:
             self._outcomes.labels(kind).inc(count)
+
+    def reviewed(self, kind: str, count: int) -> None:
+        """Count predictions that were ``given`` to reviewers or ``answered`` by them."""
+        if count:
+            self._reviews.labels(kind).inc(count)
 
     def compared(self, *, equal: bool, rows: int = 1) -> None:
         """Count rows both paths were asked for."""

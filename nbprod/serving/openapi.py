@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nbprod.domain.schema import Column, ColumnKind, Schema
+from nbprod.serving.reviewing import MOST_ITEMS
 from nbprod.serving.service import Service
 
 if TYPE_CHECKING:
@@ -35,14 +36,28 @@ SENTENCES = {
     400: "The body is no strict JSON, or the request no HTTP.",
     401: "A bearer token is needed.",
     403: "The token has not the scope, or another site's page asks.",
-    404: "There is no such model, version or route.",
+    404: "There is no such model, version, prediction or route.",
     405: "The route has another method.",
     408: "The request did not arrive in time.",
+    409: "A prediction was not sent to review.",
     413: "The body is too large, or has too many rows.",
     415: "The body is of another type.",
     431: "The headers are too large.",
     503: "Busy, or predictions cannot be kept; come back after Retry-After seconds.",
 }
+REVIEW_PARAMETERS = [
+    {
+        "name": "reviewer",
+        "in": "query",
+        "required": True,
+        "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+    },
+    {
+        "name": "limit",
+        "in": "query",
+        "schema": {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS, "default": 1},
+    },
+]
 ALWAYS = (400, 401, 403, 405, 408, 431, 503)
 ERRORS_OF_BODIES = (*ALWAYS, 413)
 
@@ -71,6 +86,8 @@ def describe(application: FastAPI, service: Service) -> Mapping[str, Any]:
                     for name in ("name", "number")
                     if f"{{{name}}}" in path
                 ]
+            if path == "/review" and method == "get":
+                operation["parameters"] = REVIEW_PARAMETERS
             if method == "post" and schema is not None:
                 operation["requestBody"] = {"required": True, "content": _content(path, schema, service)}
     described.pop("components", None)
@@ -123,6 +140,8 @@ def _content(path: str, schema: Schema, service: Service) -> dict[str, Any]:
         }
     elif path == "/outcomes":
         body = _outcomes(schema, service)
+    elif path == "/review":
+        body = _reviews(schema)
     elif path == "/invocations":
         body = {
             "type": "object",
@@ -153,14 +172,13 @@ def _content(path: str, schema: Schema, service: Service) -> dict[str, Any]:
 
 
 def _outcomes(schema: Schema, service: Service) -> dict[str, Any]:
-    truth: dict[str, Any] = {"enum": list(schema.classes)} if schema.classes else {"type": "number"}
     key = {"type": "string", "minLength": 1, "maxLength": 256}
     one = {
         "type": "object",
         "properties": {
             "prediction_id": key,
             "unit": key,
-            "outcome": truth,
+            "outcome": _truth(schema),
             "at": {"type": "string", "format": "date-time"},
         },
         "required": ["outcome"],
@@ -175,6 +193,31 @@ def _outcomes(schema: Schema, service: Service) -> dict[str, Any]:
     }
 
 
+def _reviews(schema: Schema) -> dict[str, Any]:
+    one = {
+        "type": "object",
+        "properties": {
+            "prediction_id": {"type": "string", "minLength": 1, "maxLength": 256},
+            "outcome": _truth(schema),
+        },
+        "required": ["prediction_id", "outcome"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "object",
+        "properties": {
+            "reviewer": {"type": "string", "minLength": 1, "maxLength": 128},
+            "answers": {"type": "array", "items": one, "maxItems": MOST_ITEMS},
+        },
+        "required": ["reviewer", "answers"],
+        "additionalProperties": False,
+    }
+
+
+def _truth(schema: Schema) -> dict[str, Any]:
+    return {"enum": list(schema.classes)} if schema.classes else {"type": "number"}
+
+
 def _responses(path: str, method: str, schema: Schema | None) -> dict[str, Any]:
     content: dict[str, Any] = {"application/json": {"schema": _answered(path, schema)}}
     if path in {"/", "/docs"}:
@@ -185,7 +228,8 @@ def _responses(path: str, method: str, schema: Schema | None) -> dict[str, Any]:
         content = {"application/json": {}}
     responses: dict[str, Any] = {"200": {"description": "Done.", "content": content}}
     statuses = list(ERRORS_OF_BODIES if method == "post" else ALWAYS)
-    statuses += [404] if "{" in path else []
+    statuses += [404] if "{" in path or path == "/review" else []
+    statuses += [409] if path == "/review" and method == "post" else []
     statuses += [415] if path == "/invocations" else []
     for status in sorted(statuses):
         told = {"application/json": {"schema": SENTENCE}}

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nbprod.domain.prediction_ids import prediction_ids
+from nbprod.domain.review import Chooser
 from nbprod.domain.rollout import Arm
 from nbprod.errors import StoreError
 from nbprod.lake.entries import Failures, Predictions
@@ -55,6 +56,7 @@ class Service:
         self.unseen: dict[str, int] = {}  #: by column, since the supervisor was told
         self.comparison: Comparison | None = None  #: of the compiled model in use with its pipeline
         self.differing: set[str] = set()  #: digests whose compiled model was seen to differ
+        self.choosers: dict[str, Chooser] = {}  #: by digest, what sends predictions to people
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="candidate")
 
@@ -109,7 +111,7 @@ class Service:
             return problems_answer(answered.problems)
         arm = model.arm
         if count:
-            inputs = answered.inputs
+            inputs, chooser = answered.inputs, self.choosers.get(arm.digest)
             if private := assignment.private:
                 inputs = {name: values for name, values in inputs.items() if name not in private}
             entry = Predictions(
@@ -123,6 +125,7 @@ class Service:
                 share=ticket.share,
                 stratum=ticket.stratum,
                 unit=unit,
+                review=chooser.chances(answered.outputs, answered.inputs) if chooser is not None else [],
             )
             try:
                 kept = self.spool.put(entry, count, durable=assignment.durable)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,6 +83,8 @@ class Supervisor:
         Folder of the deployment's spools, on a disk of this machine.
     take_out
         Tells the ledger that a rollout's candidate failed too often, and how.
+    review_desk
+        The command of the process that hands out what people are to look at.
     alarm
         Opens an alert (check, subject, sentence), or resolves it where the sentence is empty.
 
@@ -101,12 +103,14 @@ class Supervisor:
         spools: Path,
         alarm: Callable[[str, str, str], None],
         take_out: Callable[[str, str], None] | None = None,
+        review_desk: Sequence[str] = (),
     ) -> None:
         self.options = options
         self._read = read
         self._alarm = alarm
         self._tell_ledger = take_out
         self._lake, self._spools = lake, spools
+        self._review_desk = tuple(review_desk)
         self.assignment = self._checked(read())
         _check_certificates(options)
         self.socket = _bind(options)
@@ -215,6 +219,7 @@ class Supervisor:
             certfile=str(options.certfile) if options.certfile else None,
             keyfile=str(options.keyfile) if options.keyfile else None,
             log_requests=options.log_requests,
+            review_desk=self._review_desk,
         )
         child = _start("nbprod.serving.worker", configuration, pass_fds=(self.socket.fileno(),))
         with self._lock:

@@ -37,7 +37,7 @@ class Tokens:
         name
             Who or what has it.
         scopes
-            ``predict``, ``read``, ``admin``.
+            ``predict``, ``read``, ``review``, ``admin``.
         actor
             Who makes it, if not the store's actor.
 

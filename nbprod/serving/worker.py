@@ -24,8 +24,10 @@ from typing import Any
 import msgspec
 import uvicorn
 
+from nbprod.domain.review import Chooser
 from nbprod.errors import NbprodError
 from nbprod.lake.spool import Spool, SpoolFile
+from nbprod.packages.margins import chooser_of
 from nbprod.serving.access import Access
 from nbprod.serving.assignment import Assignment, Configuration, Report, to_line
 from nbprod.serving.comparing import Comparison
@@ -106,7 +108,8 @@ class Worker:
         from nbprod.serving.application import make_application  # delayed: FastAPI takes longer than the model
 
         assert self.service is not None
-        application = make_application(self.service, self.configuration.lake)
+        given = self.configuration
+        application = make_application(self.service, given.lake, given.review_desk)
         gc.freeze()  # nothing of this is ever collected, and looking through it would hold requests up
         return application
 
@@ -143,6 +146,7 @@ class Worker:
         """Load what is wanted beside what is in use, one after the other, until they are the same."""
         service = self.service
         assert service is not None
+        await self._load_choosers()
         tried: set[str] = set()
         while self._wanted is not None and (arm := self._wanted.arms[0]).digest not in tried:
             tried.add(arm.digest)
@@ -177,6 +181,23 @@ class Worker:
             log.info("%s is in use", arm.version)
             self.report(Report(ready=True, version=arm.version))
         await self._load_candidate()
+        await self._load_choosers()  # the rules may have changed meanwhile
+
+    async def _load_choosers(self) -> None:
+        """What sends predictions of each arm to people, by the rules of now."""
+        service, wanted = self.service, self._wanted
+        assert service is not None
+        assert wanted is not None
+        made: dict[str, Chooser] = {}
+        for arm in wanted.arms if wanted.review else ():
+            try:
+                chooser = await asyncio.to_thread(chooser_of, wanted.review, arm.folder)
+            except NbprodError as problem:  # the package is refused below, with its reason
+                log.warning("predictions of %s are not chosen for review: %s", arm.version, problem.message)
+                continue
+            if chooser is not None:
+                made[arm.digest] = chooser
+        service.choosers = made
 
     async def _load_candidate(self) -> None:
         """Load the second arm, or forget it where there is none any more."""

@@ -29,11 +29,13 @@ if TYPE_CHECKING:
     from nbprod.statistics.paired import PairedVerdict, paired_loss_verdict, paired_verdict
     from nbprod.statistics.profile import Profile
     from nbprod.statistics.ranking import Impact, rank_columns, ranking_sentence
+    from nbprod.statistics.raters import cohen_kappa, krippendorff_alpha
     from nbprod.statistics.rollout_verdict import RolloutVerdict, combine_verdicts, harmed_segments
     from nbprod.statistics.sample_ratios import SampleRatio, sample_ratio
     from nbprod.statistics.segments import GroupScore, SegmentDrop, compare_segments, find_segments, group_gaps
     from nbprod.statistics.selftest import FalseAlarms, calibrate_false_alarms
     from nbprod.statistics.sequential import AlarmBudget, confidence_sequence, detect_rise
+    from nbprod.statistics.stratified import SampledStratum, sampled_strata, stratified_share, stratum_weights
     from nbprod.statistics.verdict import compare
 
 __all__ = [
@@ -61,9 +63,11 @@ __all__ = [
     "RateVerdict",
     "RolloutVerdict",
     "SampleRatio",
+    "SampledStratum",
     "SegmentDrop",
     "Stratum",
     "calibrate_false_alarms",
+    "cohen_kappa",
     "combine_verdicts",
     "compare",
     "compare_segments",
@@ -75,6 +79,7 @@ __all__ = [
     "find_segments",
     "group_gaps",
     "harmed_segments",
+    "krippendorff_alpha",
     "losses",
     "mature",
     "mean_difference",
@@ -88,7 +93,10 @@ __all__ = [
     "ranking_sentence",
     "rate_verdict",
     "sample_ratio",
+    "sampled_strata",
     "spending_bounds",
+    "stratified_share",
+    "stratum_weights",
     "time_blocks",
 ]
 

@@ -28,6 +28,7 @@ def metric_interval(
     *,
     blocks: Any = None,
     classes: Sequence[Any] | None = None,
+    weights: Floats | None = None,
     seed: int = 0,
     level: float = 0.95,
     resamples: int = 1000,
@@ -47,6 +48,8 @@ def metric_interval(
         resampled. Left out, rows are taken as independent.
     classes
         As in `Metric`.
+    weights
+        How many rows each row stands for, where some were more likely to be looked at; of a metric by name.
     seed
         The same seed gives the same interval.
     level
@@ -66,7 +69,7 @@ def metric_interval(
         Lengths differ, there are no rows, or a value is missing.
     """
     groups, count = _groups(y, blocks)
-    scorer = _scorer(score, y, predicted, classes, groups)
+    scorer = _scorer(score, y, predicted, classes, groups, weights)
     values = np.concatenate([scorer(weights) for weights in _resampled(count, resamples, seed)])
     return _percentiles(float(scorer(np.ones((1, count)))[0]), values, count, level)
 
@@ -123,11 +126,14 @@ def _scorer(
     predicted: Any,
     classes: Sequence[Any] | None,
     groups: NDArray[np.int64],
+    weights: Floats | None = None,
 ) -> Callable[[Floats], Floats]:
     if isinstance(score, str):
         score = metric(score)
     if isinstance(score, Metric):
-        return score.scorer(y, predicted, classes=classes, groups=groups)
+        return score.scorer(y, predicted, classes=classes, groups=groups, row_weights=weights)
+    if weights is not None:
+        raise DataError("rows of a function's score cannot be weighted", hint="Name a metric.")
     function, truth, guess = score, np.asarray(y), np.asarray(predicted)
     if len(truth) != len(guess):
         raise DataError(f"there are {len(truth)} rows and {len(guess)} predictions")

@@ -74,6 +74,7 @@ class Metric:
         *,
         classes: Sequence[Any] | None = None,
         groups: NDArray[np.int64] | None = None,
+        row_weights: Floats | None = None,
     ) -> Callable[[Floats], Floats]:
         """Prepare a function from weights (replicates x groups) to values (replicates).
 
@@ -83,11 +84,15 @@ class Metric:
             As in a call.
         groups
             The group of each row, from 0; by default each row is a group of its own.
+        row_weights
+            How many rows each row stands for, >= 0; by default one.
         """
         truth, guess, count = _inputs(self, y, predicted, classes)
         if self.terms is None or self.value is None:
-            return _auc_scorer(truth, guess, count, groups)
+            return _auc_scorer(truth, guess, count, groups, row_weights)
         terms, value = self.terms(truth, guess, count), self.value
+        if row_weights is not None:
+            terms = terms * row_weights[:, None]
         if groups is not None:
             sums = np.zeros((int(groups.max()) + 1, terms.shape[1]))
             np.add.at(sums, groups, terms)
@@ -159,7 +164,9 @@ def _sorted_auc(positive: Floats, negative: Floats, starts: NDArray[np.intp]) ->
     return float(positive @ below / total) if total > 0 else float("nan")
 
 
-def _auc_scorer(truth: Any, guess: Any, count: int, groups: Any) -> Callable[[Floats], Floats]:
+def _auc_scorer(
+    truth: Any, guess: Any, count: int, groups: Any, row_weights: Floats | None
+) -> Callable[[Floats], Floats]:
     # of two classes: the second; of more: the mean of each against the rest, as scikit-learn's ovr and macro
     columns = [(truth == 1, guess[:, 1])] if count == 2 else [(truth == k, guess[:, k]) for k in range(count)]
     prepared = []
@@ -171,6 +178,7 @@ def _auc_scorer(truth: Any, guess: Any, count: int, groups: Any) -> Callable[[Fl
         values = []
         for row in np.atleast_2d(weights):
             each = row if groups is None else row[groups]
+            each = each if row_weights is None else each * row_weights
             areas = []
             for order, positive, starts in prepared:
                 sorted_weights = each[order]

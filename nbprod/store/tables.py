@@ -18,6 +18,7 @@ from nbprod.domain.event import Event
 from nbprod.domain.monitor import MonitorReport
 from nbprod.domain.package import ModelPackage
 from nbprod.domain.pipeline import PipelineRun
+from nbprod.domain.review import ReviewClaim
 from nbprod.domain.rollout import Rollout, RolloutAnalysis
 from nbprod.domain.run import Run
 from nbprod.domain.schedule import Due
@@ -161,6 +162,13 @@ KINDS: Mapping[type, RecordKind] = {
             ("run_id",),
             "at",
             Index("rollout_analyses_at", "rollout", "at", "run_id"),
+        ),
+        _kind(
+            ReviewClaim,
+            "review claim",
+            "review_claims",
+            ("deployment", "prediction_id", "place"),
+            "claimed_at",
         ),
     )
 }

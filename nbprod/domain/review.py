@@ -89,7 +89,7 @@ class ReviewPolicy:
     the rules do not say it. ``random:0`` sends none of the rest, and then no performance can be told of it.
     """
 
-    uncertain: float = 0.0  #: the share of the reference's least certain predictions; what is as uncertain is sent
+    uncertain: float = 0.0  #: the share of the reference that is least certain; what is as uncertain is sent
     random: float = AUDITED  #: the chance of every other prediction, from 0 to 1
     disagreement: bool = False  #: those for which a shadow gave another answer
     rules: tuple[Condition, ...] = ()  #: those of whose inputs one of these holds
@@ -185,7 +185,8 @@ class Chooser:
 
     policy: ReviewPolicy
     probabilities: tuple[str, ...] = ()  #: the outputs that hold them
-    least_margin: float | None = None  #: predictions with no larger margin are uncertain
+    least_margin: float | None = None  #: predictions with a smaller margin are uncertain
+    tie_chance: float = 1.0  #: of predictions with just this margin: models of few trees give many of them
 
     def chances(self, outputs: Mapping[str, Sequence[Any]], inputs: Mapping[str, Sequence[Any]]) -> list[float]:
         """The chance of each row, from 0 to 1.
@@ -202,8 +203,8 @@ class Chooser:
         known = [outputs[name] for name in self.probabilities if name in outputs]
         if self.least_margin is not None and known:
             for place, row in enumerate(zip(*known, strict=True)):
-                if None not in row and margin_of(row) <= self.least_margin:
-                    chosen[place] = 1.0
+                if None not in row and (margin := margin_of(row)) <= self.least_margin:
+                    chosen[place] = 1.0 if margin < self.least_margin else max(self.tie_chance, chosen[place])
         for rule in self.policy.rules:
             columns = {name: inputs[name] for name in rule.columns if name in inputs}
             for place in range(count):

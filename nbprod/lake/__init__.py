@@ -11,8 +11,8 @@
 Predictions have the columns ``prediction_id``, ``version``, ``at`` (when it happened), ``logged_at``, ``latency_ms``,
 ``prediction``, ``probability`` and ``probability_<class>``, those of a rollout (``arm``, ``share``, ``stratum``,
 ``unit``), ``review`` (the chance that people were to look), and each input as ``input_<name>``; outcomes have
-``prediction_id`` or ``unit``, ``outcome``, ``at`` (when it arrived), ``logged_at``, and the ``reviewer`` if one said so.
-Flat and typed, so that Spark, DuckDB, Polars and Trino read them as they are.
+``prediction_id`` or ``unit``, ``outcome``, ``at`` (when it arrived), ``logged_at``, and the ``reviewer`` if one
+said it. Flat and typed, so that Spark, DuckDB, Polars and Trino read them as they are.
 
 An outcome told by its unit is that of the unit's predictions from before it arrived that have none of their own.
 """

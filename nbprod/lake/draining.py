@@ -136,10 +136,14 @@ def _columns(entries: Sequence[Predictions]) -> tuple[dict[str, list[Any]], dict
             for name in ("version", "latency_ms", "arm", "share", "stratum", "unit")
         },
         "at": [moment for entry in entries for moment in [_moment(entry.at_us)] * len(entry.ids)],
-        "review": [chance for entry in entries for chance in (entry.review or [None] * len(entry.ids))],
+        "review": [chance for entry in entries for chance in _chances(entry)],
     }
     outputs = _aligned(entries, [entry.outputs for entry in entries])
     return {**core, **outputs}, _aligned(entries, [entry.inputs for entry in entries])
+
+
+def _chances(entry: Predictions) -> Sequence[float | None]:
+    return entry.review or [None] * len(entry.ids)
 
 
 def _aligned(entries: Sequence[Predictions], columns: Sequence[dict[str, list[Any]]]) -> dict[str, list[Any]]:

@@ -213,14 +213,14 @@ def judge_performance(
     limit = abs(limit_of(old.value, name, policy) - old.value)
     # the half-width of a 95 % interval is what 1.96 standard errors were, few blocks allowed for
     chance = float(special.ndtr(-NORMAL * drop / below)) if below > 0 else float(drop <= 0)
-    doubt = ""  # of the evidence, from here on
+    scarce = ""
     if drop > limit and chance <= min(level, USUAL):
         outcome = CheckOutcome.FAILED
     elif high <= limit or drop <= 0:
         outcome = CheckOutcome.PASSED
     else:
         outcome = CheckOutcome.INCONCLUSIVE
-        doubt = "; too little evidence for the budget of false alarms" if drop > limit and low > 0 else ""
+        scarce = "; too little evidence for the budget of false alarms" if drop > limit and low > 0 else ""
     direction = "fell" if new.value < old.value else "rose"
     verb = f"is estimated to have {'fallen' if direction == 'fell' else 'risen'}" if estimated else direction
     return CheckResult(
@@ -228,7 +228,7 @@ def judge_performance(
         subject=name,
         outcome=outcome,
         sentence=f"{name} {verb} from {number(old.value, 3)} in the reference to {number(new.value, 3)}"
-        f" (worse by {number(drop, 3)}, 95 % between {number(low, 3)} and {number(high, 3)}){doubt}",
+        f" (worse by {number(drop, 3)}, 95 % between {number(low, 3)} and {number(high, 3)}){scarce}",
         value=drop,
         low=low,
         high=high,

@@ -45,8 +45,8 @@ def known_rows(frame: pd.DataFrame) -> KnownRows:
         counted = chances != NEVER
     for one in sampled_strata(chances[counted], known[counted]):
         if one.known < min(FEWEST, one.rows):
-            doubt = f"of {one.rows:,} predictions sent to review with a chance of {one.chance:.3g} {one.known:,} are answered"
-            return KnownRows(known=known, doubt=doubt)
+            sent = f"{one.rows:,} predictions whose chance of review was {one.chance:.3g}"
+            return KnownRows(known=known, doubt=f"of {sent} only {one.known:,} are answered")
     weights = np.zeros(len(frame))
     weights[counted] = stratum_weights(chances[counted], known[counted])
     return KnownRows(known=known, weights=weights[known])

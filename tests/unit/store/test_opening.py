@@ -65,7 +65,7 @@ def test_compiled_files_beside_the_steps_are_no_steps(tmp_path, monkeypatch):
 def test_a_step_is_applied_once(tmp_path):
     database = open_database(f"sqlite:///{tmp_path}/a.db", busy_timeout_s=1)
     with database.transaction(is_write=True) as connection:
-        assert pending(connection, "a.db") == [1, 2, 3, 4, 5, 6, 7]
+        assert pending(connection, "a.db") == [1, 2, 3, 4, 5, 6, 7, 8]
         migrate(connection, "a.db")
         migrate(connection, "a.db")
 

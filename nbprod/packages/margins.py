@@ -25,7 +25,7 @@ def schema_of(folder: str) -> Schema:
 def chooser_of(rules: str, folder: str) -> Chooser | None:
     """What chooses predictions of a package for people to look at; ``None`` where no rules are given.
 
-    Uncertain is what has a smaller margin than all but the ``uncertain`` share of the reference's rows; what lies just
+    Uncertain is what has a smaller margin than all but the ``uncertain`` share of the reference; what lies just
     on that line is sent with the chance that makes up the share. The reference is sealed with the package and known
     before the first prediction, so every process of every server draws the same line; and when the world becomes
     harder for the model, people see more.

@@ -74,10 +74,10 @@ class ReviewDesk:
             return busy("this server hands out no reviews")
         async with self._turn:
             self._asked += 1
-            line = msgspec.json.encode({"number": self._asked, **question}) + b"\n"
+            asked = {"number": self._asked, **question}
             try:
                 async with asyncio.timeout(WAIT_S):
-                    said = await self._exchange(line)
+                    said = await self._exchange(asked)
             except TimeoutError:
                 self._end()
                 return busy("reviews are slow at the moment")
@@ -89,16 +89,19 @@ class ReviewDesk:
             return problems_answer([{"row": None, "field": "outcome", "problem": "type", "expected": expected}])
         return busy(said["body"]["error"]) if said["status"] == 503 else json_answer(said["body"], said["status"])
 
-    async def _exchange(self, line: bytes) -> dict[str, Any]:
+    async def _exchange(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         if self._process is None or self._process.returncode is not None:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=64 << 20
             )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(line)
+        self._process.stdin.write(msgspec.json.encode(asked) + b"\n")
         await self._process.stdin.drain()
-        return msgspec.json.decode(await self._process.stdout.readline())
+        while True:  # an answer to somebody who went away meanwhile is passed over
+            said = msgspec.json.decode(await self._process.stdout.readline())
+            if said["number"] == asked["number"]:
+                return said
 
     def _end(self) -> None:
         if self._process is not None and self._process.returncode is None:

@@ -23,7 +23,7 @@ def nbprod(workspace):
             env={**os.environ, "NBPROD_WORKSPACE": str(workspace.folder)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -38,7 +38,7 @@ def test_people_review_what_a_server_predicts(workspace, serve, nbprod, wait_for
     looking = workspace.tokens.create("reviewer", scopes=["review"])
     other = workspace.tokens.create("other", scopes=["predict", "read"])
     server = serve(token=token)
-    assert nbprod("set", "power", RULES, "--json")["review"] == RULES
+    workspace.deployments.set_review("power", RULES)
     wait_for(lambda: server.predict(ROW)[0] == 200 and workspace.review.count("power") > 0)  # followed, and drained
     status, answer = server.predict(*[{**ROW, "load": step / 10, "hour": step} for step in range(12)])
     assert status == 200
@@ -77,13 +77,13 @@ def test_people_review_what_a_server_predicts(workspace, serve, nbprod, wait_for
         "answers",
     ]
 
-    # a panel in this process, a command and a file in others
+    # a panel and a file in this process, commands in others
     panel = workspace.review("power", reviewer="dora")
     at_hand = panel.item.prediction_id
     panel.field.value = "DOWN"
     (taken,) = nbprod("next", "power", "--reviewer", "ben", "--json")
     path = tmp_path / "open.csv"
-    nbprod("export", "power", str(path), "--reviewer", "cid")
+    workspace.review.export("power", path, reviewer="cid")
     with path.open(newline="") as lines:
         rows = list(csv.DictReader(lines))
     held = {row["prediction_id"] for row in rows}
@@ -94,9 +94,9 @@ def test_people_review_what_a_server_predicts(workspace, serve, nbprod, wait_for
         writer.writeheader()
         writer.writerows({**row, "outcome": made.get(row["prediction_id"], "UP")} for row in rows)
     panel.save.click()
-    assert nbprod("answer", "power", taken["prediction_id"], "UP", "--reviewer", "ben", "--json")["added"] == 1
+    assert workspace.review.answer("power", {taken["prediction_id"]: "UP"}, reviewer="ben").added == 1
     assert nbprod("import", "power", str(path), "--json")["added"] == len(held)
-    assert nbprod("list", "power", "--json") == []
+    assert workspace.review.list("power") == []
     assert server.json("GET", "/review?reviewer=eve")[1]["items"] == []
 
     kept = workspace.deployments.window("power").to_table(["prediction_id", "outcome", "reviewer", "outcome_at"])
@@ -105,6 +105,6 @@ def test_people_review_what_a_server_predicts(workspace, serve, nbprod, wait_for
     assert (reviewers[at_hand], reviewers[taken["prediction_id"]]) == ("dora", "ben")
     assert {reviewers[name] for name in held} == {"cid"}
     assert all(row["outcome_at"] is not None for row in kept.to_pylist() if row["reviewer"])
-    report = nbprod("report", "power", "--json")
-    assert report["reviewers"] == {"ann": 3, "ben": 1, "cid": len(held), "dora": 1}
-    assert report["waiting"] == 0
+    report = workspace.review.report("power")
+    assert report.reviewers == {"ann": 3, "ben": 1, "cid": len(held), "dora": 1}
+    assert report.waiting == 0

@@ -26,6 +26,7 @@ __all__ = [
     "ReviewForm",
     "ReviewItem",
     "ReviewPolicy",
+    "SentPrediction",
     "check_reviewer",
     "fraction_of",
     "is_doubled",
@@ -273,6 +274,15 @@ class ReviewItem:
         return card(
             f"To be reviewed: {self.prediction_id}", [("when", f"{self.at:%Y-%m-%d %H:%M}"), *self.inputs.items()]
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentPrediction:
+    """A prediction that waits for an answer."""
+
+    prediction_id: str
+    wanted: int  #: how many people are to answer
+    reviewers: tuple[str, ...]  #: who have
 
 
 @dataclass(frozen=True, kw_only=True)

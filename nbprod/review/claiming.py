@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from nbprod.domain.review import ReviewClaim
-from nbprod.review.queue import SentPrediction
+from nbprod.domain.review import ReviewClaim, SentPrediction
 from nbprod.store import Session
 
 __all__ = ["claim", "live_claims"]

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nbprod.domain.review import ReviewPolicy, fraction_of, is_doubled, is_sent
+from nbprod.domain.review import ReviewPolicy, SentPrediction, fraction_of, is_doubled, is_sent
 from nbprod.lake import Lake
 from nbprod.lake.disagreement import disagreements
 from nbprod.lake.snapshot import with_inputs_apart
 
-__all__ = ["SentPrediction", "open_predictions", "reviews_by_prediction", "rows_of"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SentPrediction:
-    """A prediction that waits for an answer."""
-
-    prediction_id: str
-    wanted: int  #: how many people are to answer
-    reviewers: tuple[str, ...]  #: who have
+__all__ = ["open_predictions", "reviews_by_prediction", "rows_of"]
 
 
 def open_predictions(

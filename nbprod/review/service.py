@@ -14,7 +14,7 @@ from nbprod.clock import now
 from nbprod.domain.deployment import Deployment
 from nbprod.domain.duration import parse_duration
 from nbprod.domain.prediction import OutcomesAdded
-from nbprod.domain.review import ReviewForm, ReviewItem, ReviewPolicy, check_reviewer, is_sent
+from nbprod.domain.review import ReviewForm, ReviewItem, ReviewPolicy, SentPrediction, check_reviewer, is_sent
 from nbprod.domain.version import ModelVersion
 from nbprod.errors import ConflictError, NotFoundError, RefusedError
 from nbprod.lake import Lake
@@ -23,7 +23,6 @@ from nbprod.review.claiming import claim, live_claims
 from nbprod.store import Store
 
 if TYPE_CHECKING:
-    from nbprod.review.queue import SentPrediction
     from nbprod.review.report import ReviewReport
 
 __all__ = ["Reviews"]

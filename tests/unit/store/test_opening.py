@@ -114,7 +114,7 @@ def test_a_ledger_of_a_newer_nbprod_is_left_alone(tmp_path):
     database.close()
 
     with pytest.raises(
-        StoreError, match=r"(?s)newer nbprod \(its tables are of step 99, this one knows 7\).*Upgrade"
+        StoreError, match=r"(?s)newer nbprod \(its tables are of step 99, this one knows 8\).*Upgrade"
     ):
         Store.open(url, tmp_path / "files")
 

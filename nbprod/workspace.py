@@ -244,6 +244,7 @@ class Workspace:
             self.folder / self.settings["site.folder"],
             runs_folder=self.home / "runs",
             name=self.folder.name,
+            exposure=lambda rollout: self.rollouts.exposure(rollout),  # noqa: PLW0108 — built only for a site with rollouts
         )
 
     def _register(self, package: str, verdict: str | None = None, *, model: str, caused_by: str) -> str:

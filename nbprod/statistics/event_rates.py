@@ -69,7 +69,10 @@ class RateVerdict:
         """The finding in words."""
         ratio = self.rate_ratio
         if not self.events:
-            return "no events yet; nothing can be said"
+            rare = self.decision == "promote"
+            return (
+                "no events, so it has no more than may be neglected" if rare else "no events yet; nothing can be said"
+            )
         found = f"{self.candidate_events:,} of {self.events:,} events are the candidate's"
         rate = f"its rate is {_times(ratio.value)} the stable version's ({_times(ratio.low)} to {_times(ratio.high)})"
         return f"{found}: {rate}; {self.conclusion}"

@@ -19,7 +19,7 @@ import pandas as pd
 
 from nbprod.datasets import read_frame, write_parquet
 from nbprod.demo.steps import DemoStep, at_once, finished, report_of
-from nbprod.demo.traffic import LIVE, TrafficSteps
+from nbprod.demo.traffic import TrafficSteps
 from nbprod.disk import write_file
 from nbprod.domain.alert import AlertStatus
 from nbprod.domain.check import CheckOutcome
@@ -36,6 +36,7 @@ MODEL = "electricity"
 #: Of these three gradient boosting has the best ROC AUC. A logistic regression does as well on late 1996, as each
 #: train notebook says of its simple model; but the road is about ageing, and how boosting ages here is known.
 CANDIDATES = ("knn", "forest", "hgb")
+LIVE = f"{MODEL}-live"  #: apart: what is predicted there happens now, not in 1997
 #: Training rows: all of 1996. January decides who is champion, and the rest of 1997 is replayed month by month.
 CUT = "1997-01-01"
 MONTHS = [datetime(1997, month, 1, tzinfo=UTC) for month in range(2, 13)] + [datetime(1998, 1, 1, tzinfo=UTC)]
@@ -198,7 +199,6 @@ class Demo:
     def serve(self) -> tuple[str, Path]:
         """Serve the champion on the loopback, send it the last month over HTTP, and return the outcomes."""
         if LIVE not in {one.name for one in self.ws.deployments.list(limit=None)}:
-            # apart: these predictions happen now, not in 1997
             self.ws.deployments.create(LIVE, model=f"{MODEL}@champion")
         month = self.rows(*MONTHS[-2:])
         names = self.ws.packages.load(self.ws.models.resolve(f"{MODEL}@champion").package).schema.names

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nbprod.clock import now
 from nbprod.domain.deployment import Deployment
 from nbprod.domain.duration import parse_duration
+from nbprod.domain.event import Event
 from nbprod.domain.exposure import Exposure
 from nbprod.domain.rollout import Rollout
 from nbprod.domain.rollout_plan import RolloutPolicy
@@ -97,6 +98,12 @@ class RehearsedRollouts:
     def exposure(self, rollout: Rollout) -> Exposure:
         """How many requests a candidate was given, of all since its rollout began; those in spools do not count."""
         return count_exposure(self._lake, rollout, until=now())
+
+    def history(self, rollout: Rollout) -> builtins.list[Event]:
+        """Who did what with a rollout, newest first."""
+        with self._store.read() as session:
+            events = session.events(rollout.deployment, since=rollout.started_at, limit=None)
+        return [one for one in events if one.data.get("rollout") == rollout.id]
 
     def _tried(self, deployment: str, rules: Mapping[str, Any]) -> RolloutPolicy:
         with self._store.read() as session:

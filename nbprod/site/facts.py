@@ -137,15 +137,15 @@ def read_facts(
     store
         The ledger.
     since
-        Leaves out runs, reports, alerts and events that are older; models and deployments are always told.
+        Leaves out runs, reports, alerts and events that are older; models, deployments and rollouts are always told.
     exposure
         Counts whom a rollout reached; without it that is not told.
     """
     with store.read() as session:
-        rollouts = session.list(Rollout, since=since, limit=MOST_ROLLOUTS)
+        rollouts = session.list(Rollout, limit=MOST_ROLLOUTS)
         facts = Facts(
             rollouts=rollouts,
-            analyses=session.list(RolloutAnalysis, since=since, limit=None),
+            analyses=session.list(RolloutAnalysis, limit=None),
             runs=session.list(Run, since=since, limit=MOST_RUNS),
             pipelines=session.list(PipelineRun, since=since, limit=MOST_PIPELINES),
             models=session.list(RegisteredModel, limit=None, newest_first=False),

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from functools import partial
-from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
-from nbprod.clock import parse_utc
-from nbprod.domain.rollout import Rollout, RolloutAnalysis
-from nbprod.domain.rollout_plan import StepKind
+from nbprod.domain.rollout import Rollout
 from nbprod.errors import NbprodError
-from nbprod.pages.evidence import evidence_chart
+from nbprod.pages.evidence import EvidenceGroup, evidence_groups
 from nbprod.pages.layout import figure
-from nbprod.pages.rollout_words import moves_of, rules, share_chart, standing, step_rows, told
+from nbprod.pages.rollout_words import RolloutMove, moves_of, rules, share_chart, standing, step_rows, told
 from nbprod.recording.reading import read_records
 from nbprod.site.facts import Facts
 from nbprod.site.places import Places, folder_name
@@ -26,8 +22,6 @@ from nbprod.site.places import Places, folder_name
 __all__ = ["rollout_row", "rollout_values"]
 
 MOST_VERDICTS = 200
-Looks = Mapping[str, Sequence[tuple[datetime, float, float]]]
-PAIRED = {StepKind.SHADOW, StepKind.REPLAY}
 
 
 def rollout_row(facts: Facts, places: Places, rollout: Rollout) -> dict[str, Any]:
@@ -60,17 +54,12 @@ def rollout_values(facts: Facts, places: Places, rollout: Rollout, runs_folder: 
         Where the analyses' runs are, whose records hold the evidence over time.
     """
     analyses = [one for one in facts.analyses if one.rollout == rollout.id]
-    events = [event for event in facts.events if event.subject == rollout.deployment]
-    moves = moves_of(rollout, events)
+    moves = moves_of(rollout, [event for event in facts.events if event.subject == rollout.deployment])
+    draw = partial(_steps, rollout, moves, facts)
     return {
         **rollout_row(facts, places, rollout),
-        "groups": _groups(rollout, analyses, places, runs_folder),
-        "picture": figure(
-            "Steps over time",
-            lambda width: share_chart(rollout, moves, until=rollout.ended_at or facts.as_of, width=width),
-        )
-        if moves
-        else Markup(),
+        "groups": [_group(one, places) for one in evidence_groups(rollout, analyses, partial(_course, runs_folder))],
+        "picture": figure("Steps over time", draw) if moves else Markup(),
         "steps": step_rows(rollout, moves),
         "verdicts": [
             (one, told(one), rollout.steps[one.step], places.to(one.run_id)) for one in analyses[:MOST_VERDICTS]
@@ -86,77 +75,23 @@ def rollout_values(facts: Facts, places: Places, rollout: Rollout, runs_folder: 
     }
 
 
-def _groups(
-    rollout: Rollout, analyses: Sequence[RolloutAnalysis], places: Places, runs_folder: Path
-) -> list[dict[str, Any]]:
-    """The newest clean verdict of two arms, and that of the same requests: they are not counted alike."""
-    groups = []
-    for paired in (False, True):
-        clean = [
-            one
-            for one in analyses
-            if one.is_clean and one.evidence and (rollout.steps[one.step].kind in PAIRED) == paired
-        ]
-        if clean:
-            looks = _recorded_course(runs_folder / folder_name(clean[0].run_id)) or _course_of(clean)
-            groups.append(
-                {
-                    "paired": paired,
-                    "run": places.to(clean[0].run_id),
-                    "at": clean[0].at,
-                    "metrics": [
-                        _metric(name, found, looks, clean[0], rollout)
-                        for name, found in _telling_first(clean[0].evidence)
-                    ],
-                }
-            )
-    return groups
-
-
-def _telling_first(evidence: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Metrics of which something happened before those without any event."""
-    return sorted(evidence.items(), key=lambda one: not isfinite(float(one[1].get("estimate", nan))))
-
-
-def _metric(
-    name: str, found: Mapping[str, Any], looks: Looks, analysis: RolloutAnalysis, rollout: Rollout
-) -> dict[str, Any]:
-    draw = partial(
-        _draw,
-        name,
-        looks.get(name, ()),
-        rolls_back=len(analysis.evidence) / rollout.alpha,
-        promotes=1 / rollout.alpha,
-    )
-    return {"words": str(found.get("sentence", "")), "picture": figure(name, draw, (360,))}
-
-
-def _draw(
-    name: str, looks: Sequence[tuple[datetime, float, float]], width: int, *, rolls_back: float, promotes: float
-) -> str:
-    return evidence_chart(name, looks, rolls_back=rolls_back, promotes=promotes, width=width)
-
-
-def _recorded_course(folder: Path) -> Looks:
-    """The evidence over time that the notebook computed from the log; nothing where it was pruned."""
-    try:
-        notebook = json.loads((folder / "notebook.ipynb").read_bytes())
-        course = read_records(notebook, folder)["course"]
-        return {
-            str(name): [(parse_utc(str(one["at"])), float(one["e_harm"]), float(one["e_not_worse"])) for one in looks]
-            for name, looks in course.items()
-        }
-    except (NbprodError, OSError, AttributeError, LookupError, TypeError, ValueError):
-        return {}
-
-
-def _course_of(analyses: Sequence[RolloutAnalysis]) -> Looks:
-    """What each look found, as the ledger keeps it."""
+def _group(group: EvidenceGroup, places: Places) -> dict[str, Any]:
     return {
-        name: [
-            (one.at, float(found.get("e_harm", 0)), float(found.get("e_not_worse", 0)))
-            for one in reversed(analyses)
-            if (found := one.evidence.get(name)) is not None
-        ]
-        for name in analyses[0].evidence
+        "is_paired": group.is_paired,
+        "run": places.to(group.analysis.run_id),
+        "at": group.analysis.at,
+        "metrics": [{"words": one.words, "picture": figure(one.name, one.chart, (360,))} for one in group.metrics],
     }
+
+
+def _steps(rollout: Rollout, moves: Sequence[RolloutMove], facts: Facts, width: int) -> str:
+    return share_chart(rollout, moves, until=rollout.ended_at or facts.as_of, width=width)
+
+
+def _course(runs_folder: Path, run_id: str) -> Any:
+    """The evidence over time that a notebook computed from the log; nothing where it was pruned."""
+    folder = runs_folder / folder_name(run_id)
+    try:
+        return read_records(json.loads((folder / "notebook.ipynb").read_bytes()), folder)["course"]
+    except (NbprodError, OSError, AttributeError, LookupError, TypeError, ValueError):
+        return None

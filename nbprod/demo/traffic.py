@@ -21,7 +21,6 @@ from nbprod.domain.rollout import Rollout, RolloutAnalysis
 from nbprod.domain.version import ModelVersion
 from nbprod.errors import RunFailedError
 from nbprod.serving.handle import RunningServer
-from nbprod.serving.traffic import send_rows
 from nbprod.workspace import Workspace
 
 __all__ = ["TrafficSteps"]
@@ -66,7 +65,13 @@ class TrafficSteps:
         champion = self.ws.models.resolve(f"{MODEL}@champion")
         if DESK not in {one.name for one in self.ws.deployments.list(limit=None)}:
             self.ws.deployments.create(DESK, model=self._retired().ref)
-        rollout = self._started(champion, plan="shadow,canary:25:50:100", automation="auto", reason="it saw summer")
+        rollout = self._started(
+            champion,
+            plan="shadow,canary:25:50:100",
+            automation="auto",
+            reason="the desk is to follow",
+            waive="the gates let it pass when it became champion",
+        )
         with self.ws.deployments.serve(DESK) as server:
             self._sent(server, "1997-09-01", "1997-09-11", with_outcomes=False)  # they come later
             found = self._decided()
@@ -158,10 +163,7 @@ class TrafficSteps:
         """Ask for each half-hour, tell what became of it, and wait until all of it is in the tables."""
         units = [f"{at:%Y-%m-%dT%H:%M}" for at in pd.to_datetime(rows["at"], utc=True)]
         fields = json.loads(rows.drop(columns=["at", "class"]).to_json(orient="records"))
-        answered = send_rows(server.url, fields, units=units)
-        if with_outcomes:
-            truth = zip(answered.ids, rows["class"], strict=True)
-            server.tell([{"prediction_id": name, "outcome": outcome} for name, outcome in truth])
+        server.send(fields, units=units, outcomes=rows["class"].tolist() if with_outcomes else ())
         self.ws.deployments.drain(DESK)
 
     def _decided(self) -> RolloutAnalysis:

@@ -15,11 +15,13 @@ from typing import Any
 
 import pandas as pd
 
+from nbprod.clock import now
 from nbprod.datasets import write_parquet
 from nbprod.demo.steps import finished, report_of
 from nbprod.domain.rollout import Rollout, RolloutAnalysis
 from nbprod.domain.version import ModelVersion
 from nbprod.errors import RunFailedError
+from nbprod.pages.rollout_words import standing
 from nbprod.serving.handle import RunningServer
 from nbprod.workspace import Workspace
 
@@ -65,14 +67,15 @@ class TrafficSteps:
         champion = self.ws.models.resolve(f"{MODEL}@champion")
         if DESK not in {one.name for one in self.ws.deployments.list(limit=None)}:
             self.ws.deployments.create(DESK, model=self._retired().ref)
-        rollout = self._started(
-            champion,
-            plan="shadow,canary:25:50:100",
-            automation="auto",
-            reason="the desk is to follow",
-            waive="the gates let it pass when it became champion",
-        )
         with self.ws.deployments.serve(DESK) as server:
+            self._sent(server, "1997-08-25", "1997-09-01")  # a week of its own, so that outcomes are known to come
+            rollout = self._started(
+                champion,
+                plan="shadow,canary:25:50:100",
+                automation="auto",
+                reason="the desk is to follow",
+                waive="the gates let it pass when it became champion",
+            )
             self._sent(server, "1997-09-01", "1997-09-11", with_outcomes=False)  # they come later
             found = self._decided()
         line = f"shadow: {champion} beside {rollout.stable}: {found.sentence}; {found.acted or found.decision}"
@@ -176,9 +179,7 @@ class TrafficSteps:
         return found
 
     def _ended(self, rollout: Rollout) -> str:
-        because = rollout.ended_because or "not yet decided"
-        reached = self.ws.rollouts.exposure(rollout).sentence
-        return f"{rollout.candidate} is {rollout.status} and {reached} of {rollout.stable}; {because}"
+        return standing(rollout, at=now(), exposure=self.ws.rollouts.exposure(rollout))
 
     def _report(self, found: RolloutAnalysis | None) -> Path:
         """The page of an analysis; of the newest where a step went on with a rollout that was over."""

@@ -30,7 +30,7 @@ def rollout_row(facts: Facts, places: Places, rollout: Rollout) -> dict[str, Any
     exposure = facts.exposures.get(rollout.id)
     return {
         "rollout": rollout,
-        "page": places.to(rollout.id, f"{rollout.candidate} for {rollout.deployment}"),
+        "page": places.to(rollout.id, rollout.candidate),
         "deployment": places.to(f"deployment {rollout.deployment}", rollout.deployment),
         "candidate": places.to(rollout.candidate),
         "stable": places.to(rollout.stable),

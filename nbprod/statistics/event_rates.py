@@ -71,7 +71,9 @@ class RateVerdict:
         if not self.events:
             rare = self.decision == "promote"
             return (
-                "no events, so it has no more than may be neglected" if rare else "no events yet; nothing can be said"
+                "no events in either arm, no more than may be neglected"
+                if rare
+                else "no events yet; nothing can be said"
             )
         found = f"{self.candidate_events:,} of {self.events:,} events are the candidate's"
         rate = f"its rate is {_times(ratio.value)} the stable version's ({_times(ratio.low)} to {_times(ratio.high)})"

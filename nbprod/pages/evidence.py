@@ -165,7 +165,7 @@ def _power(evidence: float) -> float:
 def _odds(power: float) -> str:
     """A power of ten as the evidence it stands for: ``20``, ``1/50``; at the edges of the axis what it is beyond."""
     if power >= MOST:
-        return f"{10**MOST:,.0f}+"
+        return f"{10**MOST / 1000:.0f}k+"
     if power <= LEAST:
         return f"<1/{10**-LEAST:.0f}"
     value = 10 ** abs(power)

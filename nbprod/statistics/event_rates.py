@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nbprod.domain.numbers import number
 from nbprod.errors import DataError, SettingsError
 from nbprod.statistics.interval import Interval
 
@@ -324,4 +325,4 @@ def _times(ratio: float) -> str:
 
 
 def _plain(evidence: float) -> str:
-    return f"{evidence:.3g}" if evidence < 1e6 else "over a million"
+    return number(evidence, 3) if evidence < 1e6 else "over a million"

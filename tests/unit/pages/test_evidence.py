@@ -83,7 +83,7 @@ def test_the_axis_names_evidence_and_its_lines_say_what_they_decide():
     drawn = evidence_chart("wrong", looks, rolls_back=60, promotes=20)
     assert "harm: rolls back at 60" in drawn
     assert "not worse: goes on at 20" in drawn
-    assert ">10,000+</text>" in drawn
+    assert ">10k+</text>" in drawn
     assert ">&lt;1/100</text>" in drawn
     assert "1e+" not in drawn
 

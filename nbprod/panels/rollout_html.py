@@ -105,4 +105,7 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     body = "".join(
         "<tr>" + "".join(f'<td style="{CELL}">{escape(value)}</td>' for value in row) + "</tr>" for row in rows
     )
-    return f'<table style="border-collapse:collapse;margin:4px 0"><tr>{head}</tr>{body}</table>'
+    table = f'<table style="border-collapse:collapse"><tr>{head}</tr>{body}</table>'
+    return (
+        f'<div style="overflow-x:auto;margin:4px 0" role="group" aria-label="{names[0]}" tabindex="0">{table}</div>'
+    )

@@ -120,7 +120,8 @@ def test_traffic_promotes_the_better_version_and_takes_the_one_with_the_wrong_un
     assert better["status"] == "promoted"
     assert [one["acted"] for one in verdicts][:2] == ["advanced", "advanced"]
     assert verdicts[-1]["acted"] == "promoted"
-    assert (bad["status"], ab["status"]) == ("rolled-back", "aborted")
+    assert bad["status"] == "rolled-back"
+    assert ab["status"] in {"aborted", "rolled-back"}
     assert "worse in wrong" in bad["ended_because"]
     assert demo.shell.json("deployments", "show", "electricity-desk")["model"] == better["candidate"]
     line = next(line for line in demo.told.out.splitlines() if "prices in another unit" in line)

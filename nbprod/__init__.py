@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from nbprod.errors import NbprodError
     from nbprod.magics import load_ipython_extension as load_ipython_extension  # looked for by %load_ext nbprod
     from nbprod.magics import unload_ipython_extension as unload_ipython_extension
-    from nbprod.panels import watch
     from nbprod.recording import record, save_model
+    from nbprod.watching import watch
     from nbprod.workspace import Workspace
     from nbprod.workspace import open_workspace as open  # noqa: A004 — `nbprod.open()` reads as it should
 

@@ -79,7 +79,7 @@ class NbprodMagics(Magics):
     def _watch(self, run: Any) -> None:
         from IPython.display import display
 
-        from nbprod.panels import watch  # ipywidgets takes half a second to import
+        from nbprod.watching import watch  # ipywidgets takes half a second to import
 
         display(watch(run))  # type: ignore[no-untyped-call]
 

@@ -20,6 +20,7 @@ from nbprod.domain.csv_format import data_place, split_format
 from nbprod.domain.markup import card
 from nbprod.domain.names import nearest
 from nbprod.domain.parameter import Parameter
+from nbprod.domain.version import Approval
 from nbprod.errors import NotFoundError
 from nbprod.evaluations import Evaluations
 from nbprod.exports import Exports
@@ -31,6 +32,7 @@ from nbprod.pages.pipeline_report import pipeline_report
 from nbprod.pipelines import Pipelines
 from nbprod.retraining import Retraining
 from nbprod.review.service import Reviews
+from nbprod.rollouts.recorded import recorded_course
 from nbprod.rollouts.service import Rollouts
 from nbprod.runs import Runs
 from nbprod.runs.preparing import Resolved
@@ -46,6 +48,7 @@ from nbprod.store import Store
 from nbprod.templates import Templates
 
 if TYPE_CHECKING:
+    from nbprod.panels.rollout_panel import RolloutPanel
     from nbprod.serving.supervisor import Options, Supervisor
 
 __all__ = ["Workspace", "open_workspace"]
@@ -223,6 +226,24 @@ class Workspace:
             predict=self.packages.predict_isolated,
         )
 
+    def rollout(self, deployment: str) -> RolloutPanel:
+        """The rollout of a deployment as a live panel: look, start one, pause, advance, promote, abort.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such deployment.
+        """
+        from nbprod.panels.rollout_panel import RolloutPanel  # delayed: ipywidgets takes half a second
+
+        self.deployments.get(deployment)
+        return RolloutPanel(
+            self.rollouts,
+            deployment,
+            candidates=partial(self._candidates, deployment),
+            course=partial(recorded_course, self.runs),
+        )
+
     @cached_property
     def review(self) -> Reviews:
         """Predictions people look at, and what they say."""
@@ -261,7 +282,21 @@ class Workspace:
             self.folder / self.settings["site.folder"],
             runs_folder=self.home / "runs",
             name=self.folder.name,
+            exposure=lambda rollout: self.rollouts.exposure(rollout),  # noqa: PLW0108 — built only for a site with rollouts
         )
+
+    def _candidates(self, deployment: str) -> list[str]:
+        """The versions that could meet a deployment's traffic, newest first."""
+        model = self.deployments.get(deployment).model
+        if model is None:
+            return []
+        stable = self.models.resolve(model)
+        versions = self.models.list(stable.model, limit=None)
+        return [
+            one.ref
+            for one in versions
+            if one.approval is Approval.APPROVED and one.blessed_at is not None and one.ref != stable.ref
+        ]
 
     def _register(self, package: str, verdict: str | None = None, *, model: str, caused_by: str) -> str:
         """Make a package the next version of a model, bless it, and keep the verdict of the run that judged it."""

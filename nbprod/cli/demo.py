@@ -20,10 +20,10 @@ def demo(
         "nbprod-demo"
     ),
 ) -> None:
-    """Walk the whole road on real data: train, promote, watch a year, retrain, refuse a bad model, build the site."""
+    """Walk the road on real data: train, promote, watch a year, retrain, refuse, try on traffic, build the site."""
     from nbprod.demo import run_demo  # pandas, and everything else
 
-    say("Everything in one go, on 45,312 half-hours of a real electricity market; about three minutes.")
+    say("Everything in one go, on 45,312 half-hours of a real electricity market; about four minutes.")
     address = run_demo(folder, _tell)
     put(f"Look at it: {address}")
 

@@ -59,8 +59,11 @@ def list_(
 
 @app.command()
 def show(name: Which, as_json: AsJson = False) -> None:
-    """One rollout: its rules, where it is, and how it ended."""
-    emit_one(_workspace().rollouts.get(name), as_json=as_json)
+    """One rollout: its rules, where it is, whom it reached, and how it ended."""
+    rollouts = _workspace().rollouts
+    found = rollouts.get(name)
+    emit_one(found, as_json=as_json)
+    say(f"{found.candidate} {rollouts.exposure(found).sentence}")
 
 
 @app.command()

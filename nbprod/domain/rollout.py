@@ -213,6 +213,11 @@ class RolloutAnalysis:
     def __repr__(self) -> str:
         return f"<RolloutAnalysis {self.decision} of {self.rollout}: {self.sentence}>"
 
+    def _repr_html_(self) -> str:
+        found = [(name, one.get("sentence", "")) for name, one in self.evidence.items()]
+        did, run = ("it did", self.acted or "nothing"), ("run", self.run_id)
+        return card(f"Verdict: {self.decision}", [("because", self.sentence), *found, did, run])
+
 
 def bucket_of(salt: str, unit: str) -> float:
     """Where a unit lies between 0 and 1: the same for ever, so that a share that rises moves nobody back.

@@ -142,6 +142,8 @@ def time_ticks(low: float, high: float, count: int = 4) -> list[tuple[float, str
     start, end = datetime.fromtimestamp(low, UTC), datetime.fromtimestamp(high, UTC)
     span = high - low
     for step_s, form in (
+        (5, "%H:%M:%S"),
+        (15, "%H:%M:%S"),
         (60, "%H:%M"),
         (300, "%H:%M"),
         (900, "%H:%M"),

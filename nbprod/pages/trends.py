@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -101,6 +101,7 @@ def trend(
     limits: Sequence[Limit] = (),
     desc: str = "",
     y_range: tuple[float, float] | None = None,
+    named: Callable[[float], str] = short,
     width: int = 360,
     height: int = 200,
 ) -> str:
@@ -120,6 +121,8 @@ def trend(
         What there is to see; made from the values when empty.
     y_range
         Least range of the y axis; the data widen it.
+    named
+        What a value of the y axis is called.
     width, height
         Size in pixels at which text has its true size.
     """
@@ -134,7 +137,7 @@ def trend(
     ys += [edge for line in lines for _, low, high in line.band for edge in (low, high)]
     ys += [limit.y for limit in levels] + list(y_range or ())
     ticks = nice_ticks(min(ys), max(ys))
-    names = [short(tick) for tick in ticks]
+    names = [named(tick) for tick in ticks]
     left = 10 + max(len(name) for name in names) * 6.4
     keys = [(line.series.name, *style) for line, style in zip(lines, LINES, strict=False)] if len(lines) > 1 else []
     keys += [(limit.label, RED, "4 3") for limit in levels]
@@ -164,14 +167,14 @@ def trend(
     ]
     parts += _marks(shown, x_scale, top=top, bottom=height - 22, right=width)
     for line, (colour, dash) in zip(lines, LINES, strict=False):
-        parts += _line(line, x_scale, y_scale, colour=colour, dash=dash)
-    parts += _last_values(lines, x_scale, y_scale)
+        parts += _line(line, x_scale, y_scale, colour=colour, dash=dash, named=named)
+    parts += _last_values(lines, x_scale, y_scale, named)
     return picture(
         [*legend, *parts],
         width=width,
         height=height,
         title=title,
-        desc=desc or _trend_words(lines, marks=shown, limits=levels, timed=timed),
+        desc=desc or _trend_words(lines, marks=shown, limits=levels, timed=timed, named=named),
         kind="trend",
     )
 
@@ -214,7 +217,9 @@ def _marks(marks: Sequence[Mark], scale: Scale, *, top: float, bottom: float, ri
     return parts
 
 
-def _line(line: _Points, x: Scale, y: Scale, *, colour: str, dash: str | None) -> list[str]:
+def _line(
+    line: _Points, x: Scale, y: Scale, *, colour: str, dash: str | None, named: Callable[[float], str]
+) -> list[str]:
     parts = []
     if len(line.band) > 1:
         edge = [f"{x(at):.1f},{y(high):.1f}" for at, _, high in line.band]
@@ -229,19 +234,19 @@ def _line(line: _Points, x: Scale, y: Scale, *, colour: str, dash: str | None) -
     points_shown = line.all
     if len(points_shown) <= 60:
         parts += [
-            element("circle", cx=x(at), cy=y(value), r=2.6, fill=colour, title=f"{line.series.name}: {short(value)}")
+            element("circle", cx=x(at), cy=y(value), r=2.6, fill=colour, title=f"{line.series.name}: {named(value)}")
             for at, value in points_shown
         ]
     return parts
 
 
-def _last_values(lines: Sequence[_Points], x: Scale, y: Scale) -> list[str]:
+def _last_values(lines: Sequence[_Points], x: Scale, y: Scale, named: Callable[[float], str]) -> list[str]:
     """The last value beside the end of each line, moved apart where two would cover each other."""
     ends = sorted((y(line.all[-1][1]) + 4, x(line.all[-1][0]) + 5, line.all[-1][1]) for line in lines if line.all)
     parts, free = [], 0.0
     for wanted, left, value in ends:
         top = max(wanted, free)
-        parts.append(text(short(value), left, top, font_weight=600))
+        parts.append(text(named(value), left, top, font_weight=600))
         free = top + 12
     return parts
 
@@ -262,7 +267,14 @@ def _legend(keys: Sequence[tuple[str, str, str | None]], left: float, width: flo
     return parts, y + 8 if keys else 0.0
 
 
-def _trend_words(lines: Sequence[_Points], *, marks: Sequence[Mark], limits: Sequence[Limit], timed: bool) -> str:
+def _trend_words(
+    lines: Sequence[_Points],
+    *,
+    marks: Sequence[Mark],
+    limits: Sequence[Limit],
+    timed: bool,
+    named: Callable[[float], str],
+) -> str:
     sentences = []
     span = max(x for line in lines for x, _ in line.all) - min(x for line in lines for x, _ in line.all)
     for line in lines:
@@ -272,10 +284,10 @@ def _trend_words(lines: Sequence[_Points], *, marks: Sequence[Mark], limits: Seq
         where = [moment_words(at, span) if timed else short(at) for at in (first_at, last_at)]
         low, high = min(y for _, y in line.all), max(y for _, y in line.all)
         sentences.append(
-            f"{line.series.name}: {len(line.all)} points, {short(first)} at {where[0]}, {short(last)} at {where[1]}, "
-            f"between {short(low)} and {short(high)}"
+            f"{line.series.name}: {len(line.all)} points, {named(first)} at {where[0]}, {named(last)} at {where[1]}, "
+            f"between {named(low)} and {named(high)}"
         )
-    sentences += [f"limit {limit.label} at {short(limit.y)}" for limit in limits]
+    sentences += [f"limit {limit.label} at {named(limit.y)}" for limit in limits]
     if marks:
         sentences.append(
             "marked: "

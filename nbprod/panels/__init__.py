@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from nbprod.panels.run_panel import RunPanel, watch
+from typing import TYPE_CHECKING
 
-__all__ = ["RunPanel", "watch"]
+from nbprod.lazy import on_first_use
+
+if TYPE_CHECKING:
+    from nbprod.panels.rollout_panel import RolloutPanel
+    from nbprod.panels.run_panel import RunPanel
+
+__all__ = ["RolloutPanel", "RunPanel"]
+__getattr__ = on_first_use(__name__)

@@ -20,7 +20,7 @@ from nbprod.panels.run_follower import Follower, Standing
 from nbprod.panels.run_html import draw, sentence
 from nbprod.settings import actor
 
-__all__ = ["RunPanel", "watch"]
+__all__ = ["POLL_S", "RunPanel"]
 
 POLL_S = 0.4
 
@@ -106,34 +106,6 @@ class RunPanel(VBox):
 
     def __repr__(self) -> str:
         return f"<RunPanel {self.follower.title}: {sentence(self.standing)}>"
-
-
-def watch(run: Run | str | Path, *, poll_s: float = POLL_S) -> RunPanel:
-    """Show a run as a live panel, in one call.
-
-    Parameters
-    ----------
-    run
-        A run; its id, or the beginning or end of it, in the workspace around here; the folder of a record; or the
-        notebook that plain ``papermill --engine nbprod`` writes.
-    poll_s
-        Between two looks.
-
-    Raises
-    ------
-    NotFoundError
-        There is no such run or record.
-    """
-    if isinstance(run, Run):
-        return RunPanel(run, poll_s=poll_s)
-    path = Path(run)
-    if path.suffix == ".ipynb":
-        path = path.with_suffix(".nbprod")  # where the engine keeps the record of plain papermill
-    if isinstance(run, Path) or path.is_dir() or path.suffix == ".nbprod":
-        return RunPanel(path, poll_s=poll_s)
-    from nbprod.workspace import open_workspace  # opens the ledger; a record in a folder needs none
-
-    return RunPanel(open_workspace().runs.get(run), poll_s=poll_s)
 
 
 def _record_of(run: Run | Path) -> tuple[Path, str, datetime]:

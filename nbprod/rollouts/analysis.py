@@ -88,9 +88,9 @@ class RolloutFinding:
     notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def evidence(self) -> dict[str, dict[str, float]]:
-        """The numbers that are kept: evidence of both sides and the estimate, by metric."""
-        return {name: _numbers(verdict) for name, verdict in self.verdicts.items()}
+    def evidence(self) -> dict[str, dict[str, Any]]:
+        """What is kept by metric: evidence of both sides, the estimate, and what they say in words."""
+        return {name: {**_numbers(one), "sentence": one.sentence} for name, one in self.verdicts.items()}
 
     def __repr__(self) -> str:
         return f"<RolloutFinding {self.decision}: {self.sentence}>"
@@ -219,7 +219,9 @@ def _verdict(rows: pd.DataFrame, rule: MetricRule, alpha: float, metrics: int) -
         met = known.loc[known["arm"].eq(Arm.CANDIDATE.value), "unit"].nunique()
         rare = rare_evidence(int(events["theirs"].sum()), met, rule.negligible)
         # against both together, a ratio beyond the margin and a share that matters, the average is evidence too
-        return replace(found, e_not_worse=(found.e_not_worse + rare) / 2)
+        average = (found.e_not_worse + rare) / 2
+        decision = "promote" if found.decision == "hold" and average >= 1 / alpha else found.decision
+        return replace(found, e_not_worse=average, decision=decision)
     # an interval is evidence of one strength: as much as harm in one of several metrics needs
     return _mean_verdict(known.assign(value=values), rule, alpha / metrics)
 

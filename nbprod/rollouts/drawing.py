@@ -1,69 +1,78 @@
-"""The pictures of a rollout: evidence over time in each metric, beside the lines where it decides."""
+"""The course of a rollout: what earlier looks at the same log would have found, as numbers and as pictures."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 
-from nbprod.domain.rollout_plan import RolloutPolicy, RolloutStep
 from nbprod.monitors.charts import Pictures
-from nbprod.pages.charts import Limit, Series, trend
-from nbprod.rollouts.analysis import RolloutFinding, analyse
+from nbprod.pages.evidence import evidence_chart
+from nbprod.rollouts.analysis import RolloutFinding
 
-__all__ = ["evidence_over_time", "evidence_pictures"]
+__all__ = ["EvidenceCourse", "evidence_course"]
 
 LOOKS = 24  # at which past evidence is computed again from the log
-LEAST, MOST = -6.0, 9.0  # powers of ten that are drawn
 
 
-def evidence_over_time(
-    log: pd.DataFrame, policy: RolloutPolicy, step: RolloutStep, *, is_last: bool
-) -> list[tuple[datetime, RolloutFinding]]:
-    """What earlier looks at the same log would have found, oldest first.
+@dataclass(frozen=True, kw_only=True)
+class EvidenceCourse:
+    """Evidence over time in each metric; a notebook shows it as pictures."""
+
+    looks: tuple[tuple[datetime, RolloutFinding], ...]  #: oldest first
+    alpha: float
+
+    def plain(self) -> dict[str, list[dict[str, Any]]]:
+        """By metric the evidence of each look, for the record that the pages draw from."""
+        names = dict.fromkeys(name for _, found in self.looks for name in found.verdicts)
+        return {
+            name: [
+                {"at": at.isoformat(), "e_harm": verdict.e_harm, "e_not_worse": verdict.e_not_worse}
+                for at, found in self.looks
+                if (verdict := found.verdicts.get(name)) is not None
+            ]
+            for name in names
+        }
+
+    def pictures(self) -> Pictures:
+        """Each metric beside the lines where it decides, with what the last look found in words."""
+        if not self.looks:
+            return Pictures(())
+        last = self.looks[-1][1]
+        parts = []
+        for name, verdict in last.verdicts.items():
+            seen = [(at, found.verdicts[name]) for at, found in self.looks if name in found.verdicts]
+            looks = [(at, one.e_harm, one.e_not_worse) for at, one in seen]
+            picture = evidence_chart(name, looks, rolls_back=len(last.verdicts) / self.alpha, promotes=1 / self.alpha)
+            parts.append((picture, f"{name}: {verdict.sentence}."))
+        return Pictures(tuple(parts))
+
+    def __repr__(self) -> str:
+        return repr(self.pictures())
+
+    def _repr_html_(self) -> str:
+        return self.pictures()._repr_html_()
+
+
+def evidence_course(
+    log: pd.DataFrame, decide: Callable[[pd.DataFrame], RolloutFinding], *, alpha: float
+) -> EvidenceCourse:
+    """What earlier looks at the same log would have found.
 
     Parameters
     ----------
-    log, policy, step, is_last
-        As `analyse` takes them.
+    log
+        Requests or pairs, with their moments in ``at``.
+    decide
+        What follows from a part of them.
+    alpha
+        Says how much evidence decides.
     """
     if not len(log):
-        return []
+        return EvidenceCourse(looks=(), alpha=alpha)
     moments = pd.date_range(log["at"].min(), log["at"].max(), LOOKS + 1)[1:].unique()
-    return [
-        (moment.to_pydatetime(), analyse(log[log["at"] <= moment], policy, step, is_last=is_last))
-        for moment in moments
-    ]
-
-
-def evidence_pictures(looks: list[tuple[datetime, RolloutFinding]], policy: RolloutPolicy) -> Pictures:
-    """Draw the evidence of harm and of not being worse, in powers of ten.
-
-    Parameters
-    ----------
-    looks
-        As `evidence_over_time` gives them.
-    policy
-        Says what decides.
-    """
-    if not looks:
-        return Pictures(())
-    decides = [
-        Limit(y=math.log10(len(policy.metrics) / policy.alpha), label="rolls back"),
-        Limit(y=math.log10(1 / policy.alpha), label="promotes"),
-    ]
-    parts = []
-    for rule in policy.metrics:
-        moments = [at for at, _ in looks]
-        series = [
-            Series(name=side, x=moments, y=[_power(found.evidence[rule.name][key]) for _, found in looks])
-            for side, key in (("harm", "e_harm"), ("not worse", "e_not_worse"))
-        ]
-        picture = trend(f"Evidence in {rule.name}, powers of ten", series, limits=decides)
-        parts.append((str(picture), f"{rule.name}: {looks[-1][1].verdicts[rule.name].sentence}."))
-    return Pictures(tuple(parts))
-
-
-def _power(evidence: float) -> float:
-    return max(min(math.log10(evidence), MOST), LEAST) if evidence > 0 else LEAST
+    looks = ((moment.to_pydatetime(), decide(log[log["at"] <= moment])) for moment in moments)
+    return EvidenceCourse(looks=tuple(looks), alpha=alpha)

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import pandas as pd
+
 from nbprod.clock import now, parse_utc
 from nbprod.domain.rollout import RolloutStatus
 from nbprod.domain.rollout_plan import MetricRule, RolloutPolicy, RolloutStep, StepKind, log_start, parse_plan
 from nbprod.errors import SettingsError
-from nbprod.monitors.charts import Pictures
 from nbprod.rollouts.analysis import RolloutFinding, analyse, analyse_pairs
-from nbprod.rollouts.drawing import evidence_over_time, evidence_pictures
+from nbprod.rollouts.drawing import EvidenceCourse, evidence_course
 from nbprod.rollouts.log import RolloutLog, read_log
 
 __all__ = ["RolloutLook", "load_rollout"]
@@ -29,18 +30,24 @@ class RolloutLook:
     is_promoted: bool
     log: RolloutLog
 
+    @property
+    def is_paired(self) -> bool:
+        """Whether both versions are held against each other on the same requests."""
+        return self.step.kind in {StepKind.SHADOW, StepKind.REPLAY}
+
     def decide(self) -> RolloutFinding:
         """What follows from the rules that were fixed at the start."""
-        if self.step.kind in {StepKind.SHADOW, StepKind.REPLAY}:
-            return analyse_pairs(self.log.pairs, self.policy)
-        return analyse(self.log.requests, self.policy, self.step, is_last=self.is_last, is_promoted=self.is_promoted)
+        return self._found(self.log.pairs if self.is_paired else self.log.requests)
 
-    def pictures(self) -> Pictures:
+    def course(self) -> EvidenceCourse:
         """Evidence over time, as earlier looks at the same log would have found it."""
-        if self.step.kind in {StepKind.SHADOW, StepKind.REPLAY}:
-            return Pictures(())
-        looks = evidence_over_time(self.log.requests, self.policy, self.step, is_last=self.is_last)
-        return evidence_pictures(looks, self.policy)
+        rows = self.log.pairs if self.is_paired else self.log.requests
+        return evidence_course(rows, self._found, alpha=self.policy.alpha)
+
+    def _found(self, rows: pd.DataFrame) -> RolloutFinding:
+        if self.is_paired:
+            return analyse_pairs(rows, self.policy)
+        return analyse(rows, self.policy, self.step, is_last=self.is_last, is_promoted=self.is_promoted)
 
     def with_metric(self, name: str, values: Any, *, margin: float = 1.25, better: str = "lower") -> RolloutLook:
         """With another metric to decide by.

@@ -11,7 +11,7 @@ from nbprod.domain.run import Run
 from nbprod.errors import NbprodError
 from nbprod.runs import Runs
 
-__all__ = ["facts_of", "read_analysis"]
+__all__ = ["facts_of", "read_analysis", "recorded_course"]
 
 
 def facts_of(rollout: Rollout) -> dict[str, Any]:
@@ -33,6 +33,14 @@ def facts_of(rollout: Rollout) -> dict[str, Any]:
         "horizon": rollout.horizon,
         "step_units": rollout.step_units,
     }
+
+
+def recorded_course(runs: Runs, run_id: str) -> Any:
+    """The evidence over time that an analysis recorded; ``None`` where it recorded none, or is gone."""
+    try:
+        return runs.results(runs.get(run_id))["course"]
+    except (NbprodError, KeyError):
+        return None
 
 
 def read_analysis(runs: Runs, run: Run, rollout: Rollout, at: datetime) -> RolloutAnalysis:

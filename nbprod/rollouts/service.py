@@ -34,8 +34,6 @@ from nbprod.store import Session, Store
 
 __all__ = ["Rollouts"]
 
-OPEN = (RolloutStatus.RUNNING, RolloutStatus.PAUSED)
-
 
 class Rollouts(RehearsedRollouts):
     """Brings candidates to the traffic of deployments.

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from nbprod.domain.markup import card
 from nbprod.errors import EnvironmentProblem
-from nbprod.serving.traffic import ask
+from nbprod.serving.traffic import Traffic, ask, send_rows
 
 __all__ = ["RunningServer", "start_server"]
 
@@ -72,6 +72,31 @@ class RunningServer:
         """
         body = {"rows": list(rows), **({"unit": unit} if unit is not None else {})}
         return ask(self.url, "/predict", body, token=token)
+
+    def send(
+        self, rows: Sequence[Mapping[str, Any]], *, units: Sequence[str] = (), outcomes: Sequence[Any] = ()
+    ) -> Traffic:
+        """Ask for a prediction of each row by a request of its own, and tell at once what became of it.
+
+        Parameters
+        ----------
+        rows
+            Field by name.
+        units
+            What each row is about, as many as rows; by it a rollout assigns arms.
+        outcomes
+            What turned out, as many as rows; none are told without them.
+
+        Raises
+        ------
+        EnvironmentProblem
+            A request was not answered 200.
+        """
+        answered = send_rows(self.url, rows, units=units)
+        if len(outcomes):
+            pairs = zip(answered.ids, outcomes, strict=True)
+            self.tell([{"prediction_id": name, "outcome": outcome} for name, outcome in pairs])
+        return answered
 
     def tell(self, outcomes: Sequence[Mapping[str, Any]], *, token: str = "") -> dict[str, Any]:
         """Tell it outcomes: ``prediction_id`` or ``unit``, ``outcome`` and perhaps ``at`` of each."""

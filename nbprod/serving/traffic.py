@@ -48,7 +48,14 @@ class Traffic:
         )
 
 
-def send_rows(url: str, rows: Sequence[Mapping[str, Any]], *, connections: int = 8, token: str = "") -> Traffic:
+def send_rows(
+    url: str,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    units: Sequence[str] = (),
+    connections: int = 8,
+    token: str = "",
+) -> Traffic:
     """Ask for a prediction of each row by a request of its own.
 
     Parameters
@@ -57,6 +64,8 @@ def send_rows(url: str, rows: Sequence[Mapping[str, Any]], *, connections: int =
         Of the server, without a path.
     rows
         Field by name.
+    units
+        What each row is about, as many as rows: by it a rollout assigns arms. Without them no unit is named.
     connections
         That are open at once.
     token
@@ -67,7 +76,10 @@ def send_rows(url: str, rows: Sequence[Mapping[str, Any]], *, connections: int =
     EnvironmentProblem
         A request was not answered 200.
     """
-    bodies = [json.dumps({"rows": [row]}, allow_nan=False).encode() for row in rows]
+    named = [{"unit": unit} for unit in units] if units else [{}] * len(rows)
+    bodies = [
+        json.dumps({"rows": [row], **unit}, allow_nan=False).encode() for row, unit in zip(rows, named, strict=True)
+    ]
 
     def client(number: int) -> list[tuple[int, str, float]]:
         connection = _connection(url)

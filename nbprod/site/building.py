@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import webbrowser
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbprod.domain.exposure import Exposure
 from nbprod.domain.markup import card
 from nbprod.domain.pipeline import PipelineRun
 from nbprod.domain.plain import plain
+from nbprod.domain.rollout import Rollout
 from nbprod.domain.run import Run
 from nbprod.errors import NotFoundError
 from nbprod.pages.layout import Link, render
@@ -65,7 +67,13 @@ class SiteSummary:
 
 
 def build(
-    store: Store, output: Path | str, *, runs_folder: Path | str, since: datetime | None = None, name: str = "nbprod"
+    store: Store,
+    output: Path | str,
+    *,
+    runs_folder: Path | str,
+    since: datetime | None = None,
+    name: str = "nbprod",
+    exposure: Callable[[Rollout], Exposure] | None = None,
 ) -> SiteSummary:
     """Build the site of a workspace into a folder.
 
@@ -81,13 +89,16 @@ def build(
         Leaves out older runs, monitor reports, alerts and events.
     name
         The site's name, usually the workspace's.
+    exposure
+        Counts whom a rollout reached; without it that is not told.
 
     Raises
     ------
     StoreError
         The ledger cannot be read or the folder cannot be written.
     """
-    return build_from(read_facts(store, since=since), Path(output), runs_folder=Path(runs_folder), name=name)
+    facts = read_facts(store, since=since, exposure=exposure)
+    return build_from(facts, Path(output), runs_folder=Path(runs_folder), name=name)
 
 
 def build_from(facts: Facts, output: Path, *, runs_folder: Path, name: str = "nbprod") -> SiteSummary:
@@ -100,6 +111,7 @@ def build_from(facts: Facts, output: Path, *, runs_folder: Path, name: str = "nb
         "index.html": render("index.html.j2", **views.index(facts, places)),
         "runs/index.html": render("runs.html.j2", **views.runs(facts, places.at(1))),
         "models/index.html": render("models.html.j2", **views.models(facts, places.at(1))),
+        "rollouts/index.html": render("rollouts.html.j2", **views.rollouts(facts, places.at(1))),
         "monitors/index.html": render("monitors.html.j2", **views.monitors(facts, places.at(1))),
         "alerts/index.html": render("alerts.html.j2", **views.alerts(facts, places.at(1))),
         "history/index.html": render("history.html.j2", **views.history(facts, places.at(1))),
@@ -112,6 +124,9 @@ def build_from(facts: Facts, output: Path, *, runs_folder: Path, name: str = "nb
     for model in views.model_names(facts):
         values = views.model(facts, places.at(2), model, scorings)
         pages[f"models/{folder_name(model)}/index.html"] = render("model.html.j2", **values)
+    for rollout in facts.rollouts:
+        values = views.rollout(facts, places.at(2), rollout, runs_folder)
+        pages[f"rollouts/{folder_name(rollout.id)}/index.html"] = render("rollout.html.j2", **values)
     for deployment in facts.deployments:
         values = views.monitor(facts, places.at(2), deployment)
         pages[f"monitors/{folder_name(deployment.name)}/index.html"] = render("monitor.html.j2", **values)
@@ -193,6 +208,8 @@ def _data(facts: Facts) -> dict[str, str]:
         "deployments": list(facts.deployments),
         "monitors": list(facts.reports),
         "alerts": list(facts.alerts),
+        "rollouts": list(facts.rollouts),
+        "analyses": list(facts.analyses),
         "events": list(facts.events),
     }
     return {f"data/{name}.json": to_json(name, values) for name, values in records.items()}

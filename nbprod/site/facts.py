@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING
 from nbprod.domain.alert import Alert, AlertStatus
 from nbprod.domain.deployment import Deployment
 from nbprod.domain.event import Event
+from nbprod.domain.exposure import Exposure
 from nbprod.domain.monitor import MonitorReport
 from nbprod.domain.package import ModelPackage
 from nbprod.domain.pipeline import PipelineRun
+from nbprod.domain.rollout import Rollout, RolloutAnalysis
 from nbprod.domain.run import Run
 from nbprod.domain.version import Alias, ModelRef, ModelVersion, RegisteredModel
-from nbprod.errors import SettingsError
+from nbprod.errors import NbprodError, SettingsError
 
 if TYPE_CHECKING:
     from nbprod.store import Store
@@ -26,6 +29,8 @@ __all__ = ["AliasPeriod", "Facts", "read_facts"]
 MOST_RUNS = 5_000  # the newest have pages; the ledger has them all
 MOST_PIPELINES = 500
 MOST_EVENTS = 20_000
+MOST_ROLLOUTS = 500
+MOST_COUNTED = 50  # of the newest rollouts, by their log, whom they reached
 MOVES = ("model.promoted", "model.rolled-back")
 
 
@@ -54,6 +59,9 @@ class Facts:
     reports: Sequence[MonitorReport] = ()
     alerts: Sequence[Alert] = ()
     events: Sequence[Event] = ()
+    rollouts: Sequence[Rollout] = ()
+    analyses: Sequence[RolloutAnalysis] = ()
+    exposures: Mapping[str, Exposure] = field(default_factory=dict)  #: by rollout
 
     @property
     def as_of(self) -> datetime:
@@ -119,7 +127,9 @@ class Facts:
         }
 
 
-def read_facts(store: Store, *, since: datetime | None = None) -> Facts:
+def read_facts(
+    store: Store, *, since: datetime | None = None, exposure: Callable[[Rollout], Exposure] | None = None
+) -> Facts:
     """Read the records, as of one moment; of runs and events the newest few thousand.
 
     Parameters
@@ -127,10 +137,15 @@ def read_facts(store: Store, *, since: datetime | None = None) -> Facts:
     store
         The ledger.
     since
-        Leaves out runs, reports, alerts and events that are older; models and deployments are always told.
+        Leaves out runs, reports, alerts and events that are older; models, deployments and rollouts are always told.
+    exposure
+        Counts whom a rollout reached; without it that is not told.
     """
     with store.read() as session:
-        return Facts(
+        rollouts = session.list(Rollout, limit=MOST_ROLLOUTS)
+        facts = Facts(
+            rollouts=rollouts,
+            analyses=session.list(RolloutAnalysis, limit=None),
             runs=session.list(Run, since=since, limit=MOST_RUNS),
             pipelines=session.list(PipelineRun, since=since, limit=MOST_PIPELINES),
             models=session.list(RegisteredModel, limit=None, newest_first=False),
@@ -142,6 +157,15 @@ def read_facts(store: Store, *, since: datetime | None = None) -> Facts:
             alerts=session.list(Alert, since=since, limit=None),
             events=session.events(since=since, limit=MOST_EVENTS),
         )
+    return replace(facts, exposures=_exposures(rollouts[:MOST_COUNTED], exposure)) if exposure else facts
+
+
+def _exposures(rollouts: Sequence[Rollout], exposure: Callable[[Rollout], Exposure]) -> dict[str, Exposure]:
+    found = {}
+    for rollout in rollouts:
+        with suppress(NbprodError):  # a log that is away is no reason for no page
+            found[rollout.id] = exposure(rollout)
+    return found
 
 
 def _on_disk(store: Store, package: ModelPackage) -> ModelPackage:

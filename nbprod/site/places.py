@@ -17,7 +17,9 @@ SCORING = ".score.html"  #: how the names of pages that score end
 
 SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 TIMED = re.compile(r"^\d{8}T\d{6}Z-(?=.)")  # ids of runs and alerts start with when they were made
-SECTIONS = tuple((name, f"{name.lower()}/") for name in ("Runs", "Models", "Monitors", "Alerts", "History"))
+SECTIONS = tuple(
+    (name, f"{name.lower()}/") for name in ("Runs", "Models", "Rollouts", "Monitors", "Alerts", "History")
+)
 
 
 def folder_name(name: str) -> str:
@@ -32,8 +34,8 @@ class Places:
     Attributes
     ----------
     known
-        Path from the site's root by what people call it: id of a run, a pipeline's run or an alert, model, version,
-        alias, deployment.
+        Path from the site's root by what people call it: id of a run, a pipeline's run, a rollout or an alert, model,
+        version, alias, deployment.
     name
         The site's name.
     depth
@@ -53,6 +55,7 @@ class Places:
             known[pipeline.id] = place
             # what a step started is caused by the step
             known |= {f"{pipeline.id}/{step.name}": f"{place}#step-{quote(step.name)}" for step in pipeline.steps}
+        known |= {one.id: f"rollouts/{folder_name(one.id)}/index.html" for one in facts.rollouts}
         known |= {alert.id: f"alerts/index.html#{quote(alert.id)}" for alert in facts.alerts}
         for model in {*(one.name for one in facts.models), *(version.model for version in facts.versions)}:
             known[f"model {model}"] = f"models/{folder_name(model)}/index.html"

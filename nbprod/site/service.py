@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from nbprod.domain.exposure import Exposure
+from nbprod.domain.rollout import Rollout
 from nbprod.site.building import SiteSummary, build, open_site
 from nbprod.site.checking import PageFault, check
 from nbprod.store import Store
@@ -26,10 +28,21 @@ class Site:
         Where the run folders are.
     name
         The site's name, usually the workspace's.
+    exposure
+        Counts whom a rollout reached; without it that is not told.
     """
 
-    def __init__(self, store: Store, folder: Path, *, runs_folder: Path, name: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        folder: Path,
+        *,
+        runs_folder: Path,
+        name: str,
+        exposure: Callable[[Rollout], Exposure] | None = None,
+    ) -> None:
         self.store, self.folder, self.runs_folder, self.name = store, folder, runs_folder, name
+        self.exposure = exposure
 
     def build(self, folder: Path | str | None = None, *, since: datetime | None = None) -> SiteSummary:
         """Build the site; what still holds of an earlier one is left untouched.
@@ -46,7 +59,14 @@ class Site:
         StoreError
             The folder cannot be written.
         """
-        return build(self.store, folder or self.folder, runs_folder=self.runs_folder, since=since, name=self.name)
+        return build(
+            self.store,
+            folder or self.folder,
+            runs_folder=self.runs_folder,
+            since=since,
+            name=self.name,
+            exposure=self.exposure,
+        )
 
     def check(self, folder: Path | str | None = None) -> Sequence[PageFault]:
         """What is wrong with a built site: dead links, outside requests, sizes, missing texts."""

@@ -13,6 +13,7 @@ from nbprod.clock import format_utc
 from nbprod.domain.alert import Alert, AlertStatus
 from nbprod.domain.deployment import Deployment
 from nbprod.domain.event import Event
+from nbprod.domain.rollout import Rollout
 from nbprod.domain.run import Run
 from nbprod.domain.version import ModelVersion
 from nbprod.pages.formatting import plural
@@ -21,10 +22,24 @@ from nbprod.pages.markdown import markdown
 from nbprod.site import charts
 from nbprod.site.facts import AliasPeriod, Facts
 from nbprod.site.places import Places
+from nbprod.site.rollouts import rollout_row, rollout_values
 from nbprod.site.scoring import Scoring
 from nbprod.visible import visible
 
-__all__ = ["alerts", "feed", "history", "index", "model", "model_names", "models", "monitor", "monitors", "runs"]
+__all__ = [
+    "alerts",
+    "feed",
+    "history",
+    "index",
+    "model",
+    "model_names",
+    "models",
+    "monitor",
+    "monitors",
+    "rollout",
+    "rollouts",
+    "runs",
+]
 
 MOST_RUNS = 400  # rows of the list; data/runs.json has them all
 MOST_PIPELINES = 40
@@ -114,7 +129,25 @@ def monitor(facts: Facts, places: Places, deployment: Deployment) -> dict[str, A
         "columns": shown,
         "column_windows": [charts.window_name(report) for report in reports],
         "alerts": [_alert(facts, places, one) for one in facts.alerts if one.deployment == deployment.name],
+        "rollouts": [rollout_row(facts, places, one) for one in facts.rollouts if one.deployment == deployment.name],
     }
+
+
+def rollouts(facts: Facts, places: Places) -> dict[str, Any]:
+    """All rollouts, newest first."""
+    return {
+        **_page(facts, places, "Rollouts"),
+        "rollouts": [rollout_row(facts, places, one) for one in facts.rollouts],
+        "open": sum(one.is_open for one in facts.rollouts),
+    }
+
+
+def rollout(facts: Facts, places: Places, one: Rollout, runs_folder: Path) -> dict[str, Any]:
+    """One rollout: its answer, its evidence, and who moved it."""
+    values = rollout_values(facts, places, one, runs_folder)
+    title = f"{one.candidate} in place of {one.stable}"
+    alerts = [_alert(facts, places, alert) for alert in values["alerts"]]
+    return {**_page(facts, places, title, section="Rollouts"), **values, "alerts": alerts}
 
 
 def alerts(facts: Facts, places: Places) -> dict[str, Any]:
@@ -182,6 +215,9 @@ def _deployment(facts: Facts, places: Places, deployment: Deployment) -> dict[st
         "last": last,
         "last_run": places.to(last.run_id, "report") if last else None,
         "windows": len(reports),
+        "rollout": next(
+            (rollout_row(facts, places, one) for one in facts.rollouts if one.deployment == deployment.name), None
+        ),
         "standing": sum(alert.deployment == deployment.name for alert in facts.unresolved_alerts),
         "performance": charts.performance_picture(reports) if reports else Markup(),
         "performance_small": charts.performance_picture(reports, wide=False) if reports else Markup(),
@@ -220,6 +256,11 @@ def _version(facts: Facts, places: Places, version: ModelVersion, scoring: Scori
         "cause": places.to(version.caused_by) if version.caused_by else None,
         "evidence": [_linked(facts, places, name) for name in version.evidence],
         "card": _card(package.folder) if package else Markup(),
+        "rollouts": [
+            Link(label=f"to {one.deployment}", href=places.to(one.id).href, note=str(one.status))
+            for one in facts.rollouts
+            if one.candidate == version.ref
+        ],
     }
 
 
@@ -252,7 +293,7 @@ def _alert(facts: Facts, places: Places, alert: Alert) -> dict[str, Any]:
     return {
         "alert": alert,
         "deployment": places.to(f"deployment {alert.deployment}", alert.deployment),
-        "run": places.to(alert.run_id),
+        "run": places.to(alert.subject if alert.check == "rollout" else alert.run_id),
         "answers": [places.to(run.id) for run in facts.runs if run.caused_by == alert.id][:5],
     }
 
@@ -261,6 +302,8 @@ def _event(places: Places, event: Event) -> dict[str, Any]:
     noun, _, verb = event.kind.partition(".")
     kind = {"monitor": "deployment", "deployment": "deployment", "model": "model"}.get(noun)
     subject = places.to(event.subject)
+    if noun == "rollout" and isinstance(event.data.get("rollout"), str):
+        subject = places.to(event.data["rollout"], f"{event.data.get('candidate', '')} for {event.subject}")
     if subject.href is None and kind:
         subject = places.to(f"{kind} {event.subject}", event.subject)
     if subject.href is None and "@" in event.subject:  # an alias that has moved on to be removed

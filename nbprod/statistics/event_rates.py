@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nbprod.domain.numbers import number
 from nbprod.errors import DataError, SettingsError
 from nbprod.statistics.interval import Interval
 
@@ -69,7 +70,12 @@ class RateVerdict:
         """The finding in words."""
         ratio = self.rate_ratio
         if not self.events:
-            return "no events yet; nothing can be said"
+            rare = self.decision == "promote"
+            return (
+                "no events in either arm, no more than may be neglected"
+                if rare
+                else "no events yet; nothing can be said"
+            )
         found = f"{self.candidate_events:,} of {self.events:,} events are the candidate's"
         rate = f"its rate is {_times(ratio.value)} the stable version's ({_times(ratio.low)} to {_times(ratio.high)})"
         return f"{found}: {rate}; {self.conclusion}"
@@ -319,4 +325,4 @@ def _times(ratio: float) -> str:
 
 
 def _plain(evidence: float) -> str:
-    return f"{evidence:.3g}" if evidence < 1e6 else "over a million"
+    return number(evidence, 3) if evidence < 1e6 else "over a million"

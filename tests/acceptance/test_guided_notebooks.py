@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.slow, pytest.mark.timeout(900)]
 
 @pytest.fixture(scope="module")
 def guided(tmp_path_factory):
-    """The workspace after all three, and the executed notebooks."""
+    """The workspace after all of them, and the executed notebooks."""
     place = tmp_path_factory.mktemp("guided")
     Shell(place)("init", "market")
     folder = place / "market" / "notebooks"
@@ -38,10 +38,10 @@ def shown(document) -> str:
     )
 
 
-def test_all_three_run_and_show_something_in_every_cell_that_ends_with_a_value(guided):
+def test_all_run_and_show_something_in_every_cell_that_ends_with_a_value(guided):
     _, documents = guided
 
-    assert [name[:2] for name in documents] == ["01", "02", "03"]
+    assert [name[:2] for name in documents] == ["01", "02", "03", "06"]
     for document in documents.values():
         codes = [cell for cell in document.cells if cell.cell_type == "code"]
         assert all(cell.execution_count for cell in codes)
@@ -50,11 +50,10 @@ def test_all_three_run_and_show_something_in_every_cell_that_ends_with_a_value(g
 
 def test_the_first_makes_a_champion(guided):
     shell, _ = guided
-    history = shell.json("models", "history", "electricity")
+    history = shell.json("models", "history", "electricity", "--limit", "99")
 
     assert [event["kind"] for event in history][-2:] == ["version.registered", "model.created"]
-    assert "model.promoted" in [event["kind"] for event in history]
-    assert shell.json("models", "show", "electricity@champion")["number"] == 1
+    assert [event["data"]["version"] for event in history if event["kind"] == "model.promoted"][-1] == 1
 
 
 def test_the_second_promotes_the_better_of_two_and_takes_it_back_and_forth(guided):
@@ -66,13 +65,29 @@ def test_the_second_promotes_the_better_of_two_and_takes_it_back_and_forth(guide
     assert "casual" in shown(documents["02_compare_and_promote"])
 
 
-def test_the_third_finds_what_changed_and_keeps_the_champion(guided):
+def test_the_third_finds_what_changed_and_its_retraining_is_not_approved(guided):
     shell, documents = guided
     [report] = shell.json("monitor", "list", "electricity")
     text = shown(documents["03_watch_and_retrain"])
 
     assert {"vicprice", "vicdemand", "transfer"} <= set(report["changed"])
     assert "nswprice" in text
-    assert shell.json("models", "show", "electricity@champion")["number"] == 1
     assert shell.json("models", "show", "electricity/2")["approval"] != "approved"
+
+
+def test_the_sixth_brings_a_version_to_traffic_and_a_notebook_decides(guided):
+    """First beside, then for a part of the units; what was decided is what the ledger and the site say."""
+    shell, documents = guided
+    [rollout] = shell.json("rollouts", "list", "electricity")
+    verdicts = shell.json("rollouts", "analyses", "electricity")[::-1]
+    champion = shell.json("models", "show", "electricity@champion")["number"]
+    text = shown(documents["06_roll_out"])
+
+    assert [(one["decision"], one["acted"]) for one in verdicts[:2]] == [("advance", "advanced")] * 2
+    assert rollout["status"] in {"promoted", "aborted"}
+    assert champion == (int(rollout["candidate"].rpartition("/")[2]) if rollout["status"] == "promoted" else 1)
+    assert "an equal candidate: rolled back in" in text
+    assert "of 2,976 requests" in text
+    assert f"<RolloutPanel electricity: {rollout['candidate']}" in text or rollout["status"] == "aborted"
+    assert (shell.folder / "site" / "rollouts" / rollout["id"] / "index.html").exists()
     assert shell.json("site", "check") == []

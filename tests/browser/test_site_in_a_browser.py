@@ -34,6 +34,7 @@ CONTRAST = """() => {
 def places(site):
     some = {"index.html", "runs/index.html", "models/electricity/index.html", "monitors/electricity/index.html"}
     some |= {"monitors/index.html", "models/index.html", "alerts/index.html", "history/index.html"}
+    some |= {"rollouts/index.html", "rollouts/rollout-1/index.html", "rollouts/rollout-2/index.html"}
     runs = [path for path in sorted(site.glob("runs/*/index.html")) if "train" in path.parent.name]
     return [*(site / name for name in sorted(some)), runs[0], runs[-1]]
 
@@ -57,7 +58,9 @@ def test_no_page_scrolls_sideways(site, open_page):
 
 
 def test_text_of_charts_is_never_smaller_than_nine_pixels(site, open_page):
-    for path in (site / "index.html", site / "monitors/electricity/index.html"):
+    for path in (
+        site / name for name in ("index.html", "monitors/electricity/index.html", "rollouts/rollout-1/index.html")
+    ):
         for width in (360, 1280):
             assert open_page(path, width=width).evaluate(SMALLEST) >= 9, (path, width)
 

@@ -13,6 +13,8 @@ from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.deployment import Deployment
 from nbprod.domain.monitor import MonitorReport, Verdict
 from nbprod.domain.package import ModelPackage
+from nbprod.domain.rollout import Rollout, RolloutAnalysis, RolloutDecision, RolloutStatus
+from nbprod.domain.rollout_plan import Automation, MetricRule
 from nbprod.domain.run import EndCause, Run, RunStatus
 from nbprod.domain.version import Alias, Approval, ModelVersion, RegisteredModel
 from nbprod.notebook.journal import Journal
@@ -207,6 +209,7 @@ def fill(root: Path, notebook) -> tuple[Store, Path]:
             Deployment(name="electricity", model="electricity@champion", created_at=BEGIN, created_by="maria")
         )
     _watch(store, runs_folder, notebook)
+    _roll_out(store, trained[2].id)
     with store.write() as session:
         session.event(
             "model.promoted",
@@ -302,6 +305,110 @@ def _watch(store: Store, runs_folder: Path, notebook) -> None:
         session.add(resolved)
         session.event("alert.opened", "alert-1", reason=alert.summary, at=alert.opened_at)
         session.event("alert.resolved", "alert-2", at=resolved.resolved_at)
+
+
+def _roll_out(store: Store, run_id: str) -> None:
+    """A version promoted by its analyses after a shadow and a canary, and one that a guard took out."""
+    begun = BEGIN + timedelta(minutes=42)
+    promoted = Rollout(
+        id="rollout-1",
+        deployment="electricity",
+        candidate="electricity/2",
+        stable="electricity/1",
+        alias="electricity@champion",
+        status=RolloutStatus.PROMOTED,
+        plan="shadow,canary:25:100",
+        metrics=(MetricRule(name="errors"), MetricRule(name="wrong")),
+        alpha=0.05,
+        slow_ms=100.0,
+        horizon="",
+        longest="14d",
+        lease="1h",
+        step_units=200,
+        keep_previous="24h",
+        holdback=0.0,
+        automation=Automation.AUTO,
+        salt="00",
+        started_at=begun,
+        started_by="maria",
+        reason="it has seen the summer",
+        step=1,
+        step_since=begun + timedelta(minutes=4),
+        lease_until=begun + timedelta(minutes=70),
+        ended_at=begun + timedelta(minutes=13),
+        ended_because="promote: no worse than its margin in every metric",
+    )
+    taken = replace(
+        promoted,
+        id="rollout-2",
+        status=RolloutStatus.ROLLED_BACK,
+        plan="canary:10:50",
+        automation=Automation.GUARD,
+        step=0,
+        started_at=begun + timedelta(minutes=15),
+        ended_at=begun + timedelta(minutes=16),
+        ended_because="the guard took it out: 9 of 9 failures are the candidate's at a share of 10 % (9 of kind error)",
+    )
+    errors = {"e_harm": 1.0, "e_not_worse": 35.0, "estimate": 0.0, "low": -0.01, "high": 0.01}
+    wrong = {"e_harm": 0.1, "e_not_worse": 61.0, "estimate": 0.85, "low": 0.63, "high": 1.14}
+    told = "its rate is 0.85 x the stable version's (0.63 x to 1.14 x)"
+    looks = [
+        (2, 0, RolloutDecision.HOLD, "renewed", 0.5),
+        (4, 0, RolloutDecision.ADVANCE, "advanced", 1.0),
+        (9, 1, RolloutDecision.HOLD, "renewed", 0.1),
+        (13, 1, RolloutDecision.PROMOTE, "promoted", 1.0),
+    ]
+    with store.write() as session:
+        session.add(promoted)
+        session.add(taken)
+        for n, (minutes, step, decision, acted, share) in enumerate(looks):
+            found = {"errors": {**errors, "e_not_worse": errors["e_not_worse"] * share, "sentence": "no errors"}}
+            if step:
+                found["wrong"] = {**wrong, "e_not_worse": wrong["e_not_worse"] * share, "sentence": told}
+            session.add(
+                RolloutAnalysis(
+                    run_id=run_id if n == 3 else f"pruned-{n}",
+                    rollout="rollout-1",
+                    at=begun + timedelta(minutes=minutes),
+                    step=step,
+                    decision=decision,
+                    evidence=found,
+                    sentence=f"{decision}: as the evidence says",
+                    acted=acted,
+                )
+            )
+        session.add(
+            Alert(
+                id="alert-3",
+                deployment="electricity",
+                check="rollout",
+                subject="rollout-2",
+                status=AlertStatus.RESOLVED,
+                summary=taken.ended_because,
+                run_id="",
+                opened_at=taken.ended_at,
+                last_seen_at=taken.ended_at,
+                times_seen=1,
+                resolved_at=taken.ended_at,
+            )
+        )
+    for rollout, what, minutes, actor, why, data in (
+        ("rollout-1", "started", 0, "maria", "it has seen the summer", {}),
+        ("rollout-1", "analysed", 4, "maria", "advance: as the evidence says", {"acted": "advanced"}),
+        ("rollout-1", "analysed", 13, "maria", "promote: as the evidence says", {"acted": "promoted"}),
+        ("rollout-2", "started", 15, "maria", "once more", {}),
+        ("rollout-2", "rolled-back", 16, "guard", taken.ended_because, {"step": 0}),
+    ):
+        with store.write() as session:
+            session.event(
+                f"rollout.{what}",
+                "electricity",
+                at=begun + timedelta(minutes=minutes),
+                actor=actor,
+                reason=why,
+                evidence=[run_id] if what == "analysed" else (),
+                data={"rollout": rollout, "candidate": "electricity/2", **data},
+            )
 
 
 def as_json(notebook) -> dict:

@@ -60,6 +60,8 @@ def test_every_noun_has_its_page(site):
         "runs/index.html",
         "models/index.html",
         "models/electricity/index.html",
+        "rollouts/index.html",
+        "rollouts/rollout-1/index.html",
         "monitors/index.html",
         "monitors/electricity/index.html",
         "alerts/index.html",
@@ -89,6 +91,29 @@ def test_the_history_of_an_alias_tells_who_why_and_on_which_evidence(site):
     assert "evaluate-0003" in text
     assert "Predicts whether the price goes up." in text
     assert "tags: [x]" not in text
+
+
+def test_a_rollout_says_its_answer_then_its_evidence_and_who_moved_it(site):
+    """Links both ways: its deployment, both versions, the runs of its analyses, the alert of the guard."""
+    text = (site / "rollouts/rollout-1/index.html").read_text()
+    answer = "electricity/2 took over from electricity/1: no worse than its margin in every metric."
+    places = [
+        text.index(words) for words in (answer, ">Evidence</h2>", ">Steps</h2>", ">Verdicts</h2>", ">Who moved it")
+    ]
+    assert places == sorted(places)
+    assert "its rate is 0.85 x the stable version&#39;s (0.63 x to 1.14 x)." in text
+    assert "limit harm: rolls back at 40 at 40" in text
+    assert text.count("advanced by the analysis") == 1
+    assert '<a href="../../models/electricity/index.html#version-2">electricity/2</a>' in text
+    assert '<a href="../../monitors/electricity/index.html">electricity</a>' in text
+    assert "evaluate-0003</a>" in text
+    guarded = (site / "rollouts/rollout-2/index.html").read_text()
+    assert "9 of 9 failures" in guarded
+    assert "rolled back</strong> by guard" in guarded
+    assert "<h2>Alerts</h2>" in guarded
+    for page in ("models/electricity", "monitors/electricity", "history", "rollouts"):
+        assert "rollouts/rollout-1/index.html" in (site / page / "index.html").read_text() or page == "rollouts"
+    assert 'href="../rollouts/rollout-2/index.html"' in (site / "alerts/index.html").read_text()
 
 
 def test_a_run_page_shows_the_executed_notebook(site):

@@ -6,26 +6,25 @@ Every step is done once: a demo that was stopped goes on where it was, and a fin
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 
 from nbprod.datasets import read_frame, write_parquet
+from nbprod.demo.steps import DemoStep, at_once, finished, report_of
+from nbprod.demo.traffic import TrafficSteps
 from nbprod.disk import write_file
 from nbprod.domain.alert import AlertStatus
 from nbprod.domain.check import CheckOutcome
 from nbprod.domain.evaluation import Evaluation
-from nbprod.domain.run import Run
-from nbprod.errors import ConflictError, RefusedError, RunFailedError
+from nbprod.errors import ConflictError, RefusedError
 from nbprod.scaffold import create_workspace
 from nbprod.serving.traffic import send_rows
 from nbprod.settings import FILE_NAME
@@ -33,29 +32,17 @@ from nbprod.workspace import Workspace, open_workspace
 
 __all__ = ["DemoStep", "run_demo"]
 
-Given = TypeVar("Given")
-Made = TypeVar("Made")
-
 MODEL = "electricity"
 #: Of these three gradient boosting has the best ROC AUC. A logistic regression does as well on late 1996, as each
 #: train notebook says of its simple model; but the road is about ageing, and how boosting ages here is known.
 CANDIDATES = ("knn", "forest", "hgb")
+LIVE = f"{MODEL}-live"  #: apart: what is predicted there happens now, not in 1997
 #: Training rows: all of 1996. January decides who is champion, and the rest of 1997 is replayed month by month.
 CUT = "1997-01-01"
 MONTHS = [datetime(1997, month, 1, tzinfo=UTC) for month in range(2, 13)] + [datetime(1998, 1, 1, tzinfo=UTC)]
 #: Outcomes come a week after the half-hour they are about.
 DELAY = timedelta(days=7)
 WHAT: dict[str, Any] = {"data": MODEL, "target": "class", "time": "at", "split": "time"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class DemoStep:
-    """One line of the demo: what happened, and the file that shows it."""
-
-    name: str
-    line: str
-    file: str
-    seconds: float
 
 
 def run_demo(folder: Path | str, on_step: Callable[[DemoStep], None]) -> str:
@@ -123,6 +110,7 @@ class Demo:
             ("serve", self.serve),
             ("sabotage", self.sabotage),
             ("ahead", self.ahead),
+            *TrafficSteps(self.ws, self.rows, WHAT).steps(),
             ("site", self.site),
         ]
 
@@ -141,7 +129,7 @@ class Demo:
         run = finished(self.ws.runs.start("validate_data", data=MODEL, target="class", time="at"))
         checks = self.ws.runs.results(run).checks
         telling = [check.sentence for check in checks if check.outcome is not CheckOutcome.PASSED]
-        return f"looked at {len(self.market):,} half-hours: {'; '.join(telling) or 'nothing wrong'}", _report(run)
+        return f"looked at {len(self.market):,} half-hours: {'; '.join(telling) or 'nothing wrong'}", report_of(run)
 
     def train(self) -> tuple[str, Path]:
         """Three models on the rows of 1996, several at a time, sealed, registered and blessed."""
@@ -152,7 +140,7 @@ class Demo:
         at_once(self.ws.models.bless, versions)
         scores = zip(versions, (run.metrics["roc_auc"] for run in runs), strict=True)
         summary = ", ".join(f"{version} {score:.3f}" for version, score in scores)
-        return f"trained {', '.join(CANDIDATES)} on 1996: ROC AUC on held-out weeks {summary}", _report(runs[-1])
+        return f"trained {', '.join(CANDIDATES)} on 1996: ROC AUC on held-out weeks {summary}", report_of(runs[-1])
 
     def first_champion(self) -> tuple[str, Path]:
         """Hold all three against the gates on January, which none has seen; the best becomes champion."""
@@ -188,7 +176,7 @@ class Demo:
         outcome = self.ws.retraining.consider([one for one in open_now if one.run_id == report.run_id], until=end)
         if outcome is not None:
             line += f" → retrained as {outcome.candidate}, gates {outcome.outcome}: {outcome.sentence}"
-        return line, _report(self.ws.runs.get(report.run_id))
+        return line, report_of(self.ws.runs.get(report.run_id))
 
     def sabotage(self) -> tuple[str, Path]:
         """A candidate that learned from shuffled labels: the gates refuse it, whoever approves it."""
@@ -210,24 +198,23 @@ class Demo:
 
     def serve(self) -> tuple[str, Path]:
         """Serve the champion on the loopback, send it the last month over HTTP, and return the outcomes."""
-        live = f"{MODEL}-live"  # apart: these predictions happen now, not in 1997
-        if live not in {one.name for one in self.ws.deployments.list(limit=None)}:
-            self.ws.deployments.create(live, model=f"{MODEL}@champion")
+        if LIVE not in {one.name for one in self.ws.deployments.list(limit=None)}:
+            self.ws.deployments.create(LIVE, model=f"{MODEL}@champion")
         month = self.rows(*MONTHS[-2:])
         names = self.ws.packages.load(self.ws.models.resolve(f"{MODEL}@champion").package).schema.names
-        with self.ws.deployments.serve(live) as server:
+        with self.ws.deployments.serve(LIVE) as server:
             answered = send_rows(server.url, json.loads(month[list(names)].to_json(orient="records")))
             truth = zip(answered.ids, month["class"], strict=True)
             told = server.tell([{"prediction_id": name, "outcome": outcome} for name, outcome in truth])
-        self.ws.deployments.drain(live)
-        window = self.ws.lake.window(live)
+        self.ws.deployments.drain(LIVE)
+        window = self.ws.lake.window(LIVE)
         kept = set(window.to_table(["prediction_id"])["prediction_id"].to_pylist())
         count = sum(name in kept for name in answered.ids)
         line = (
             f"{answered.per_second:,.0f} requests a second over HTTP, p99 {answered.p99_ms:.0f} ms; "
             f"{told['added']:,} outcomes returned; predictions kept: {count:,} of {len(answered.ids):,}"
         )
-        return line, Path(self.ws.lake.root) / live
+        return line, Path(self.ws.lake.root) / LIVE
 
     def ahead(self) -> tuple[str, Path]:
         """The champion of today against the one it retired, on the months since."""
@@ -253,28 +240,9 @@ class Demo:
 
     def page(self, verdict: Evaluation) -> Path:
         """The page of an evaluation's run."""
-        return _report(self.ws.runs.get(verdict.run_id))
-
-
-def finished(run: Run) -> Run:
-    """A run that must have succeeded."""
-    if not run.succeeded:
-        raise RunFailedError(
-            f"{run.template} did not finish: {run.error}", run_id=run.id, hint=f"Look at {_report(run)}, then go on."
-        )
-    return run
-
-
-def at_once(work: Callable[[Given], Made], things: Iterable[Given]) -> list[Made]:
-    """Work on several things, as many at a time as there are processors."""
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return list(pool.map(work, things))
+        return report_of(self.ws.runs.get(verdict.run_id))
 
 
 def _score(verdict: Evaluation) -> float:
     """The candidate's own score; no champion is needed for it."""
     return next(check.value for check in verdict.checks if check.name == "score" and check.value is not None)
-
-
-def _report(run: Run) -> Path:
-    return Path(run.folder) / "report.html"

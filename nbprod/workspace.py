@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from glob import glob
@@ -46,6 +47,7 @@ from nbprod.store import Store
 from nbprod.templates import Templates
 
 if TYPE_CHECKING:
+    from nbprod.domain.prediction import PredictionsAdded
     from nbprod.serving.supervisor import Options, Supervisor
 
 __all__ = ["Workspace", "open_workspace"]
@@ -315,11 +317,45 @@ class Workspace:
         """What a server's guard saw: the candidate goes, and the ledger says so."""
         self.rollouts.roll_back(rollout, note=why, actor="guard")
 
-    def _alarm(self, deployment: str, check: str, subject: str, sentence: str) -> None:
+    def keep_scored(
+        self, deployment: str, output: str, *, unseen: Mapping[str, int], source: str
+    ) -> PredictionsAdded | None:
+        """Keep what a batch job predicted in the table of a deployment, once, and alarm as its server would.
+
+        Parameters
+        ----------
+        deployment
+            Its name.
+        output
+            What the job wrote.
+        unseen
+            By column, how many values were never seen in training.
+        source
+            The run that did it, for alerts.
+
+        Returns
+        -------
+        PredictionsAdded or None
+            ``None`` where all of them were kept before.
+        """
+        from nbprod.scoring.logging import Logged  # delayed: pyarrow
+
+        predictions = Logged(output)
+        if predictions.mark is None:
+            return None
+        added = self.deployments.keep(deployment, predictions.parts(), mark=predictions.mark)
+        if self.deployments.get(deployment).unseen == "alarm":
+            for column, count in unseen.items():
+                sentence = f"{column} had {count:,} values never seen in training"
+                self._alarm(deployment, "unseen", column, sentence, source=source)
+        predictions.finish()
+        return added
+
+    def _alarm(self, deployment: str, check: str, subject: str, sentence: str, *, source: str = "server") -> None:
         """Open an alert about a server, or resolve it where there is nothing to say."""
         outcome = CheckOutcome.FAILED if sentence else CheckOutcome.PASSED
         seen = CheckResult(name=check, outcome=outcome, sentence=sentence or "well again", subject=subject)
-        self.alerts.see(deployment, [seen], source="server")
+        self.alerts.see(deployment, [seen], source=source)
 
     def _package_folder(self, ref: str) -> Path:
         """The folder of a model version, an alias, a package digest or a package folder."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nbprod.clock import now
 from nbprod.deployments.eligible import check_external, check_model
 from nbprod.deployments.housekeeping import KeptPredictions
+from nbprod.disk import locked
 from nbprod.domain.deployment import Deployment
 from nbprod.domain.names import check_name
 from nbprod.domain.prediction import OutcomesAdded, PredictionsAdded, PredictionTrace
@@ -291,7 +292,8 @@ class Deployments(KeptPredictions):
             (number, with_chances(core, inputs, deployment, self._resolve, self._packages.folder), inputs)
             for number, core, inputs in parts
         )
-        added = keep_parts(name, self._lake, chosen, private=self._never_kept(deployment), mark=mark)
+        with locked(self._spool_of(name) / "parts.lock"):  # the same command twice at once: one after the other
+            added = keep_parts(name, self._lake, chosen, private=self._never_kept(deployment), mark=mark)
         self._record("predictions.added", name, added.added, mark)
         return added
 

@@ -7,15 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from nbprod.clock import now
-from nbprod.deployments import Deployments
 from nbprod.errors import NotFoundError
 from nbprod.lake.entries import Outcomes, Predictions
 from nbprod.lake.spool import Spool
-
-
-@pytest.fixture
-def deployments(store, lake, packages, models, tmp_path):
-    return Deployments(store, lake, packages, models.resolve, private=["place"], spools=tmp_path / "spools")
 
 
 @pytest.fixture

@@ -40,9 +40,8 @@ def main(arguments: Sequence[str]) -> int:
                 workspace = Path(os.environ.get("NBPROD_WORKSPACE", "."))
                 name = _admitted(Path(folder), workspace)
                 # in this very process, so that the container's signals reach the server
-                os.execv(
-                    sys.executable, [sys.executable, "-m", "nbprod", "serve", name, "--port", str(_port()), *options]
-                )  # noqa: S606
+                words = ["-m", "nbprod", "serve", name, "--port", str(_port()), *options]
+                os.execv(sys.executable, [sys.executable, *words])  # noqa: S606
             case [("ready" | "live") as what]:
                 return _probe(what)
             case _:

@@ -23,9 +23,9 @@ LINUX = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"
 def lock(pins: Mapping[str, str], installed: Mapping[str, str], python: str, hashed: str = "") -> str:
     """Every distribution that nbprod and a package need, with its version, as ``pip install --no-deps`` reads it.
 
-    A package knows versions; the hashes of their files are in the lock it was installed by, where there is one. What needs
-    what is read from this environment. The versions are those of where the package was made; what was not
-    there, because an older nbprod did not need it, has the version of here.
+    What needs what is read from this environment. The versions are those of where the package was made; what was not
+    there, because an older nbprod did not need it, has the version of here. A package knows versions, not the hashes
+    of the files they came in: those are in the lock of who installed it, if there is one.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def lock(pins: Mapping[str, str], installed: Mapping[str, str], python: str, has
     if bare:
         named = ", ".join(bare[:5]) + (", …" if len(bare) > 5 else "")
         told = (
-            f"# {len(bare)} of {len(lines)} have no hashes ({named}): a version, but not the bytes of its files, is pinned.\n"
+            f"# {len(bare)} of {len(lines)} have no hashes ({named}): the version is pinned, the bytes are not.\n"
             "# Export with --lock FILE, a lock with hashes of these versions, to pin both.\n"
         )
     return told + "".join(" \\\n    ".join(parts) + "\n" for parts in lines.values())

@@ -164,6 +164,7 @@ class Workspace:
             private=self.settings.private_columns,
             locate=self._registered,
             spools=self.home / "spools",
+            records=[self.home / "runs", self.home / "pipelines", self.folder / self.settings["site.folder"]],
             serve=partial(start_server, self.folder),
         )
 

@@ -51,6 +51,8 @@ class Deployments(KeptPredictions):
         Makes the name of a registered data set its path or URL, and leaves everything else as it is.
     spools
         The folder of what servers of this machine have kept and not yet moved into the tables.
+    records
+        Folders of runs and pages, which may show predictions: an erasure looks into them.
     serve
         Starts a server in a process of its own.
     """
@@ -65,9 +67,10 @@ class Deployments(KeptPredictions):
         private: Sequence[str] = (),
         locate: Callable[[Any], Any] = lambda source: source,
         spools: Path | None = None,
+        records: Sequence[Path] = (),
         serve: Callable[[str, Sequence[str]], Any] | None = None,
     ) -> None:
-        super().__init__(store, lake, spools)
+        super().__init__(store, lake, spools, records)
         self._packages = packages
         self._resolve = resolve
         self._private = tuple(private)

@@ -21,7 +21,15 @@ def models(store, lake):
 
 @pytest.fixture
 def deployments(store, lake, packages, models, tmp_path):
-    return Deployments(store, lake, packages, models.resolve, private=["place"], spools=tmp_path / "spools")
+    return Deployments(
+        store,
+        lake,
+        packages,
+        models.resolve,
+        private=["place"],
+        spools=tmp_path / "spools",
+        records=[tmp_path / "runs"],
+    )
 
 
 @pytest.fixture

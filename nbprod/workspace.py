@@ -331,21 +331,8 @@ class Workspace:
     ) -> PredictionsAdded | None:
         """Keep what a batch job predicted in the table of a deployment, once, and alarm as its server would.
 
-        Parameters
-        ----------
-        deployment
-            Its name.
-        output
-            What the job wrote.
-        unseen
-            By column, how many values were never seen in training.
-        source
-            The run that did it, for alerts.
-
-        Returns
-        -------
-        PredictionsAdded or None
-            ``None`` where all of them were kept before.
+        ``output`` is what the job wrote, ``unseen`` by column how many values were never seen in training, ``source``
+        the run that did it. ``None`` where all of it was kept before.
         """
         from nbprod.scoring.logging import Logged  # delayed: pyarrow
 

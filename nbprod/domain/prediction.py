@@ -76,8 +76,8 @@ class ErasureReceipt:
             return f"{said}, and no file of a run or page names it"
         shown = "".join(f"\n  {path}" for path in self.named_in)
         return (
-            f"{said}.\nThese files of runs and pages still name it or a prediction of it; delete them, or let "
-            f"nbprod runs prune and nbprod site do so:{shown}"
+            f"{said}.\nThese files of runs and pages hold its name as a value, or a prediction of it, and are left "
+            f"as they are. Look, and delete what is about it:{shown}"
         )
 
 

@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from glob import glob
@@ -15,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbprod.deployments import Deployments
-from nbprod.disk import reporting_os_errors, write_file
+from nbprod.disk import reporting_os_errors
 from nbprod.domain.alert import AlertStatus
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.csv_format import data_place, split_format
 from nbprod.domain.markup import card
 from nbprod.domain.names import nearest
 from nbprod.domain.parameter import Parameter
-from nbprod.errors import NbprodError, NotFoundError
+from nbprod.errors import NotFoundError
 from nbprod.evaluations import Evaluations
 from nbprod.exports import Exports
 from nbprod.lake import Lake
@@ -42,15 +41,13 @@ from nbprod.serving.assigning import read_assignment
 from nbprod.serving.handle import start_server
 from nbprod.serving.tokens import Tokens
 from nbprod.settings import Settings, actor, find_folder
-from nbprod.site import report
+from nbprod.site import report, show_model
 from nbprod.site.service import Site
 from nbprod.store import Store
 from nbprod.templates import Templates
 
 if TYPE_CHECKING:
-    from nbprod.domain.package import ModelPackage
     from nbprod.domain.prediction import PredictionsAdded
-    from nbprod.domain.run import Run
     from nbprod.serving.supervisor import Options, Supervisor
 
 __all__ = ["Workspace", "open_workspace"]
@@ -132,7 +129,7 @@ class Workspace:
             self.store,
             private=self.settings.private_columns,
             trusted=self.settings["packages.trusted"],
-            built=_show_model,
+            built=show_model,
         )
 
     @cached_property
@@ -390,12 +387,6 @@ class Workspace:
                 ("open alerts", len(self.alerts.list(status=AlertStatus.OPEN, limit=None)) or None),
             ],
         )
-
-
-def _show_model(run: Run, folder: Path, package: ModelPackage) -> None:
-    """Write the report of a run again, with the form that asks the model it made."""
-    with suppress(OSError, NbprodError):  # the package is what was asked for, and the older report is still there
-        write_file(folder / "report.html", report(run, folder, package=(package.folder, package.digest)))
 
 
 def _matches(folder: Path, pattern: str) -> bool:

@@ -7,13 +7,16 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from nbprod.disk import write_file
 from nbprod.domain.check import CheckResult
+from nbprod.domain.package import ModelPackage
 from nbprod.domain.plain import plain
 from nbprod.domain.run import Run
 from nbprod.errors import NbprodError
@@ -28,7 +31,7 @@ from nbprod.site.places import folder_name
 from nbprod.site.scoring import form_of
 from nbprod.site.writing import write
 
-__all__ = ["build_run", "fingerprint", "report"]
+__all__ = ["build_run", "fingerprint", "report", "show_model"]
 
 # What a browser shows as text, data or picture. HTML goes into a box; everything else stays in the run's folder.
 HARMLESS = {".csv", ".gif", ".ipynb", ".jpeg", ".jpg", ".json", ".log", ".md", ".parquet", ".png", ".txt", ".webp"}
@@ -76,6 +79,12 @@ def report(
     if form is None or weight <= MOST_BYTES:
         return page
     return make(scoring=f"with it this report would have {weight / 1e6:.1f} MB")
+
+
+def show_model(run: Run, folder: Path, package: ModelPackage) -> None:
+    """Write the report of a run again, with the form that asks the model its package holds."""
+    with suppress(OSError, NbprodError):  # the package is what was asked for, and the older report is still there
+        write_file(folder / "report.html", report(run, folder, package=(package.folder, package.digest)))
 
 
 def fingerprint(run: Run, folder: Path) -> str:

@@ -24,7 +24,7 @@ from nbprod.errors import NbprodError
 
 __all__ = ["main"]
 
-PORT = 8000
+PORT = "NBPROD_PORT"  #: of the environment, so that server and probes agree; 8000 where it is not said
 TIMEOUT_S = 4.0
 USAGE = "python -m nbprod.container check FOLDER | serve FOLDER [OPTION …] | ready | live\n"
 
@@ -40,7 +40,8 @@ def main(arguments: Sequence[str]) -> int:
                 workspace = Path(os.environ.get("NBPROD_WORKSPACE", "."))
                 name = _admitted(Path(folder), workspace)
                 # in this very process, so that the container's signals reach the server
-                os.execv(sys.executable, [sys.executable, "-m", "nbprod", "serve", name, *options])  # noqa: S606
+                words = ["-m", "nbprod", "serve", name, "--port", str(_port()), *options]
+                os.execv(sys.executable, [sys.executable, *words])  # noqa: S606
             case [("ready" | "live") as what]:
                 return _probe(what)
             case _:
@@ -75,9 +76,13 @@ def _token() -> str:
     return Path(file).read_text(encoding="utf-8").strip() if file and Path(file).is_file() else ""
 
 
+def _port() -> int:
+    return int(os.environ.get(PORT, "8000"))
+
+
 def _probe(what: str) -> int:
     headers = {"Authorization": f"Bearer {text}"} if (text := _token()) else {}
-    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=TIMEOUT_S)
+    connection = http.client.HTTPConnection("127.0.0.1", _port(), timeout=TIMEOUT_S)
     try:
         connection.request("GET", f"/v2/health/{what}", headers=headers)
         status = connection.getresponse().status

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from glob import glob
@@ -42,12 +43,13 @@ from nbprod.serving.assigning import read_assignment
 from nbprod.serving.handle import start_server
 from nbprod.serving.tokens import Tokens
 from nbprod.settings import Settings, actor, find_folder
-from nbprod.site import report
+from nbprod.site import report, show_model
 from nbprod.site.service import Site
 from nbprod.store import Store
 from nbprod.templates import Templates
 
 if TYPE_CHECKING:
+    from nbprod.domain.prediction import PredictionsAdded
     from nbprod.panels.rollout_panel import RolloutPanel
     from nbprod.serving.supervisor import Options, Supervisor
 
@@ -126,7 +128,12 @@ class Workspace:
     @cached_property
     def packages(self) -> Packages:
         """Sealed models."""
-        return Packages(self.store, private=self.settings.private_columns, trusted=self.settings["packages.trusted"])
+        return Packages(
+            self.store,
+            private=self.settings.private_columns,
+            trusted=self.settings["packages.trusted"],
+            built=show_model,
+        )
 
     @cached_property
     def models(self) -> Models:
@@ -165,6 +172,7 @@ class Workspace:
             private=self.settings.private_columns,
             locate=self._registered,
             spools=self.home / "spools",
+            records=[self.home / "runs", self.home / "pipelines", self.folder / self.settings["site.folder"]],
             serve=partial(start_server, self.folder),
         )
 
@@ -350,11 +358,32 @@ class Workspace:
         """What a server's guard saw: the candidate goes, and the ledger says so."""
         self.rollouts.roll_back(rollout, note=why, actor="guard")
 
-    def _alarm(self, deployment: str, check: str, subject: str, sentence: str) -> None:
+    def keep_scored(
+        self, deployment: str, output: str, *, unseen: Mapping[str, int], source: str
+    ) -> PredictionsAdded | None:
+        """Keep what a batch job predicted in the table of a deployment, once, and alarm as its server would.
+
+        ``output`` is what the job wrote, ``unseen`` by column how many values were never seen in training, ``source``
+        the run that did it. ``None`` where all of it was kept before.
+        """
+        from nbprod.scoring.logging import Logged  # delayed: pyarrow
+
+        predictions = Logged(output)
+        if predictions.mark is None:
+            return None
+        added = self.deployments.keep(deployment, predictions.parts(), mark=predictions.mark)
+        if self.deployments.get(deployment).unseen == "alarm":
+            for column, count in unseen.items():
+                sentence = f"{column} had {count:,} values never seen in training"
+                self._alarm(deployment, "unseen", column, sentence, source=source)
+        predictions.finish()
+        return added
+
+    def _alarm(self, deployment: str, check: str, subject: str, sentence: str, *, source: str = "server") -> None:
         """Open an alert about a server, or resolve it where there is nothing to say."""
         outcome = CheckOutcome.FAILED if sentence else CheckOutcome.PASSED
         seen = CheckResult(name=check, outcome=outcome, sentence=sentence or "well again", subject=subject)
-        self.alerts.see(deployment, [seen], source="server")
+        self.alerts.see(deployment, [seen], source=source)
 
     def _package_folder(self, ref: str) -> Path:
         """The folder of a model version, an alias, a package digest or a package folder."""

@@ -32,9 +32,15 @@ Hosts = Annotated[
 
 
 @app.command()
-def docker(version: Ref, folder: Folder) -> None:
+def docker(
+    version: Ref,
+    folder: Folder,
+    lock: Annotated[
+        Path | None, typer.Option("--lock", help="A lock with hashes, which the image then insists on.")
+    ] = None,
+) -> None:
     """Write a build context: exact versions, the package, no root, a health check."""
-    made = _exports().docker(version, folder)
+    made = _exports().docker(version, folder, lock=lock)
     put(made)
     say(f"Next: docker build {made}; the first lines of its Dockerfile say how to run it.")
 

@@ -33,8 +33,13 @@ def score(
         typer.Option("--rejects", help="refuse: a wrong row ends it; collect: told in a table beside the output."),
     ] = "refuse",
     unseen: Annotated[
-        str, typer.Option("--unseen", help="accept or refuse rows with a category never seen in training.")
-    ] = "accept",
+        str | None,
+        typer.Option(
+            "--unseen",
+            help="accept or refuse rows with a category never seen in training; by default accept, with --log what "
+            "the deployment's server does.",
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
     on: Annotated[
         str | None, typer.Option("--on", help="processes, threads, or a Dask scheduler: dask://HOST:PORT.")
@@ -43,10 +48,13 @@ def score(
     at: Annotated[
         str | None, typer.Option("--time", "--at", help="With --log: the input's column of event times.")
     ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option("--unit", help="With --log: the input's column of what a row is about, a customer say."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Predict every row, by all processors and with bounded memory; after a kill the same command goes on."""
-    from nbprod.scoring.logging import Logged  # pyarrow
     from nbprod.scoring.progress import telling_progress
     from nbprod.workspace import open_workspace  # opens the ledger
 
@@ -56,13 +64,16 @@ def score(
     if output.endswith("/") and not place.endswith("/"):
         place += "/"
     named = version.ref if version else None
-    wanted: dict[str, Any] = {"keep": list(keep or []), "rejects": rejects, "unseen": unseen, "overwrite": overwrite}
+    wanted: dict[str, Any] = {"keep": list(keep or []), "rejects": rejects, "overwrite": overwrite}
     if on is not None:
         wanted["on"] = on
     if log:
-        wanted |= {"log": True, "log_inputs": _logged(workspace, log, version), "log_time": at}
-    elif at is not None:
-        raise SettingsError("--time is about what --log keeps", hint="Give --log DEPLOYMENT, or leave --time out.")
+        wanted |= {"log": True, "log_inputs": _logged(workspace, log, version), "log_time": at, "log_unit": unit}
+    elif at is not None or unit is not None:
+        raise SettingsError(
+            "--time and --unit are about what --log keeps", hint="Give --log DEPLOYMENT, or leave them out."
+        )
+    wanted["unseen"] = _unseen(workspace, log, unseen)
     with ExitStack() as stack:
         stack.enter_context(telling_progress(place, say))
         done = workspace.runs.start("score", model=model, data=data, output=place, version=named, **wanted)
@@ -74,14 +85,27 @@ def score(
     for warning in recorded["warnings"]:
         say(warning)
     if log:
-        predictions = Logged(place)
-        if predictions.mark is not None:
-            say(str(workspace.deployments.keep(log, predictions.parts(), mark=predictions.mark)))
-            predictions.finish()
-        else:
-            say(f"{log}: these predictions were kept before.")
+        added = workspace.keep_scored(log, place, unseen=recorded["unseen"], source=done.id)
+        say(f"{log}: these predictions were kept before." if added is None else str(added))
     told = {"output": place, "rows": int(done.metrics["rows"]), "rejected": int(done.metrics["rejected"])}
     emit_one({**told, "rejects": recorded["rejects"], "version": named, "run": done.id}, as_json=as_json)
+
+
+def _unseen(workspace: Any, deployment: str | None, said: str | None) -> str:
+    """What is done with categories never seen: what was said, and what the deployment's server does with them.
+
+    Raises
+    ------
+    SettingsError
+        The deployment refuses what is to be accepted, so its table would hold what its server never gives.
+    """
+    policy = "refuse" if deployment and workspace.deployments.get(deployment).unseen == "refuse" else "accept"
+    if policy == "refuse" and said == "accept":
+        raise SettingsError(
+            f"{deployment} refuses categories never seen in training, and --unseen accept takes them",
+            hint="Leave --unseen out, or score without --log.",
+        )
+    return said or policy
 
 
 def _logged(workspace: Any, deployment: str, version: ModelVersion | None) -> list[str]:

@@ -25,7 +25,9 @@ MOMENTS = (
 _Way = tuple[int, float, float]  # an input, and what takes a number back to it: times a, plus b
 
 
-def edge_rows(rows: Sequence[Mapping[str, Any]], schema: Schema, plan: Plan) -> dict[str, list[dict[str, Any]]]:
+def edge_rows(
+    rows: Sequence[Mapping[str, Any]], schema: Schema, plan: Plan | None, *, step: type[np.floating[Any]] = np.float64
+) -> dict[str, list[dict[str, Any]]]:
     """Variants of usual rows, by kind of edge.
 
     Parameters
@@ -35,7 +37,9 @@ def edge_rows(rows: Sequence[Mapping[str, Any]], schema: Schema, plan: Plan) -> 
     schema
         What may vary.
     plan
-        Whose thresholds are to be met.
+        Whose thresholds are to be met, if there is one.
+    step
+        The type whose next numbers stand beside a threshold.
 
     Returns
     -------
@@ -46,14 +50,14 @@ def edge_rows(rows: Sequence[Mapping[str, Any]], schema: Schema, plan: Plan) -> 
     nullable = [column.name for column in schema.columns if column.nullable]
     if nullable:
         made["missing"].append({**rows[0], **dict.fromkeys(nullable)})
-    at = thresholds(plan)
+    at = thresholds(plan) if plan is not None else {}
     count = 0
     for column in schema.columns:
         for kind, values in (
             ("missing", [None] if column.nullable else []),
             ("unseen", _unseen(column)),
             ("extreme", _extreme(column)),
-            ("threshold", _beside(column, at.get(column.name, []))),
+            ("threshold", _beside(column, at.get(column.name, []), step)),
         ):
             for value in values:
                 made[kind].append({**rows[count % len(rows)], column.name: value})
@@ -83,12 +87,13 @@ def _extreme(column: Column) -> list[Any]:
     return list(_fitting(column, values))
 
 
-def _beside(column: Column, values: Sequence[float]) -> list[Any]:
+def _beside(column: Column, values: Sequence[float], step: type[np.floating[Any]]) -> list[Any]:
     """Each threshold, and the numbers next to it."""
     around = [
-        beside
+        float(beside)
         for value in values
-        for beside in (np.nextafter(value, -math.inf), value, np.nextafter(value, math.inf))
+        for number in [step(value)]
+        for beside in (np.nextafter(number, step(-math.inf)), number, np.nextafter(number, step(math.inf)))
     ]
     return list(_fitting(column, around)) if column.is_numeric else []
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -28,10 +28,13 @@ class KeptPredictions:
         Where predictions and outcomes are kept.
     spools
         The folder of what servers of this machine have kept and not yet moved into the tables.
+    records
+        Folders of runs and pages, which may show predictions.
     """
 
-    def __init__(self, store: Store, lake: Lake, spools: Path | None) -> None:
+    def __init__(self, store: Store, lake: Lake, spools: Path | None, records: Sequence[Path] = ()) -> None:
         self._store = store
+        self._records = tuple(records)
         self._lake = lake
         self._spools = spools
 
@@ -90,6 +93,9 @@ class KeptPredictions:
     def erase(self, name: str, *, unit: str, actor: str | None = None) -> ErasureReceipt:
         """Delete everything of a unit: in spools, both tables, and every older version of them, which are then gone.
 
+        The receipt names files of runs and pages that show it; they are evidence, and left to who asks. What a batch
+        job wrote, and the data a model was trained on, are the caller's own files.
+
         Parameters
         ----------
         name
@@ -106,9 +112,10 @@ class KeptPredictions:
         """
         from nbprod.deployments.upkeep import erase  # delayed: pyarrow
 
-        receipt = erase(self._lake, name, self._spool_of(name), unit)
+        receipt = erase(self._lake, name, self._spool_of(name), unit, records=self._records)
         with self._store.write() as session:
             data = {"predictions": receipt.predictions, "outcomes": receipt.outcomes, "parts": receipt.parts}
+            data["named_in"] = len(receipt.named_in)
             session.event("unit.erased", name, data={"receipt": receipt.id, **data}, actor=actor)
         return receipt
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nbprod.clock import now
 from nbprod.deployments.eligible import check_external, check_model
 from nbprod.deployments.housekeeping import KeptPredictions
+from nbprod.disk import locked
 from nbprod.domain.deployment import Deployment
 from nbprod.domain.names import check_name
 from nbprod.domain.prediction import OutcomesAdded, PredictionsAdded, PredictionTrace
@@ -50,6 +51,8 @@ class Deployments(KeptPredictions):
         Makes the name of a registered data set its path or URL, and leaves everything else as it is.
     spools
         The folder of what servers of this machine have kept and not yet moved into the tables.
+    records
+        Folders of runs and pages, which may show predictions: an erasure looks into them.
     serve
         Starts a server in a process of its own.
     """
@@ -64,9 +67,10 @@ class Deployments(KeptPredictions):
         private: Sequence[str] = (),
         locate: Callable[[Any], Any] = lambda source: source,
         spools: Path | None = None,
+        records: Sequence[Path] = (),
         serve: Callable[[str, Sequence[str]], Any] | None = None,
     ) -> None:
-        super().__init__(store, lake, spools)
+        super().__init__(store, lake, spools, records)
         self._packages = packages
         self._resolve = resolve
         self._private = tuple(private)
@@ -291,7 +295,8 @@ class Deployments(KeptPredictions):
             (number, with_chances(core, inputs, deployment, self._resolve, self._packages.folder), inputs)
             for number, core, inputs in parts
         )
-        added = keep_parts(name, self._lake, chosen, private=self._never_kept(deployment), mark=mark)
+        with locked(self._spool_of(name) / "parts.lock"):  # the same command twice at once: one after the other
+            added = keep_parts(name, self._lake, chosen, private=self._never_kept(deployment), mark=mark)
         self._record("predictions.added", name, added.added, mark)
         return added
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nbprod.clock import now
+from nbprod.deployments.mentions import mentions
 from nbprod.domain.prediction import ErasureReceipt
 from nbprod.errors import StoreError
 from nbprod.lake import Lake
@@ -51,8 +52,10 @@ def prune(lake: Lake, deployment: str, keep: timedelta, history: timedelta) -> M
     }
 
 
-def erase(lake: Lake, deployment: str, spools: Path, unit: str) -> ErasureReceipt:
+def erase(lake: Lake, deployment: str, spools: Path, unit: str, *, records: Sequence[Path] = ()) -> ErasureReceipt:
     """Delete everything of a unit: in spools, in both tables and in every older version of them.
+
+    What runs and pages show of it is told in the receipt and not changed.
 
     Raises
     ------
@@ -80,6 +83,7 @@ def erase(lake: Lake, deployment: str, spools: Path, unit: str) -> ErasureReceip
         outcomes=told["rows"],
         parts=made["removed"] + told["removed"],
         spooled=aside,
+        named_in=tuple(mentions(records, unit, ids)),
     )
 
 

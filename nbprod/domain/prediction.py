@@ -65,11 +65,19 @@ class ErasureReceipt:
     outcomes: int
     parts: int  #: files removed, those of older versions among them
     spooled: int  #: entries that had been set aside
+    named_in: tuple[str, ...] = ()  #: files of runs and pages that show the unit or one of its predictions, unchanged
 
     def __str__(self) -> str:
-        return (
+        said = (
             f"{self.id}: {self.predictions:,} predictions and {self.outcomes:,} outcomes of the unit erased from "
             f"{self.deployment}, {self.parts:,} files removed; no part of any version holds it"
+        )
+        if not self.named_in:
+            return f"{said}, and no file of a run or page names it"
+        shown = "".join(f"\n  {path}" for path in self.named_in)
+        return (
+            f"{said}.\nThese files of runs and pages hold its name as a value, or a prediction of it, and are left "
+            f"as they are. Look, and delete what is about it:{shown}"
         )
 
 

@@ -39,25 +39,33 @@ ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 ENV OMP_NUM_THREADS=1
 {system}WORKDIR {home}
 COPY requirements.lock {wheel} ./
-RUN python -m pip install --no-cache-dir --no-deps --requirement requirements.lock ./{wheel}
+RUN python -m pip install --no-cache-dir --no-deps --requirement requirements.lock
+RUN python -m pip install --no-cache-dir --no-deps --no-index ./{wheel}
 COPY model.json nbprod.toml ./
 COPY package/ package/
 RUN install --directory --owner {user} --group {user} --mode 0700 {workspace}
 USER {user}:{user}
 RUN ["python", "-m", "nbprod.container", "check", "{home}"]
-ENV NBPROD_WORKSPACE={workspace} NBPROD_ACTOR=container NBPROD_TOKEN_FILE={token} HOME=/tmp
+ENV NBPROD_WORKSPACE={workspace} NBPROD_ACTOR=container NBPROD_TOKEN_FILE={token} NBPROD_PORT={port} HOME=/tmp
 VOLUME {workspace}
 EXPOSE {port}
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \\
   CMD ["python", "-m", "nbprod.container", "ready"]
 ENTRYPOINT ["python", "-m", "nbprod.container", "serve", "{home}"]
-CMD ["--host", "0.0.0.0", "--port", "{port}", "--workers", "1"]
+CMD ["--host", "0.0.0.0", "--workers", "1"]
 """
 
 
-def context_files(origin: Origin) -> Mapping[str, bytes]:
+def context_files(origin: Origin, hashed: str = "") -> Mapping[str, bytes]:
     """The files of the context by name; ``package/`` is the package as it is sealed.
+
+    Parameters
+    ----------
+    origin
+        The version.
+    hashed
+        A lock with hashes, as for :func:`nbprod.exports.lock.lock`.
 
     Raises
     ------
@@ -72,7 +80,7 @@ def context_files(origin: Origin) -> Mapping[str, bytes]:
     files = {
         "Dockerfile": _dockerfile(origin, wheel).encode(),
         ".dockerignore": b"token\n",
-        "requirements.lock": lock(origin.pins, around["installed"], around["python"]).encode(),
+        "requirements.lock": lock(origin.pins, around["installed"], around["python"], hashed).encode(),
         "model.json": _model(origin).encode(),
         "nbprod.toml": f"[packages]\ntrusted = {json.dumps(list(origin.trusted))}\n".encode(),
         wheel: content,

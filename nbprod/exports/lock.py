@@ -11,17 +11,21 @@ from packaging.requirements import Requirement
 from nbprod.errors import EnvironmentProblem
 from nbprod.packages.environment import installed as here
 
-__all__ = ["lock"]
+__all__ = ["REQUIRED", "lock"]
 
+REQUIRED = "--require-hashes"  #: of pip, where every line has hashes
+LOCKED = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;]+)")
+HASH = re.compile(r"--hash=(sha(?:256|384|512):[0-9a-f]+)")
 #: A container is Linux whatever machine writes its files; the Python is that of the package.
 LINUX = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
 
 
-def lock(pins: Mapping[str, str], installed: Mapping[str, str], python: str) -> str:
+def lock(pins: Mapping[str, str], installed: Mapping[str, str], python: str, hashed: str = "") -> str:
     """Every distribution that nbprod and a package need, with its version, as ``pip install --no-deps`` reads it.
 
     What needs what is read from this environment. The versions are those of where the package was made; what was not
-    there, because an older nbprod did not need it, has the version of here.
+    there, because an older nbprod did not need it, has the version of here. A package knows versions, not the hashes
+    of the files they came in: those are in the lock of who installed it, if there is one.
 
     Parameters
     ----------
@@ -31,6 +35,9 @@ def lock(pins: Mapping[str, str], installed: Mapping[str, str], python: str) -> 
         Version by name of everything where the package was made.
     python
         Version of Python there.
+    hashed
+        A lock with hashes, as ``uv pip compile --generate-hashes`` writes it: every version it names is written with
+        them. Where it names all, pip is told to take nothing else; where it does not, the first lines say what lacks.
 
     Raises
     ------
@@ -45,7 +52,26 @@ def lock(pins: Mapping[str, str], installed: Mapping[str, str], python: str) -> 
             f"No version is known of {', '.join(missing)}: not installed here, nor where the package was made",
             hint="Install it here, or build the package again from its run: nbprod packages build RUN.",
         )
-    return "".join(f"{name}=={versions[name]}\n" for name in sorted(needed))
+    known = _hashes(hashed)
+    lines = {name: [f"{name}=={versions[name]}", *known.get((name, versions[name]), [])] for name in sorted(needed)}
+    bare = [name for name, parts in lines.items() if len(parts) == 1]
+    told = f"{REQUIRED}\n"
+    if bare:
+        named = ", ".join(bare[:5]) + (", …" if len(bare) > 5 else "")
+        told = (
+            f"# {len(bare)} of {len(lines)} have no hashes ({named}): the version is pinned, the bytes are not.\n"
+            "# Export with --lock FILE, a lock with hashes of these versions, to pin both.\n"
+        )
+    return told + "".join(" \\\n    ".join(parts) + "\n" for parts in lines.values())
+
+
+def _hashes(text: str) -> dict[tuple[str, str], list[str]]:
+    """The options ``--hash`` by name and version."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for line in text.replace("\\\n", " ").splitlines():
+        if match := LOCKED.match(line.strip()):
+            found[_canonical(match[1]), match[2]] = [f"--hash={one}" for one in HASH.findall(line)]
+    return found
 
 
 def _closure(names: Iterable[str], python: str) -> set[str]:

@@ -1,8 +1,8 @@
 """A model as one ONNX file for devices, with a certificate of how near it comes to the package it was made of.
 
 Numbers enter as 32 bits, because ONNX Runtime has no imputer of 64: a value within rounding of a tree's threshold
-may go the other way. So equality is not assumed but measured, on the golden rows and the reference, and a file that
-differs too often is not written.
+may go the other way. So equality is not assumed but measured, on the golden rows, the reference and made edges, and a
+file that differs too often is not written. Rows on a threshold itself are counted apart: there the rounding decides.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from nbprod.compiled.edges import edge_rows
 from nbprod.domain.markup import card
 from nbprod.domain.numbers import number
 from nbprod.domain.schema import Column, ColumnKind, Schema
@@ -36,6 +37,8 @@ MOST_ROWS = 10_000  #: of the reference that are compared
 TOLERANCE = 1e-4  #: of a probability, and of a number in shares of the range of what is predicted
 MOST_BEYOND = 0.001  #: share of rows that may differ by more
 TIMED_ROWS = 50
+BASES = 8  #: usual rows that edges are made of
+ROUNDED = "threshold"  #: the kind of edge that 32 bits may put on the other side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +52,16 @@ class OnnxCertificate:
     beyond_tolerance: int  #: rows that differ by more than `tolerance`
     tolerance: float
     label_flips: int  #: rows with another class; 0 for numbers
+    edges: Mapping[str, Mapping[str, int]]  #: by kind of made rows: ``rows``, ``beyond``, ``flips``, ``refused``
     ms_a_row: float  #: median time of one row in ONNX Runtime
     package_ms_a_row: float  #: median time of the same row by the package
     versions: Mapping[str, str]
 
     @property
     def passed(self) -> bool:
-        """Whether at most one row in a thousand differs, or has another class."""
-        return max(self.beyond_tolerance, self.label_flips) <= MOST_BEYOND * self.rows
+        """Whether at most one row in a thousand differs or has another class, and no edge but some on thresholds."""
+        astray = sum(told["beyond"] + told["flips"] for kind, told in self.edges.items() if kind != ROUNDED)
+        return not astray and max(self.beyond_tolerance, self.label_flips) <= MOST_BEYOND * self.rows
 
     @property
     def sentence(self) -> str:
@@ -64,8 +69,17 @@ class OnnxCertificate:
         return (
             f"{self.rows:,} rows compared: largest difference {number(self.largest_difference, 3)}, "
             f"{self.beyond_tolerance} beyond {number(self.tolerance, 3)}, {self.label_flips} labels differ; "
+            f"{self._edges}"
             f"{number(self.ms_a_row, 3)} ms a row, the package {number(self.package_ms_a_row, 3)} ms"
         )
+
+    @property
+    def _edges(self) -> str:
+        told = []
+        for kind, one in self.edges.items():
+            refused = f", {one['refused']} are refused there alone" if one["refused"] else ""
+            told.append(f"{max(one['beyond'], one['flips'])} of {one['rows']} rows {kind} differ{refused}")
+        return f"made edges: {', '.join(told)}; " if told else ""
 
     def to_json(self) -> str:
         """Written beside the model."""
@@ -146,9 +160,11 @@ def _converted(origin: Origin, package: LoadedPackage, types: Mapping[str, str])
     try:
         from skl2onnx import convert_sklearn  # delayed: an extra
         from skl2onnx.common import data_types
+        from skl2onnx.shape_calculators.one_hot_encoder import calculate_sklearn_one_hot_encoder_output_shapes
         from sklearn.impute import SimpleImputer
+        from sklearn.preprocessing import OneHotEncoder
 
-        from nbprod.exports.onnx_imputing import convert_imputer, shape_of_imputed
+        from nbprod.exports.onnx_converters import convert_imputer, convert_one_hot, shape_of_imputed
     except ImportError as error:
         raise EnvironmentProblem(f"{error.name} is not installed", hint="pip install 'nbprod[onnx]'") from error
     if moments := [name for name, type_ in types.items() if type_ == "datetime"]:
@@ -166,8 +182,11 @@ def _converted(origin: Origin, package: LoadedPackage, types: Mapping[str, str])
             name=origin.version.model,
             initial_types=[(name, kinds[type_]([None, 1])) for name, type_ in types.items()],
             options=options,
-            custom_conversion_functions={SimpleImputer: convert_imputer},
-            custom_shape_calculators={SimpleImputer: shape_of_imputed},
+            custom_conversion_functions={SimpleImputer: convert_imputer, OneHotEncoder: convert_one_hot},
+            custom_shape_calculators={
+                SimpleImputer: shape_of_imputed,
+                OneHotEncoder: calculate_sklearn_one_hot_encoder_output_shapes,
+            },
         )
     said = {
         "nbprod.model": origin.version.ref,
@@ -194,14 +213,12 @@ def _certificate(origin: Origin, package: LoadedPackage, types: Mapping[str, str
     rows = golden if set(schema.names) - set(reference) else pd.concat([golden, reference[list(schema.names)]])
     rows = package.check(rows.reset_index(drop=True)).frame
     expected = package.predict_checked(rows)
-    labels, numbers = _outputs(session, _feed(rows, types), schema)
-    difference, scale, flips = np.zeros(len(rows)), 1.0, 0
-    if schema.task == "classification":
-        flips = int((labels != expected["prediction"].astype(str).to_numpy()).sum())
-    if numbers is not None:
-        wanted = expected[list(_numeric(schema))].to_numpy(np.float64)
-        difference = np.nan_to_num(np.abs(numbers - wanted), nan=math.inf).max(axis=1)
-        scale = 1.0 if schema.task == "classification" else float(np.ptp(wanted)) or 1.0
+    scale = 1.0 if schema.task == "classification" else float(np.ptp(expected["prediction"].to_numpy())) or 1.0
+    difference, flips = _held(session, rows, expected, types, schema)
+    edges = {}
+    for kind, made in _edges(package, rows).items():
+        if made:
+            edges[kind] = _edge(session, package, made, types, scale)
     one = rows.head(1)
     feed = _feed(one, types)
     return OnnxCertificate(
@@ -212,10 +229,59 @@ def _certificate(origin: Origin, package: LoadedPackage, types: Mapping[str, str
         beyond_tolerance=int((difference > TOLERANCE * scale).sum()),
         tolerance=TOLERANCE * scale,
         label_flips=flips,
+        edges=edges,
         ms_a_row=_median_ms(lambda: session.run(None, feed)),
         package_ms_a_row=_median_ms(lambda: package.predict_checked(one)),
         versions={name: version_of(name) for name in ("skl2onnx", "onnx", "onnxruntime", "scikit-learn")},
     )
+
+
+def _held(
+    session: InferenceSession, rows: pd.DataFrame, expected: pd.DataFrame, types: Mapping[str, str], schema: Schema
+) -> tuple[Any, int]:
+    """How far the numbers of each row are from what is expected, and how many labels are others."""
+    labels, numbers = _outputs(session, _feed(rows, types), schema)
+    difference, flips = np.zeros(len(rows)), 0
+    if schema.task == "classification":
+        flips = int((labels != expected["prediction"].astype(str).to_numpy()).sum())
+    if numbers is not None:
+        wanted = expected[list(_numeric(schema))].to_numpy(np.float64)
+        difference = np.nan_to_num(np.abs(numbers - wanted), nan=math.inf).max(axis=1)
+    return difference, flips
+
+
+def _edges(package: LoadedPackage, rows: pd.DataFrame) -> Mapping[str, list[dict[str, Any]]]:
+    """Rows that miss a value, hold one never seen or far outside, or one on a threshold or beside it in 32 bits."""
+    usual = rows.head(BASES)
+    plain: list[Any] = usual.astype(object).where(usual.notna(), None).to_dict("records")
+    plan = package.compiled.model.plan if package.compiled is not None else None
+    return edge_rows(plain, package.schema, plan, step=np.float32)
+
+
+def _edge(
+    session: InferenceSession,
+    package: LoadedPackage,
+    rows: list[dict[str, Any]],
+    types: Mapping[str, str],
+    scale: float,
+) -> dict[str, int]:
+    """How rows of one kind were answered, those the package answers; a device must refuse the others by itself."""
+    told = None
+    try:
+        frame = package.check(rows).frame
+        told = package.predict_by_pipeline(frame)
+        apart, flips = _held(session, frame, told, types, package.schema)
+    except Exception:  # noqa: BLE001 — a pipeline refuses with whatever it likes, and so does the runtime
+        if len(rows) > 1:  # one row is enough to have all refused
+            each = [_edge(session, package, [row], types, scale) for row in rows]
+            return {name: sum(one[name] for one in each) for name in each[0]}
+        answered = int(told is not None)
+        return {"rows": answered, "beyond": 0, "flips": 0, "refused": answered}
+    # of a number far outside, 32 bits hold no more than a share of its size
+    is_number = package.schema.task != "classification"
+    sizes = np.abs(told["prediction"].to_numpy(np.float64)) if is_number else np.ones(len(told))
+    beyond = int((apart > TOLERANCE * np.maximum(scale, sizes)).sum())
+    return {"rows": len(frame), "beyond": beyond, "flips": flips, "refused": 0}
 
 
 def _numeric(schema: Schema) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbprod.disk import publish_folder, write_file
+from nbprod.disk import publish_folder, reporting_os_errors, write_file
 from nbprod.domain.schema import Schema
 from nbprod.domain.version import Approval, ModelRef, ModelVersion
 from nbprod.errors import ConflictError, RefusedError
@@ -39,7 +39,7 @@ class Exports:
         self._models = models
         self._packages = packages
 
-    def docker(self, version: ModelVersion | str, folder: Path | str) -> Path:
+    def docker(self, version: ModelVersion | str, folder: Path | str, *, lock: Path | str | None = None) -> Path:
         """Write a build context into a folder that does not exist yet.
 
         Parameters
@@ -48,6 +48,9 @@ class Exports:
             ``electricity/2``, ``electricity@champion``, or ``electricity`` for its champion.
         folder
             Becomes the context, whole or not at all.
+        lock
+            A lock with hashes to take them from, as ``uv pip compile --generate-hashes`` writes it. Where it has all
+            versions, the image installs files with these hashes alone.
 
         Raises
         ------
@@ -60,7 +63,9 @@ class Exports:
         """
         from nbprod.exports.docker import context_files  # delayed: only needed here
 
-        return _write(context_files(self._approved(version)), Path(folder))
+        with reporting_os_errors(f"reading {lock}"):
+            hashed = Path(lock).read_text(encoding="utf-8") if lock is not None else ""
+        return _write(context_files(self._approved(version), hashed), Path(folder))
 
     def kubernetes(self, version: ModelVersion | str, folder: Path | str, running: Running) -> list[Path]:
         """Write Deployment, Service and HorizontalPodAutoscaler of an image; older files of these names are replaced.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,12 +43,21 @@ class Packages:
         Full names of types to trust beside the list for verified packages.
     allow_pickle
         Whether packages made as pickles may be built and loaded.
+    built
+        Told of a run, its folder and the package that was built of it, so that the run's report can show the model.
     """
 
     def __init__(
-        self, store: Store, *, private: Sequence[str] = (), trusted: Sequence[str] = (), allow_pickle: bool = False
+        self,
+        store: Store,
+        *,
+        private: Sequence[str] = (),
+        trusted: Sequence[str] = (),
+        allow_pickle: bool = False,
+        built: Callable[[Run, Path, ModelPackage], None] | None = None,
     ) -> None:
         self._store = store
+        self._built = built
         self._private = tuple(private)
         self._trusted = tuple(trusted)
         self._allow_pickle = allow_pickle
@@ -82,7 +91,10 @@ class Packages:
         )
         with self._store.files.staging() as folder:
             sealed = fill_folder(folder, staged, run, run_folder)
-            return self._keep(folder, sealed, run_id=run.id, event="package.built")
+            package = self._keep(folder, sealed, run_id=run.id, event="package.built")
+        if self._built is not None:
+            self._built(run, run_folder, package)
+        return package
 
     def list(self, *, limit: int | None = 50) -> builtins.list[ModelPackage]:
         """Packages, newest first."""

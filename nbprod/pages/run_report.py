@@ -16,6 +16,7 @@ from nbprod.pages.charts import IntervalRow, cell_timeline, intervals
 from nbprod.pages.formatting import duration, run_sentence
 from nbprod.pages.layout import Link, figure, render, when
 from nbprod.pages.notebook import Reader, read
+from nbprod.pages.scoring_form import ScoringForm
 
 __all__ = ["ReportFinding", "run_report"]
 
@@ -41,6 +42,8 @@ def run_report(
     links: Sequence[Link] = (),
     pages: Mapping[str, str] | None = None,
     nav: Sequence[Link] = (),
+    form: ScoringForm | None = None,
+    scoring: str = "",
 ) -> str:
     """Make the report of a run; under 300 kB without its pictures.
 
@@ -63,6 +66,10 @@ def run_report(
         Addresses of other pages by id: runs, alerts, model versions.
     nav
         The site's navigation; none for a report that stands alone.
+    form
+        That asks the model the run made.
+    scoring
+        A sentence about the form, or why there is none; empty where there is nothing to say.
     """
     statuses = {cell.id: cell.status for cell in cells}
     reader = (
@@ -77,6 +84,9 @@ def run_report(
         title=f"{reader.title or run.template}: {run.status}",
         heading=reader.title or run.template,
         nav=list(nav),
+        **({"policy": form.policy} if form is not None else {}),
+        form=form.html if form is not None else None,
+        scoring=scoring,
         run=run,
         sentence=run_sentence(run),
         finding=finding,

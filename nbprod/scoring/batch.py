@@ -48,6 +48,7 @@ def score(
     form: str | None = None,
     log: Sequence[str] | None = None,
     log_time: str | None = None,
+    log_unit: str | None = None,
     progress: Callable[[int, int], None] | None = None,
     trusted: Sequence[str] = (),
 ) -> ScoreSummary:
@@ -88,9 +89,12 @@ def score(
     form
         ``parquet``, ``csv``, ``delta`` or ``folder``, where the ending of the output does not tell.
     log
-        Inputs to keep in the work folder for a deployment's table; it then stays until ``finish_logging``.
+        Inputs to keep in the work folder for a deployment's table; it then stays until
+        :class:`~nbprod.scoring.logging.Logged` lets it go.
     log_time
         The column of event times for it.
+    log_unit
+        The column that says what a row is about (a customer, say), by which predictions can be erased.
     progress
         Told how many rows are done, and how many there are.
     trusted
@@ -119,7 +123,7 @@ def score(
     schema = Schema.from_json(sealed.read("schema.json").decode())
     target, form = Place(output), format_of(str(output), form)
     files = open_inputs(source, schema)
-    kept = _check_columns(files, schema, keep, [*(log or ()), *([log_time] if log_time else [])])
+    kept = _check_columns(files, schema, keep, [name for name in (*(log or ()), log_time, log_unit) if name])
     shape = output_schema(schema, kept)
     told = {
         "input": [[file.name, file.rows, file.mark] for file in files],
@@ -130,7 +134,7 @@ def score(
         "unseen": unseen,
         "rows at once": batch_rows,
         "format": form,
-        "log": [list(log), log_time] if log is not None else None,
+        "log": [list(log), log_time, log_unit] if log is not None else None,
     }
     key = job_key(told)
     work = WorkFolder(target)
@@ -142,8 +146,8 @@ def score(
         job = Job(
             key=key, begun_at=begun_at, package=str(Path(sealed.folder).absolute()), digest=sealed.digest,
             version=version, keep=tuple(keep), refuse=rejects == "refuse", refuse_unseen=unseen == "refuse",
-            log=tuple(log or ()), time=log_time, is_logged=log is not None, work=work.place.url, schema=shape,
-            trusted=tuple(dict.fromkeys([*trusted, *trusted_names()])),
+            log=tuple(log or ()), time=log_time, unit=log_unit, is_logged=log is not None, work=work.place.url,
+            schema=shape, trusted=tuple(dict.fromkeys([*trusted, *trusted_names()])),
         )  # fmt: skip
         tally, where = _score(job, files, work, batch_rows, schema, on=on, workers=workers, progress=progress)
         rejected = rejects_of(target, form)
@@ -228,7 +232,7 @@ def _score(
     if len(skip) == sum(file.count(batch_rows) for file in files):
         return tally, "nothing was left to do"
     refused: list[Done] = []
-    columns = list(dict.fromkeys([*schema.names, *job.keep, *job.log, *([job.time] if job.time else [])]))
+    columns = list(dict.fromkeys([*schema.names, *job.beside]))
     with open_workers(on=_chosen(on, files, work, total), count=workers) as pool:
         if pool.on_each is not None:
             from nbprod.scoring.cluster import check_workers  # delayed: only for clusters

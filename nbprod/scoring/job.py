@@ -16,9 +16,10 @@ from nbprod.domain.row_problem import RowProblem
 from nbprod.domain.schema import Schema
 from nbprod.errors import DataError
 
-__all__ = ["LOG_TIME", "REJECTS", "Done", "Job", "output_schema"]
+__all__ = ["LOG_TIME", "LOG_UNIT", "REJECTS", "Done", "Job", "output_schema"]
 
 LOG_TIME = "event time of the prediction"  #: among the inputs kept for a deployment
+LOG_UNIT = "unit of the prediction"  #: as well
 REJECTS = pa.schema(
     [
         ("file", pa.string()),
@@ -44,10 +45,16 @@ class Job:
     refuse_unseen: bool
     log: tuple[str, ...] = ()  #: inputs that are kept for a deployment's table
     time: str | None = None  #: the column of event times for it
+    unit: str | None = None  #: the column that says what a row is about
     is_logged: bool = False
     work: str  #: URL of the work folder
     schema: pa.Schema  #: of the output
     trusted: tuple[str, ...] = ()
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Columns that are read beside those the model takes."""
+        return tuple(dict.fromkeys(name for name in (*self.keep, *self.log, self.time, self.unit) if name))
 
 
 @dataclass(frozen=True, kw_only=True)

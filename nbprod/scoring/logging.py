@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from nbprod.scoring.job import LOG_TIME
+from nbprod.scoring.job import LOG_TIME, LOG_UNIT
 from nbprod.scoring.places import Place
 from nbprod.scoring.work_folder import INPUTS, PART, WorkFolder
 
@@ -48,8 +48,11 @@ class Logged:
                 one for one in made.column_names if one not in keep and (one in kinds or one[:11] == "probability")
             ]
             core, inputs = made.select(names).replace_schema_metadata(None), self._work.table(beside)
-            core = core.append_column("at", inputs.column(LOG_TIME))
-            yield number + 1, core, inputs.drop_columns([LOG_TIME])
+            for name_there, name_here in ((LOG_TIME, "at"), (LOG_UNIT, "unit")):
+                if name_there in inputs.column_names:
+                    core = core.append_column(name_here, inputs.column(name_there))
+                    inputs = inputs.drop_columns([name_there])
+            yield number + 1, core, inputs
 
     def finish(self) -> None:
         """Let the work folder go: all is kept."""

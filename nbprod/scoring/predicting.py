@@ -21,7 +21,7 @@ from nbprod.errors import DataError, PackageError, SchemaError
 from nbprod.packages.sealing import Sealed, verify_folder
 from nbprod.scoring.checking import CheckedTable, TableChecker
 from nbprod.scoring.ids import job_ids
-from nbprod.scoring.job import LOG_TIME, REJECTS, Done, Job
+from nbprod.scoring.job import LOG_TIME, LOG_UNIT, REJECTS, Done, Job
 from nbprod.scoring.pieces import Piece
 from nbprod.scoring.places import Place
 from nbprod.scoring.reading import rows_of
@@ -121,7 +121,7 @@ def score_piece(task: tuple[Job, Piece]) -> Done:
     job, piece = task
     predictor = predictor_of(job.package, job.digest, job.trusted)
     schema = predictor.schema
-    wanted = list(dict.fromkeys([*schema.names, *job.keep, *job.log, *([job.time] if job.time else [])]))
+    wanted = list(dict.fromkeys([*schema.names, *job.beside]))
     table = rows_of(piece, wanted, job.key)
     checked = TableChecker(schema, from_text=piece.from_text).check(table.select(list(schema.names)), piece.first)
     outputs, checked, path, differing = _predicted(predictor, job, piece, checked, table)
@@ -149,6 +149,8 @@ def score_piece(task: tuple[Job, Piece]) -> Done:
         inputs = {name: rows.column(name) for name in job.log}
         at = pa.array([job.begun_at] * len(ids), pa.timestamp("us", "UTC"))
         inputs[LOG_TIME] = rows.column(job.time) if job.time else at
+        if job.unit:
+            inputs[LOG_UNIT] = _as_type(rows.column(job.unit), pa.string(), job.unit, piece)
         (work / part_name(INPUTS, piece.number)).write(_parquet(pa.table(inputs)))
     done = Done(
         number=piece.number,

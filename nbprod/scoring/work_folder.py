@@ -138,6 +138,9 @@ class WorkFolder:
 
     def remove(self) -> None:
         """Remove it with all parts; what the job is goes last, so that half a removal is no job."""
+        for name in self.place.names():
+            if name != MANIFEST:
+                (self.place / name).remove()
         self.place.remove()
 
     def _read(self, name: str) -> Done:

@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from nbprod.site.building import SiteSummary, build, open_site
 from nbprod.site.checking import check
-from nbprod.site.run_pages import report
+from nbprod.site.run_pages import report, show_model
 
-__all__ = ["SiteSummary", "build", "check", "open_site", "report"]
+__all__ = ["SiteSummary", "build", "check", "open_site", "report", "show_model"]

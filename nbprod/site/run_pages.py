@@ -7,12 +7,16 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from nbprod.disk import write_file
 from nbprod.domain.check import CheckResult
+from nbprod.domain.package import ModelPackage
 from nbprod.domain.plain import plain
 from nbprod.domain.run import Run
 from nbprod.errors import NbprodError
@@ -21,11 +25,13 @@ from nbprod.pages.box import BOXED, boxed, unboxed
 from nbprod.pages.formatting import size
 from nbprod.pages.layout import Link, look
 from nbprod.pages.run_report import ReportFinding, run_report
+from nbprod.pages.scoring_form import MOST_BYTES
 from nbprod.recording.reading import read_records
 from nbprod.site.places import folder_name
+from nbprod.site.scoring import form_of
 from nbprod.site.writing import write
 
-__all__ = ["build_run", "fingerprint", "report"]
+__all__ = ["build_run", "fingerprint", "report", "show_model"]
 
 # What a browser shows as text, data or picture. HTML goes into a box; everything else stays in the run's folder.
 HARMLESS = {".csv", ".gif", ".ipynb", ".jpeg", ".jpg", ".json", ".log", ".md", ".parquet", ".png", ".txt", ".webp"}
@@ -42,6 +48,7 @@ def report(
     links: Sequence[Link] | None = None,
     pages: Mapping[str, str] | None = None,
     nav: Sequence[Link] = (),
+    package: tuple[str, str] | None = None,
 ) -> str:
     """The report of a run from what is in its folder, whole or not.
 
@@ -55,12 +62,29 @@ def report(
         Its files; by default what can be linked inside the folder itself.
     pages, nav
         As for :func:`nbprod.pages.run_report.run_report`.
+    package
+        Folder and digest of the package that was built of the run: the report then has the form that asks its model,
+        if it stays below a megabyte with it.
     """
     cells = fold(event for _, event in read_events(folder)).cells if (folder / "events.jsonl").is_file() else ()
     shown = _own_links(folder) if links is None else links
     notebook = _notebook(folder)
     checks, finding = _recorded(notebook, folder)
-    return run_report(run, notebook, cells=cells, checks=checks, finding=finding, links=shown, pages=pages, nav=nav)
+    form, said = form_of(*package) if package is not None else (None, "")
+    make = partial(
+        run_report, run, notebook, cells=cells, checks=checks, finding=finding, links=shown, pages=pages, nav=nav
+    )
+    page = make(form=form, scoring=said)
+    weight = len(page.encode())
+    if form is None or weight <= MOST_BYTES:
+        return page
+    return make(scoring=f"with it this report would have {weight / 1e6:.1f} MB")
+
+
+def show_model(run: Run, folder: Path, package: ModelPackage) -> None:
+    """Write the report of a run again, with the form that asks the model its package holds."""
+    with suppress(OSError, NbprodError):  # the package is what was asked for, and the older report is still there
+        write_file(folder / "report.html", report(run, folder, package=(package.folder, package.digest)))
 
 
 def fingerprint(run: Run, folder: Path) -> str:

@@ -10,12 +10,12 @@ from nbprod.domain.schema import Schema
 from nbprod.errors import NbprodError
 from nbprod.packages.sealing import verify_folder
 from nbprod.pages.layout import look
-from nbprod.pages.scoring_form import MOST_BYTES, scoring_form, scoring_page
+from nbprod.pages.scoring_form import MOST_BYTES, ScoringForm, scoring_form, scoring_page
 from nbprod.site.facts import Facts
 from nbprod.site.places import SCORING, folder_name
 from nbprod.site.writing import write
 
-__all__ = ["Scoring", "build_scorings", "scoring_of"]
+__all__ = ["Scoring", "build_scorings", "form_of", "scoring_of"]
 
 GONE = "its package is not on this disk as it was sealed"
 STAMPS = ".scored.json"  #: what the pages that are there were made from
@@ -85,30 +85,41 @@ def scoring_of(folder: str, digest: str, *, title: str, back: str) -> Scoring:
     back
         Address of the page to go back to.
     """
+    form, said = form_of(folder, digest)
+    if form is None:
+        return Scoring(reason=said)
+    page = scoring_page(form, title=title, back=back, about=said)
+    if len(page.encode()) > MOST_BYTES:
+        return Scoring(reason=f"with it the page would have {len(page.encode()) / 1e6:.1f} MB")
+    return Scoring(page=page)
+
+
+def form_of(folder: str, digest: str) -> tuple[ScoringForm | None, str]:
+    """The form of a package and a sentence about it, or none and why.
+
+    Parameters
+    ----------
+    folder
+        The package, on this disk.
+    digest
+        What it must be.
+    """
     from nbprod.compiled.certificate import CERTIFICATE, Certificate  # delayed: numpy
     from nbprod.compiled.plan import EXAMPLES, Plan
 
     try:
         sealed = verify_folder(folder, digest)
         if CERTIFICATE not in sealed.files:
-            return Scoring(reason="it was packaged before models were compiled")
+            return None, "it was packaged before models were compiled"
         certificate = Certificate.from_json(sealed.read(CERTIFICATE))
         if not certificate.passed:
-            return Scoring(reason=f"it has no compiled model that is proven equal. {certificate.sentence}")
+            return None, f"it has no compiled model that is proven equal. {certificate.sentence}"
         if certificate.size_bytes > MOST_BYTES:  # in base64 it is larger still
-            return Scoring(reason=f"its compiled model is too large for one: {certificate.size_bytes / 1e6:.1f} MB")
+            return None, f"its compiled model is too large for one: {certificate.size_bytes / 1e6:.1f} MB"
         schema = Schema.from_json(sealed.read("schema.json").decode())
         told = json.loads(sealed.read(EXAMPLES))
         plan = Plan.read(sealed.read).to_page()
     except (NbprodError, OSError, ValueError):
-        return Scoring(reason=GONE)
+        return None, GONE
     form = scoring_form(schema, plan=plan, examples=told["rows"], usual=told["usual"])
-    page = scoring_page(
-        form,
-        title=title,
-        back=back,
-        about=f"{schema.task.capitalize()} of {schema.target}. {certificate.sentence}",
-    )
-    if len(page.encode()) > MOST_BYTES:
-        return Scoring(reason=f"with it the page would have {len(page.encode()) / 1e6:.1f} MB")
-    return Scoring(page=page)
+    return form, f"{schema.task.capitalize()} of {schema.target}. {certificate.sentence}"

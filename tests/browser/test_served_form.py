@@ -1,13 +1,17 @@
 """The page at / in a real browser: predict, read, tell the outcome; by keyboard, at 360 px, without outside requests."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from nbprod.workspace import open_workspace
 from tests.browser.conftest import browser
 from tests.integration.serving.conftest import fitted, made_workspace, serve, wait_for, workspace
+from tests.unit.packages.conftest import saved, stage_run
 
-__all__ = ["browser", "fitted", "made_workspace", "serve", "wait_for", "workspace"]
+__all__ = ["browser", "fitted", "made_workspace", "saved", "serve", "wait_for", "workspace"]
 
 
 @pytest.fixture
@@ -62,6 +66,23 @@ def test_the_form_predicts_and_takes_an_outcome_back(serve, workspace, visit, wa
     wait_for(lambda: workspace.deployments.trace(values["prediction_id"]).outcome == "UP")
     assert page.faults == []
     assert all(one.startswith((server.url, "data:")) for one in page.asked)
+
+
+def test_the_report_of_the_training_run_asks_its_model_offline(fitted, saved, tmp_path, visit):
+    """Written again when the package was built: opened as a file, it gives the package's own number."""
+    (tmp_path / "nbprod.toml").write_text("")
+    workspace = open_workspace(tmp_path)
+    run = stage_run(workspace.store, workspace.home / "runs", fitted, saved)
+    package = workspace.packages.build(run)
+    page = visit((Path(run.folder) / "report.html").as_uri())
+    page.get_by_text("A form that asks the model").click()
+    row = json.loads(page.text_content("#scoring-data"))["examples"][0]
+    expected = workspace.packages.load(package).predict([row]).iloc[0]
+    share = f"{np.floor(expected['probability'] * 1000 + 0.5) / 10:.1f} %"
+    assert page.locator(".verdict").inner_text() == f"{expected['prediction']}, {share} for UP"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.faults == []
+    assert all(one.startswith(("file:", "data:")) for one in page.asked)
 
 
 def test_what_cannot_be_taken_is_said_at_its_field(serve, visit):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import zipfile
 import pytest
 
 from nbprod import container
+from nbprod.exports.lock import lock
 from nbprod.workspace import open_workspace
 
 
@@ -106,6 +108,22 @@ def test_what_the_container_serves_predicts_the_same(contexts, champion, shared_
     assert list(made["probability"]) == pytest.approx(list(expected["probability"]))
 
 
+def test_pip_reads_the_lock_and_refuses_a_file_of_other_bytes(tmp_path):
+    """By pip itself, with a wheel of the right name and version and without a network."""
+    pins = re.findall(r"^([^#\s]+)==(.+)$", lock({}, {}, "3.11.7"), re.MULTILINE)
+    hashed = "".join(f"{name}=={version} --hash=sha256:{'0' * 64}\n" for name, version in pins)
+    (tmp_path / "requirements.lock").write_text(lock({}, {}, "3.11.7", hashed))
+    name, version = pins[0]
+    with zipfile.ZipFile(tmp_path / f"{name.replace('-', '_')}-{version}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("nothing.txt", "other bytes")
+    words = ["-m", "pip", "download", "--no-index", "--find-links", ".", "--no-deps", "--dest", "d"]
+    done = subprocess.run(
+        [sys.executable, *words, "-r", "requirements.lock"], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+
+    assert "DO NOT MATCH THE HASHES" in done.stderr
+
+
 class Health(http.server.BaseHTTPRequestHandler):
     """A server with a token, ready or not."""
 
@@ -126,7 +144,7 @@ class Health(http.server.BaseHTTPRequestHandler):
 def test_the_probe_tells_by_its_exit_code_and_brings_the_token(monkeypatch, tmp_path, capsys):
     server = http.server.HTTPServer(("127.0.0.1", 0), Health)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setattr(container, "PORT", server.server_port)
+    monkeypatch.setenv(container.PORT, str(server.server_port))
     (tmp_path / "token").write_text("nbprod_1_2\n")
     try:
         monkeypatch.delenv("NBPROD_TOKEN_FILE", raising=False)

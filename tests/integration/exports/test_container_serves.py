@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,8 +23,15 @@ TOKEN = "nbprod_0a1b2c3d_" + "5e" * 32
 READY_S = 240
 
 
-def ask(method, path, body=None, token=TOKEN):
-    connection = http.client.HTTPConnection("127.0.0.1", container.PORT, timeout=30)
+@pytest.fixture
+def port():
+    with socket.socket() as free:
+        free.bind(("0.0.0.0", 0))
+        return free.getsockname()[1]
+
+
+def ask(port, method, path, body=None, token=TOKEN):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
         connection.request(method, path, json.dumps(body) if body else None, headers)
@@ -34,7 +42,7 @@ def ask(method, path, body=None, token=TOKEN):
 
 
 def test_a_started_container_answers_the_mounted_token_alone_and_drains(
-    exports, champion, shared_packages, gaps, tmp_path
+    exports, champion, shared_packages, gaps, tmp_path, port
 ):
     """Reached from outside; the same number as the package gives; what was answered is kept on the volume."""
     context = exports.docker(champion[0], tmp_path / "context")
@@ -43,7 +51,8 @@ def test_a_started_container_answers_the_mounted_token_alone_and_drains(
     (tmp_path / "token").write_text(f"{TOKEN}\n")
     env = {**os.environ, "NBPROD_WORKSPACE": str(volume), "NBPROD_TOKEN_FILE": str(tmp_path / "token")}
     command = [sys.executable, "-m", "nbprod.container"]
-    options = ["--host", "0.0.0.0", "--port", str(container.PORT), "--workers", "1"]
+    env[container.PORT] = str(port)
+    options = ["--host", "0.0.0.0", "--workers", "1"]
     with (tmp_path / "log").open("wb") as log:
         server = subprocess.Popen(
             [*command, "serve", str(context), *options], env=env, cwd=tmp_path, stdout=log, stderr=log
@@ -56,7 +65,7 @@ def test_a_started_container_answers_the_mounted_token_alone_and_drains(
             time.sleep(0.3)
         row = json.loads(gaps[0].dropna().head(1).to_json(orient="records"))[0]
 
-        status, body = ask("POST", "/predict", {"rows": [row]})
+        status, body = ask(port, "POST", "/predict", {"rows": [row]})
 
         said = json.loads(body)
         expected = shared_packages.load(champion[0].package).predict([row])["probability"].iloc[0]
@@ -66,8 +75,8 @@ def test_a_started_container_answers_the_mounted_token_alone_and_drains(
         while not deployments.recent(champion[0].model):
             assert time.monotonic() < deadline, (tmp_path / "log").read_text()
             time.sleep(0.3)
-        assert ask("GET", "/v2/health/ready", token=None)[0] == 401
-        assert ask("POST", "/predict", {"rows": [row]}, token=TOKEN.replace("5e", "5f"))[0] == 401
+        assert ask(port, "GET", "/v2/health/ready", token=None)[0] == 401
+        assert ask(port, "POST", "/predict", {"rows": [row]}, token=TOKEN.replace("5e", "5f"))[0] == 401
     finally:
         server.send_signal(signal.SIGTERM)
         assert server.wait(30) == 0

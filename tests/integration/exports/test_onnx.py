@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime
 import pandas as pd
 import pytest
 from sklearn.dummy import DummyClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.preprocessing import KBinsDiscretizer
+from sklearn.pipeline import make_pipeline as pipeline_of
+from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder
 
 from nbprod.domain.schema import Schema
 from nbprod.errors import RefusedError
@@ -48,6 +52,55 @@ def test_the_template_s_models_answer_the_same_as_onnx(
     assert certificate.passed
     assert certificate.rows >= 1200
     assert 0 < certificate.ms_a_row < certificate.package_ms_a_row
+    made = {"extreme"} | ({"missing", "unseen"} if data == "gaps" else set())
+    made |= {"threshold"} if name != "logreg" else set()
+    assert made <= certificate.edges.keys()
+    assert all(told["rows"] > 0 and not told["refused"] for told in certificate.edges.values())
+    assert not any(told["beyond"] + told["flips"] for kind, told in certificate.edges.items() if kind != "threshold")
+
+
+def test_a_category_never_seen_is_answered_as_the_package_answers_it(
+    exports, trained, shared_packages, gaps, tmp_path
+):
+    """Also where the encoder would put it with the infrequent ones, of which there are none."""
+    version = trained("logreg", "gaps")
+    exports.onnx(version.ref, tmp_path / "model.onnx")
+    rows = gaps[0].head(20).assign(place="nowhere")
+
+    _, probabilities = run(tmp_path / "model.onnx", rows)
+
+    expected = shared_packages.load(version.package).predict(rows)["probability"]
+    assert probabilities[:, 1] == pytest.approx(expected.to_numpy(), abs=1e-5)
+
+
+def test_an_edge_that_is_answered_otherwise_fails_the_certificate(exports, trained, tmp_path):
+    """One made row is enough, unless it lies on a threshold, where the rounding to 32 bits decides."""
+    found = exports.onnx(trained("logreg", "gaps").ref, tmp_path / "model.onnx")
+    wrong = {"rows": 9, "beyond": 1, "flips": 0, "refused": 0}
+
+    assert not replace(found, edges={"unseen": wrong}).passed
+    assert replace(found, edges={"threshold": wrong}).passed
+    assert "1 of 9 rows unseen differ" in replace(found, edges={"unseen": wrong}).sentence
+
+
+@pytest.mark.parametrize(
+    ("imputer", "told"),
+    [
+        (SimpleImputer(missing_values=-1), "takes -1 for missing"),
+        (SimpleImputer(strategy="most_frequent", add_indicator=True), "marks what was missing"),
+    ],
+)
+def test_an_imputer_without_a_form_is_refused_in_words(exports, register, gaps, tmp_path, imputer, told):
+    frame, target = gaps
+    columns = ["hour"] if imputer.missing_values == -1 else ["place"]
+    steps = [imputer] if columns == ["hour"] else [imputer, OneHotEncoder(handle_unknown="ignore")]
+    if columns == ["place"]:
+        frame = frame.assign(place=frame["place"].where(frame["load"] < 1.5, None))
+    model = pipeline_of(*steps, LogisticRegression()).fit(frame[columns], target)
+    version = register("imputer", model, frame[columns], target)
+
+    with pytest.raises(RefusedError, match=told):
+        exports.onnx(version, tmp_path / "model.onnx")
 
 
 def test_the_file_says_what_it_is_and_its_certificate_lies_beside(exports, trained, tmp_path):
@@ -107,9 +160,6 @@ def test_moments_are_refused_by_name(exports, register, gaps, tmp_path):
 
 @pytest.mark.filterwarnings("ignore:Skipping features without any observed values")
 def test_a_column_that_was_empty_when_it_was_learned_is_left_out_there_too(exports, register, gaps, tmp_path):
-    from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline as pipeline_of
 
     frame, target = gaps
     numbers = frame[["load", "price"]].assign(empty=np.nan)[["empty", "load", "price"]]
@@ -120,8 +170,6 @@ def test_a_column_that_was_empty_when_it_was_learned_is_left_out_there_too(expor
 
 
 def test_bins_convert_or_are_refused_but_never_differ(exports, register, gaps, shared_packages, tmp_path):
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline as pipeline_of
 
     frame, target = gaps
     model = pipeline_of(KBinsDiscretizer(4), LogisticRegression()).fit(frame[["hour", "price"]], target)

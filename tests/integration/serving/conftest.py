@@ -46,7 +46,7 @@ def made_workspace(tmp_path_factory, fitted):
 
     models = []
     for number, strength in enumerate([1.0, 0.01, 100.0]):
-        models.append(_logistic(strength))
+        models.append(logistic(strength))
         run = stage_run(ws.store, ws.home / "runs", fitted, saved, "binary", number=number, private=("place",))
         version = ws.models.register(ws.packages.build(run), "power")
         ws.models.approve(version, "good")
@@ -56,7 +56,7 @@ def made_workspace(tmp_path_factory, fitted):
     return root
 
 
-def _logistic(strength):
+def logistic(strength):
     numbers = make_pipeline(SimpleImputer(), StandardScaler())
     prepared = ColumnTransformer(
         [("numbers", numbers, ["load", "hour"]), ("rest", OneHotEncoder(handle_unknown="ignore"), ["place", "kind"])]

@@ -20,8 +20,16 @@ def models(store, lake):
 
 
 @pytest.fixture
-def deployments(store, lake, packages, models):
-    return Deployments(store, lake, packages, models.resolve, private=["place"])
+def deployments(store, lake, packages, models, tmp_path):
+    return Deployments(
+        store,
+        lake,
+        packages,
+        models.resolve,
+        private=["place"],
+        spools=tmp_path / "spools",
+        records=[tmp_path / "runs"],
+    )
 
 
 @pytest.fixture

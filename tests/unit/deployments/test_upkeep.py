@@ -3,19 +3,14 @@
 import asyncio
 from datetime import timedelta
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from nbprod.clock import now
-from nbprod.deployments import Deployments
 from nbprod.errors import NotFoundError
 from nbprod.lake.entries import Outcomes, Predictions
 from nbprod.lake.spool import Spool
-
-
-@pytest.fixture
-def deployments(store, lake, packages, models, tmp_path):
-    return Deployments(store, lake, packages, models.resolve, private=["place"], spools=tmp_path / "spools")
 
 
 @pytest.fixture
@@ -88,6 +83,31 @@ def test_erasing_a_unit_leaves_nothing_of_it_in_any_version_and_gives_a_receipt(
     assert event.data["receipt"] == receipt.id
     assert "ana-secret" not in repr(event)
     assert deployments.erase("power", unit="nobody").predictions == 0
+
+
+def test_an_erasure_names_the_files_of_runs_that_still_show_the_unit(release, deployments, keep, tmp_path):
+    """A notebook with an id, a page with the unit as a value, a table in a run's files; no others, and none is changed."""
+    release()
+    deployments.create("power", model="power@champion")
+    keep(made("0197-of-ana", "ana"), made("0197-of-bob", "bob"))
+    folder = tmp_path / "runs" / "of-score" / "files"
+    folder.mkdir(parents=True)
+    shown = {
+        folder.parent / "notebook.ipynb": b'{"text/html": "<td>0197-of-ana</td>"}',
+        folder.parent / "report.html": b"<td>ana</td>",
+        folder / "quoted.json": b'{"outputs": "{\\"unit\\": \\"ana\\"}"}',
+    }
+    for path, content in {**shown, folder / "other.json": b'{"unit": "joana", "of": "bananas"}'}.items():
+        path.write_bytes(content)
+    pq.write_table(pa.table({"unit": ["bob", "ana"]}), folder / "rows.parquet")
+    pq.write_table(pa.table({"unit": ["bob", None]}), folder / "others.parquet")
+
+    receipt = deployments.erase("power", unit="ana")
+
+    assert set(receipt.named_in) == {*map(str, shown), str(folder / "rows.parquet")}
+    assert str(folder / "rows.parquet") in str(receipt)
+    assert {path: path.read_bytes() for path in shown} == shown
+    assert deployments.erase("power", unit="nobody").named_in == ()
 
 
 def test_a_prediction_tells_where_it_came_from(release, deployments, keep):

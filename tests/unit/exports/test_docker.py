@@ -73,7 +73,7 @@ def test_the_package_in_the_context_is_the_version_s_byte_by_byte(context, versi
 
 def test_the_lock_pins_everything_nbprod_imports_once(context, version, built):
     """Exact versions, those of the package where it names one, and nbprod itself as the wheel beside."""
-    lines = (context / "requirements.lock").read_text().split()
+    lines = re.findall(r"^[^#\s]+==.+$", (context / "requirements.lock").read_text(), re.MULTILINE)
     pins = dict(line.split("==") for line in lines)
 
     assert len(pins) == len(lines)
@@ -86,9 +86,29 @@ def test_the_lock_pins_everything_nbprod_imports_once(context, version, built):
 def test_pins_of_the_package_win_then_what_was_installed_there():
     there = {"numpy": "1.5", "pandas": "1.6"}
 
-    lines = lock({"numpy": "1.4"}, there, "3.11.7").split()
+    lines = lock({"numpy": "1.4"}, there, "3.11.7").splitlines()
 
     assert {"numpy==1.4", "pandas==1.6", f"sqlalchemy=={version_of('sqlalchemy')}"} <= set(lines)
+
+
+def test_hashes_come_from_a_lock_and_are_required_where_it_has_them_all():
+    """Of another version there are none; then the file says what lacks, and pip is not told to insist."""
+    plain = lock({"numpy": "1.4"}, {}, "3.11.7")
+    pins = re.findall(r"^([^#\s]+)==(.+)$", plain, re.MULTILINE)
+    whole = "".join(
+        f"{name.replace('-', '_')}=={version} ; python_version > '3' \\\n    --hash=sha256:{number:064x} \\\n"
+        f"    --hash=sha256:{number + 500:064x}\n    # via nbprod\n"
+        for number, (name, version) in enumerate(pins)
+    )
+    every, most = (lock({"numpy": "1.4"}, {}, "3.11.7", text) for text in (whole, whole.replace("==1.4 ", "==1.5 ")))
+
+    assert plain.startswith(f"# {len(pins)} of {len(pins)} have no hashes")
+    assert every.startswith("--require-hashes\n")
+    assert every.count("--hash=sha256:") == 2 * len(pins)
+    assert f"numpy==1.4 \\\n    --hash=sha256:{[name for name, _ in pins].index('numpy'):064x}" in every
+    assert most.startswith(f"# 1 of {len(pins)} have no hashes (numpy)")
+    assert "--require-hashes" not in most
+    assert "numpy==1.4\n" in most
 
 
 def test_a_version_that_nobody_knows_is_refused(monkeypatch):

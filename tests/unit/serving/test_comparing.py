@@ -1,7 +1,11 @@
-"""Which answers are held against the pipeline of a version."""
+"""Which answers are held against the pipeline of a version, and when two answers are the same."""
+
+import pytest
 
 from nbprod.serving.assignment import Arm
-from nbprod.serving.comparing import Comparison
+from nbprod.serving.comparing import Comparison, are_equal
+
+GIVEN = {"prediction": ["UP", "DOWN"], "probability": [0.75, 0.25]}
 
 
 def test_answers_of_another_version_are_no_samples_of_this_one():
@@ -16,3 +20,19 @@ def test_answers_of_another_version_are_no_samples_of_this_one():
     for _ in range(999):
         comparison.see(stable, [{"x": 1.0}], {"prediction": [1.0]})
     assert (comparison._count, comparison._task) == (999, None)
+
+
+@pytest.mark.parametrize(
+    ("expected", "is_equal"),
+    [
+        (GIVEN, True),
+        ({**GIVEN, "probability": [0.75 + 1e-8, 0.25]}, True),
+        ({**GIVEN, "probability": [0.75 + 1e-5, 0.25]}, False),
+        ({**GIVEN, "probability": [0.75, float("nan")]}, False),
+        ({**GIVEN, "prediction": ["UP", "UP"]}, False),
+        ({"prediction": ["UP", "DOWN"]}, False),
+    ],
+)
+def test_labels_are_equal_and_numbers_near(expected, is_equal):
+    """To about six digits; a missing number or column is no equal one."""
+    assert are_equal(expected, GIVEN) is is_equal

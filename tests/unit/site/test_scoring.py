@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from nbprod.clock import parse_utc
+from nbprod.domain.run import Run
 from nbprod.domain.version import Approval, ModelVersion, RegisteredModel
-from nbprod.site import build, check
+from nbprod.site import build, check, report, run_pages
 from nbprod.site import scoring as scorings
 from tests.unit.packages.conftest import built, fitted, saved, shared_packages, shared_store  # noqa: F401
 
@@ -49,6 +50,31 @@ def test_a_script_that_is_not_the_pages_own_is_a_fault(registered, tmp_path):
     index.write_text(index.read_text().replace("</main>", "<script>alert(1)</script></main>"))
     faults = {(fault.page, fault.rule) for fault in check(tmp_path / "site")}
     assert {("models/demand/1.score.html", "policy"), ("index.html", "requests")} <= faults
+
+
+def test_the_report_of_a_run_has_the_form_of_its_package_or_says_why_not(
+    shared_store,  # noqa: F811
+    shared_packages,  # noqa: F811
+    built,  # noqa: F811
+    monkeypatch,
+):
+    """In one file below a megabyte, with a policy that lets this one script run; without a package nothing is said."""
+    package = built()
+    with shared_store.read() as session:
+        run = session.get(Run, package.run_id)
+    folder, where = Path(run.folder), (str(shared_packages.folder(package)), package.digest)
+
+    page = report(run, folder, package=where)
+    assert "scoring-plan" in page
+    assert "script-src &#39;sha256-" in page
+    assert page.index('id="scoring-data"') < page.index('id="notebook"')
+    assert len(page.encode()) < 1_000_000
+    assert "<script" not in report(run, folder)
+    monkeypatch.setattr(run_pages, "MOST_BYTES", 1_000)
+    page = report(run, folder, package=where)
+    assert "There is no form to try its model here: with it this report would have" in page
+    assert "<script" not in page
+    assert "as it was sealed" in report(run, folder, package=(str(folder), package.digest))
 
 
 def test_what_has_no_page_says_why(shared_packages, built, monkeypatch, tmp_path):  # noqa: F811

@@ -1,19 +1,24 @@
-"""The conversion of ``SimpleImputer`` to ONNX, which skl2onnx 1.20 gets wrong.
+"""The conversions to ONNX of ``SimpleImputer`` and ``OneHotEncoder``, which skl2onnx 1.20 gets wrong.
 
-It leaves out the columns that ``add_indicator`` adds, and keeps those that were empty when the imputer was fitted:
-the model behind then reads other columns than it learned from, often without an error.
+Of the imputer it leaves out the columns that ``add_indicator`` adds, and keeps those that were empty when it was
+fitted: the model behind then reads other columns than it learned from, often without an error. It takes the encoder's
+``infrequent_if_exist`` for a refusal of unseen categories, also where none is infrequent and they give zeros.
 """
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from skl2onnx.operator_converters.common import concatenate_variables
 from skl2onnx.operator_converters.imputer_op import convert_sklearn_imputer
+from skl2onnx.operator_converters.one_hot_encoder import convert_sklearn_one_hot_encoder
 
-__all__ = ["convert_imputer", "shape_of_imputed"]
+from nbprod.errors import RefusedError
+
+__all__ = ["convert_imputer", "convert_one_hot", "shape_of_imputed"]
 
 FLOAT = 1  #: TensorProto.FLOAT
 
@@ -30,17 +35,18 @@ def convert_imputer(scope: Any, operator: Any, container: Any) -> None:
 
     Raises
     ------
-    NotImplementedError
-        Something else than NaN stands for a missing value.
+    RefusedError
+        Something else than NaN stands for a missing value, or marks are wanted of text.
     """
     imputer = operator.raw_operator
     if isinstance(operator.inputs[0].type, StringTensorType):
         if len(_marked(imputer)):
-            raise NotImplementedError("SimpleImputer of text with add_indicator")
+            raise RefusedError("a SimpleImputer of text marks what was missing (add_indicator=True)")
         convert_sklearn_imputer(scope, operator, container)
         return
     if not (isinstance(imputer.missing_values, float) and np.isnan(imputer.missing_values)):
-        raise NotImplementedError(f"SimpleImputer with missing_values={imputer.missing_values!r}")
+        told = imputer.missing_values
+        raise RefusedError(f"a SimpleImputer takes {told!r} for missing, and the imputer of ONNX NaN alone")
     given = concatenate_variables(scope, operator.inputs, container, FloatTensorType)
     kept = _chosen(scope, container, given, _filled(imputer))
     filled = scope.get_unique_variable_name("filled")
@@ -61,6 +67,16 @@ def convert_imputer(scope: Any, operator: Any, container: Any) -> None:
         container.add_node("Cast", [missing], [marks], to=FLOAT, op_version=13)
         parts.append(marks)
     container.add_node("Concat", parts, [operator.outputs[0].full_name], axis=1, op_version=13)
+
+
+def convert_one_hot(scope: Any, operator: Any, container: Any) -> None:
+    """Write the nodes of a one-hot encoder; an unseen category gives zeros wherever scikit-learn gives them."""
+    encoder = operator.raw_operator
+    is_lenient = encoder.handle_unknown in {"infrequent_if_exist", "warn"}
+    if is_lenient and all(rare is None for rare in getattr(encoder, "infrequent_categories_", ())):
+        operator.raw_operator = copy(encoder)
+        operator.raw_operator.handle_unknown = "ignore"
+    convert_sklearn_one_hot_encoder(scope, operator, container)
 
 
 def _filled(imputer: Any) -> Any:

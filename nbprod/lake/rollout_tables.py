@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +14,7 @@ from nbprod.errors import SchemaError
 from nbprod.lake.columns import MOMENT, NUMBER, TEXT, as_table, cast, to_storage_type
 from nbprod.lake.delta import DeltaFolder, Transaction
 
-__all__ = ["FailureTable", "ShadowTable"]
+__all__ = ["FailureTable", "ShadowTable", "as_text"]
 
 FAILURES = pa.schema(
     [
@@ -102,6 +102,10 @@ class _EventTable:
                 condition = one if condition is None else condition & one
         return table.to_pyarrow_dataset().to_table(filter=condition), table.version()
 
+    def compact(self, *, keep: timedelta = timedelta(days=30)) -> Mapping[str, int]:
+        """Merge small parts, and remove parts no version of the last ``keep`` needs."""
+        return self._delta.compact(keep=keep)
+
     def reached(self, name: str) -> int:
         """The number of the last append of a transaction's name; 0 before the first."""
         return self._delta.reached(name)
@@ -120,3 +124,8 @@ class ShadowTable(_EventTable):
     """Answers of a version that was asked beside."""
 
     form = SHADOWS
+
+
+def as_text(value: Any) -> str:
+    """A prediction as answers of shadows are kept: whole numbers whole, however large."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

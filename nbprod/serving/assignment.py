@@ -8,6 +8,7 @@ __all__ = [
     "AccessToken",
     "Arm",
     "Assignment",
+    "Beside",
     "Configuration",
     "KeeperConfiguration",
     "KeeperReport",
@@ -70,6 +71,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     trusted: tuple[str, ...] = ()
     tokens: tuple[AccessToken, ...] = ()
     routing: Routing | None = None
+    shadow: Arm | None = None  #: a candidate that is asked beside, and never by a worker
     is_open: bool = True  #: whether requests without a token are answered: no token exists
     hosts: tuple[str, ...] = ()  #: names beside the loopback's that clients may call this server by
     problems: tuple[str, ...] = ()  #: what health must say: the ledger is away, a table refuses
@@ -99,6 +101,13 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     log_requests: bool = False
 
 
+class Beside(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the drainer is told: the candidate that is to be asked beside, if any."""
+
+    shadow: Arm | None = None
+    trusted: tuple[str, ...] = ()
+
+
 class KeeperConfiguration(msgspec.Struct, frozen=True, kw_only=True):
     """What the drainer must know."""
 
@@ -115,6 +124,6 @@ class KeeperReport(msgspec.Struct, frozen=True, kw_only=True):
     failure: str | None
 
 
-def to_line(message: Assignment | Report) -> bytes:
+def to_line(message: Assignment | Beside | Report) -> bytes:
     """One line."""
     return msgspec.json.encode(message) + b"\n"

@@ -173,6 +173,7 @@ class Shadow:
         self._candidate = candidate = Candidate(self._wanted)
         if reason := candidate.failed_to_load():
             log.error("the shadow of %s could not be loaded: %s", candidate.name, reason)
+            candidate.end()
             return None
         return candidate
 

@@ -14,7 +14,7 @@ SLEEPS, RAISES, NOT_A_NUMBER, DIES = 1, 2, 3, 4
 class Misbehaving(LogisticRegression):
     """Sleeps, raises, gives no number or kills its process, as the first row says."""
 
-    def predict_proba(self, X):
+    def predict_proba(self, X):  # noqa: N803 — scikit-learn's name
         row = np.asarray(X)[0]
         if row[0] > FAR:
             hour = round(row[1])
@@ -27,6 +27,6 @@ class Misbehaving(LogisticRegression):
             return np.full((len(X), 2), np.nan)
         return super().predict_proba(X)
 
-    def predict(self, X):
+    def predict(self, X):  # noqa: N803 — as above
         chances = self.predict_proba(X)
         return self.classes_[np.nan_to_num(chances).argmax(axis=1)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +11,6 @@ from typing import Any
 from nbprod.clock import now, time_id
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.deployment import Deployment
-from nbprod.domain.names import nearest
 from nbprod.domain.rollout import (
     Rollout,
     RolloutAnalysis,
@@ -20,13 +18,13 @@ from nbprod.domain.rollout import (
 )
 from nbprod.domain.rollout_plan import RolloutPolicy, StepKind, log_start, plan_text
 from nbprod.domain.version import ModelVersion
-from nbprod.errors import ConflictError, NotFoundError, RefusedError, SettingsError
+from nbprod.errors import ConflictError, RefusedError, SettingsError
 from nbprod.lake import Lake
 from nbprod.models import Models
 from nbprod.rollouts.asking import ask_candidate
 from nbprod.rollouts.moves import obey_analysis, paused, resumed, what_moved
+from nbprod.rollouts.reading import RecordedRollouts
 from nbprod.rollouts.recorded import facts_of, read_analysis
-from nbprod.rollouts.rehearsing import RehearsedRollouts
 from nbprod.rollouts.starting import check_candidate, fixed_rules
 from nbprod.runs import Runs
 from nbprod.settings import Settings
@@ -37,7 +35,7 @@ __all__ = ["Rollouts"]
 OPEN = (RolloutStatus.RUNNING, RolloutStatus.PAUSED)
 
 
-class Rollouts(RehearsedRollouts):
+class Rollouts(RecordedRollouts):
     """Brings candidates to the traffic of deployments.
 
     Parameters
@@ -154,35 +152,6 @@ class Rollouts(RehearsedRollouts):
         if rollout.current.kind is StepKind.BLUE_GREEN:
             return self.promote(rollout.id, note=reason or "blue-green: all at once", actor=who)
         return rollout
-
-    def list(self, deployment: str | None = None, *, limit: int | None = 50) -> builtins.list[Rollout]:
-        """Rollouts, newest first."""
-        with self._store.read() as session:
-            return [*session.list(Rollout, {"deployment": deployment} if deployment else {}, limit=limit)]
-
-    def get(self, name: str) -> Rollout:
-        """A rollout by its id, or the newest of a deployment by the deployment's name.
-
-        Raises
-        ------
-        NotFoundError
-            There is none.
-        """
-        with self._store.read() as session:
-            found = session.find(Rollout, name)
-            if found is not None:
-                return found
-            newest = session.list(Rollout, {"deployment": name}, limit=1)
-            if newest:
-                return newest[0]
-            known = [one.name for one in session.list(Deployment, limit=None)]
-        raise NotFoundError(f"{name} is no rollout, and no deployment that had one", hint=nearest(name, known))
-
-    def analyses(self, name: Rollout | str, *, limit: int | None = None) -> builtins.list[RolloutAnalysis]:
-        """What was concluded about a rollout, newest first."""
-        found = self.get(name) if isinstance(name, str) else name
-        with self._store.read() as session:
-            return [*session.list(RolloutAnalysis, {"rollout": found.id}, limit=limit)]
 
     def analyse(
         self,

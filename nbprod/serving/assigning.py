@@ -7,7 +7,8 @@ from datetime import datetime
 
 from nbprod.clock import now
 from nbprod.domain.deployment import Deployment
-from nbprod.domain.rollout import Rollout, RolloutStatus
+from nbprod.domain.rollout import Rollout, RolloutAnalysis, RolloutStatus
+from nbprod.domain.rollout_verdict import verdict_of
 from nbprod.domain.token import Token
 from nbprod.domain.version import ModelVersion
 from nbprod.errors import RefusedError
@@ -36,6 +37,7 @@ def read_assignment(
     with store.read() as session:
         deployment = session.get(Deployment, name)
         newest = session.list(Rollout, {"deployment": name}, limit=1)
+        analyses = session.list(RolloutAnalysis, {"rollout": newest[0].id}, limit=1) if newest else []
         tokens = session.list(Token, limit=None)
     if deployment.model is None:
         raise RefusedError(
@@ -59,6 +61,7 @@ def read_assignment(
         arms=(_arm(packages, stable, "stable"), *([candidate] if candidate and not is_hidden else [])),
         shadow=candidate if is_beside else None,
         routing=_routing(rollout, at) if rollout is not None else None,
+        verdict=verdict_of(newest[0], analyses[0] if analyses else None) if newest else None,
         unseen=deployment.unseen,
         durable=settings["serve.durable"],
         private=private,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from nbprod.domain.rollout_verdict import RolloutVerdict
+
 __all__ = [
     "AccessToken",
     "Arm",
@@ -72,6 +74,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     tokens: tuple[AccessToken, ...] = ()
     routing: Routing | None = None
     shadow: Arm | None = None  #: a candidate that is asked beside, and never by a worker
+    verdict: RolloutVerdict | None = None  #: of the newest rollout, for those who run the traffic elsewhere
     is_open: bool = True  #: whether requests without a token are answered: no token exists
     hosts: tuple[str, ...] = ()  #: names beside the loopback's that clients may call this server by
     problems: tuple[str, ...] = ()  #: what health must say: the ledger is away, a table refuses

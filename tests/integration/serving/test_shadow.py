@@ -6,61 +6,18 @@ from functools import partial
 
 import psutil
 import pytest
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
 
 from nbprod.clock import now
 from nbprod.rollouts.asking import ask_candidate
 from nbprod.rollouts.log import read_log
 from nbprod.serving.shadowing import MOST_WAITING
 from nbprod.serving.traffic import send_rows
-from nbprod.workspace import open_workspace
-from tests.integration.serving.conftest import start_server
-from tests.integration.serving.misbehaving import DIES, FAR, NOT_A_NUMBER, RAISES, SLEEPS, Misbehaving
-from tests.unit.packages.conftest import make_rows, stage_run, targets
+from tests.integration.serving.conftest import ROW, start_server
+from tests.integration.serving.misbehaving import DIES, FAR, NOT_A_NUMBER, RAISES, SLEEPS
 
-TYPE = f"{Misbehaving.__module__}.{Misbehaving.__qualname__}"
-ROW = {"load": 0.5, "hour": 3, "place": "north", "kind": "a", "holiday": True}
 TURNS, LEAST_TURNS = 24, 6
 MOST = 1.1  #: times the latency without a shadow
 START = {"metrics": ["errors"], "plan": "shadow,canary:50", "automation": "auto"}
-
-
-def learnt(last):
-    """A pipeline that takes a row of any load, and hands load and hour on as they are."""
-    prepared = ColumnTransformer(
-        [("numbers", SimpleImputer(), ["load", "hour"]), ("rest", OneHotEncoder(handle_unknown="ignore"), ["place"])]
-    )
-    frame = make_rows()
-    return make_pipeline(prepared, last).fit(frame, targets(frame, "binary"))
-
-
-@pytest.fixture(scope="module")
-def beside(tmp_path_factory, fitted):
-    """A workspace in which nothing is private: power/1 is served, power/2 is well, power/3 misbehaves when asked to."""
-    root = tmp_path_factory.mktemp("beside") / "workspace"
-    root.mkdir()
-    (root / "nbprod.toml").write_text(f'[packages]\ntrusted = ["{TYPE}"]\n')
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NBPROD_WORKSPACE", str(root))
-        ws = open_workspace(root)
-        for number, last in enumerate([LogisticRegression(), LogisticRegression(C=0.01), Misbehaving()]):
-            options = {"trusted": (TYPE,)} if isinstance(last, Misbehaving) else {}
-            run = stage_run(
-                ws.store, ws.home / "runs", fitted, None, "binary", number=number, model=learnt(last), **options
-            )
-            version = ws.models.register(ws.packages.build(run), "power")
-            ws.models.approve(version, "good")
-            ws.models.bless_recorded(version, now())
-        ws.models.promote("power/1", expect=None)
-        # code of an author is trusted by its digest
-        (root / "nbprod.toml").write_text(f'[packages]\ntrusted = ["{TYPE}", "{version.package}"]\n')
-        for name in ("power", "quiet"):
-            ws.deployments.create(name, model="power@champion")
-        yield open_workspace(root)
 
 
 @pytest.fixture(scope="module")

@@ -88,7 +88,7 @@ class KeptPredictions:
         return done
 
     def erase(self, name: str, *, unit: str, actor: str | None = None) -> ErasureReceipt:
-        """Delete everything of a unit: in spools, both tables, and every older version of them, which are then gone.
+        """Delete everything of a unit: in spools, every table, and every older version of them, which are then gone.
 
         Parameters
         ----------

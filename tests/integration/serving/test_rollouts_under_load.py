@@ -26,7 +26,6 @@ pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 BAD = {**ROW, "load": FAR + 1, "hour": RAISES}
 SECONDS = 2.0  #: within which servers follow the ledger
-NOTICE_S = 1.0  #: for a loaded machine
 PAUSE_S = 0.02  #: of each client: kernels need a processor too
 
 
@@ -74,24 +73,32 @@ class Load:
     def versions(self, since):
         return {version for _, _, version, *_ in self.since(since)}
 
-    def wait(self, holds, within_s=30.0):
+    def wait(self, holds, within_s=150.0):
         deadline = time.monotonic() + within_s
         while not (found := holds()):
             assert time.monotonic() < deadline, "it did not come about"
             time.sleep(0.05)
         return found
 
-    def only(self, version, within_s=30.0):
-        """Seconds until both servers answer by one version alone."""
-        begun = time.monotonic()
+    def only(self, version):
+        """Wait until both servers answer by one version alone; the seconds until the last other answer was asked for."""
+        begun = now()
 
         def holds():
             moment = now()
             self.wait(lambda: len(self.since(moment)) >= 30)
             return self.versions(moment) == {version}
 
-        self.wait(holds, within_s)
-        return time.monotonic() - begun
+        self.wait(holds)
+        last = max((asked for asked, _, other, *_ in self.since(begun) if other != version), default=begun)
+        return (last - begun).total_seconds()
+
+    def soon(self):
+        """Seconds within which servers follow the ledger, on a machine as busy as this one."""
+        begun = time.monotonic()
+        for _ in range(5):
+            self.servers[1].predict(ROW)
+        return SECONDS + 4 * (time.monotonic() - begun)
 
     def replace(self, number):
         """Kill a server, and start another one in its place."""
@@ -155,7 +162,7 @@ def test_promoted_by_its_notebook_through_a_shadow_and_a_canary(beside, load):
     begun = met(load, canary)
     load.replace(0)
     time.sleep(SECONDS)
-    load.wait(lambda: sum(one[2] == "power/2" for one in load.since(begun)) > 300, within_s=60)
+    load.wait(lambda: sum(one[2] == "power/2" for one in load.since(begun)) > 300)
     for _, unit, version, *_ in load.since(begun):
         assert (version == "power/2") is (canary.arm_of(unit, now()) is Arm.CANDIDATE)
 
@@ -170,9 +177,10 @@ def test_promoted_by_its_notebook_through_a_shadow_and_a_canary(beside, load):
     shutil.rmtree(folder)
     lake = beside.home / "lake" / "power"
     lake.rename(lake.with_name("away"))
+    soon = load.soon()
     try:
         beside.rollouts.roll_back("power", note="people complained")
-        assert load.only("power/1") < SECONDS + NOTICE_S
+        assert load.only("power/1") < soon
     finally:
         shutil.rmtree(lake, ignore_errors=True)
         lake.with_name("away").rename(lake)
@@ -252,7 +260,7 @@ def test_a_person_aborts_and_the_servers_tell_those_who_run_the_traffic_elsewher
     live = subprocess.Popen(
         [sys.executable, "-m", "nbprod", "rollouts", "show", "power", "--live"], stdout=subprocess.PIPE, text=True
     )
-    assert "aborted" in live.communicate(timeout=30)[0]  # the one before: it ended
+    assert "aborted" in live.communicate(timeout=100)[0]  # the one before: it ended
     rollout = start(beside, "power/2", "canary:50:100")
     live = subprocess.Popen(
         [sys.executable, "-m", "nbprod", "rollouts", "show", "power", "--live"], stdout=subprocess.PIPE, text=True
@@ -261,10 +269,11 @@ def test_a_person_aborts_and_the_servers_tell_those_who_run_the_traffic_elsewher
     met(load, rollout)
     assert [told(act) for act in ("keep", "promote", "rollback")] == [True, False, False]
     assert load.servers[0].json("GET", "/rollout")[1]["may"]["keep"] is True
+    soon = load.soon()
     beside.rollouts.abort("power", note="enough")
-    assert load.only("power/1") < SECONDS + NOTICE_S
+    assert load.only("power/1") < soon
     assert [told(act) for act in ("keep", "rollback")] == [False, True]
-    assert "aborted" in live.communicate(timeout=30)[0]
+    assert "aborted" in live.communicate(timeout=100)[0]
 
 
 def test_nothing_is_left_of_those_that_were_killed(load):

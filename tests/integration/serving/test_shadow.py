@@ -101,6 +101,8 @@ def test_a_shadow_answers_what_was_answered_and_the_analysis_asks_for_the_rest(b
     predict = partial(beside.packages.predict_isolated, digest)
     rest = ask_candidate(beside.lake, "power", "power/2", predict, start=start, end=now())
     assert rest == logged - kept["prediction_id"].nunique()
+    twice = kept.head(3)[["prediction_id", "version", "at"]]  # the shadow and an analysis had asked at once
+    beside.lake.shadows("power").append(twice.assign(failure="died"))
     policy = beside.rollouts.policy("power")
     pairs = read_log(beside.lake, "power", policy, start=start, end=now(), candidate="power/2").pairs
     assert len(pairs) == logged

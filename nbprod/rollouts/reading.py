@@ -42,7 +42,11 @@ class RecordedRollouts(RehearsedRollouts):
             if newest:
                 return newest[0]
             known = [one.name for one in session.list(Deployment, limit=None)]
-        raise NotFoundError(f"{name} is no rollout, and no deployment that had one", hint=nearest(name, known))
+        start = f"Start one: nbprod rollouts start {name} --to MODEL/N."
+        raise NotFoundError(
+            f"{name} is no rollout, and no deployment that had one",
+            hint=start if name in known else nearest(name, known),
+        )
 
     def analyses(self, name: Rollout | str, *, limit: int | None = None) -> builtins.list[RolloutAnalysis]:
         """What was concluded about a rollout, newest first."""

@@ -73,7 +73,7 @@ class Load:
     def versions(self, since):
         return {version for _, _, version, *_ in self.since(since)}
 
-    def wait(self, holds, within_s=150.0):
+    def wait(self, holds, within_s=90.0):
         deadline = time.monotonic() + within_s
         while not (found := holds()):
             assert time.monotonic() < deadline, "it did not come about"
@@ -190,7 +190,7 @@ def test_promoted_by_its_notebook_through_a_shadow_and_a_canary(beside, load):
 
 def test_rolled_back_by_its_notebook_for_outcomes_a_guard_cannot_see(beside, load):
     """The analysis that was killed changed nothing; the next one finds that the candidate is wrong more often."""
-    first = load.answers[-1]
+    first = load.wait(lambda: load.answers)[-1]
     load.servers[1].json("POST", "/outcomes", {"outcomes": [{"prediction_id": first[3], "outcome": "UP"}]})
     load.wait(lambda: beside.lake.outcomes("power").latest()[0].num_rows)
     rollout = start(beside, "power/2", "canary:30:100", metrics=["wrong"], automation="guard")

@@ -72,7 +72,8 @@ class Drainer:
         """
         moved = 0
         for spool in spool_files(self._folder):
-            while entries := spool.entries():
+            newest = spool.newest  # what comes meanwhile is for the next round: the other spools have their turn
+            while (entries := spool.entries()) and entries[0][0] <= newest:
                 self._move(spool, entries)
                 moved += len(entries)
         if self._appends >= APPENDS_BEFORE_COMPACTION:

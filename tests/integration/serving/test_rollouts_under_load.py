@@ -191,11 +191,12 @@ def test_promoted_by_its_notebook_through_a_shadow_and_a_canary(beside, load):
 def test_rolled_back_by_its_notebook_for_outcomes_a_guard_cannot_see(beside, load):
     """The analysis that was killed changed nothing; the next one finds that the candidate is wrong more often."""
     first = load.wait(lambda: load.answers)[-1]
-    load.servers[1].json("POST", "/outcomes", {"outcomes": [{"prediction_id": first[3], "outcome": "UP"}]})
+    told = {"outcomes": [{"prediction_id": first[3], "outcome": "UP"}]}
+    assert load.servers[1].json("POST", "/outcomes", told)[0] == 200
     load.wait(lambda: beside.lake.outcomes("power").latest()[0].num_rows)
-    rollout = start(beside, "power/2", "canary:30:100", metrics=["wrong"], automation="guard")
+    rollout = start(beside, "power/2", "canary:50:100", metrics=["wrong"], automation="guard")
     begun = met(load, rollout)
-    load.wait(lambda: sum(one[2] == "power/2" for one in load.since(begun)) > 80)
+    load.wait(lambda: sum(one[2] == "power/2" for one in load.since(begun)) > 40)
     others = {"UP": "DOWN", "DOWN": "UP"}
     outcomes = [
         {"prediction_id": name, "outcome": others[said] if version == "power/2" or n % 4 == 0 else said}

@@ -16,6 +16,7 @@ from tests.integration.serving.conftest import ROW, start_server
 from tests.integration.serving.misbehaving import DIES, FAR, NOT_A_NUMBER, RAISES, SLEEPS
 
 TURNS, LEAST_TURNS = 24, 6
+PATIENCE_S = 120  #: a shadow has what others leave of the processors
 MOST = 1.1  #: times the latency without a shadow
 START = {"metrics": ["errors"], "plan": "shadow,canary:50", "automation": "auto"}
 
@@ -81,13 +82,13 @@ def frozen(server):
 def test_a_shadow_answers_what_was_answered_and_the_analysis_asks_for_the_rest(beside, servers, wait_for):
     """Each request once, by the id of the answer that was given; the worker has not loaded the candidate."""
     server = servers["power"]
-    wait_for(lambda: server.predict(ROW)[0] == 200 and counts(server)["answered"])
+    wait_for(lambda: server.predict(ROW)[0] == 200 and counts(server)["answered"], within_s=PATIENCE_S)
     asked = [
         server.predict({**ROW, "load": n / 10 - 2.5}, {**ROW, "hour": n % 24}, unit=f"u{n}")[1] for n in range(50)
     ]
     assert {one["version"] for one in asked} == {"power/1"}
     ids = {one["prediction_id"] for answer in asked for one in answer["predictions"]}
-    wait_for(lambda: ids <= set(answers(beside, "power/2")["prediction_id"]))
+    wait_for(lambda: ids <= set(answers(beside, "power/2")["prediction_id"]), within_s=PATIENCE_S)
     kept = answers(beside, "power/2")
     assert kept["prediction_id"].is_unique
     assert kept["failure"].isna().all()
@@ -118,7 +119,7 @@ def test_whatever_a_shadow_does_is_kept_and_changes_no_answer_and_hardly_a_laten
     """
     server, quiet = servers["power"], servers["quiet"]
     workers = {one.pid for one in server.children("nbprod.serving.worker")}
-    wait_for(lambda: server.predict(ROW)[0] == 200 and len(answers(beside, "power/3")))
+    wait_for(lambda: server.predict(ROW)[0] == 200 and len(answers(beside, "power/3")), within_s=PATIENCE_S)
     wishes = {hour: {**ROW, "load": FAR + 1, "hour": hour} for hour in (RAISES, NOT_A_NUMBER, DIES, SLEEPS)}
     said = {}
     for hour, row in wishes.items():
@@ -128,7 +129,7 @@ def test_whatever_a_shadow_does_is_kept_and_changes_no_answer_and_hardly_a_laten
         expected = quiet.predict(row)[1]["predictions"][0]
         assert {**body["predictions"][0], "prediction_id": ""} == {**expected, "prediction_id": ""}
     after = server.predict(ROW)[1]["predictions"][0]["prediction_id"]
-    wait_for(lambda: after in set(answers(beside, "power/3")["prediction_id"]), within_s=60)
+    wait_for(lambda: after in set(answers(beside, "power/3")["prediction_id"]), within_s=PATIENCE_S)
     kept = answers(beside, "power/3").set_index("prediction_id")
     kinds = {RAISES: "error", NOT_A_NUMBER: "not-a-number", DIES: "died", SLEEPS: "timeout"}
     assert {hour: kept.loc[name, "failure"] for name, hour in said.items()} == kinds

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Any
 
 from nbprod.clock import now
 from nbprod.domain.alert import Alert, AlertStatus
@@ -12,8 +13,10 @@ from nbprod.domain.evaluation import Evaluation
 from nbprod.domain.monitor import parse_duration
 from nbprod.domain.names import nearest
 from nbprod.domain.retraining import Autonomy, RetrainingOutcome, RetrainingPolicy
+from nbprod.domain.rollout import Rollout
+from nbprod.domain.rollout_plan import Automation
 from nbprod.domain.version import ModelVersion
-from nbprod.errors import NotFoundError, RunFailedError
+from nbprod.errors import NbprodError, NotFoundError, RunFailedError
 from nbprod.evaluations import Evaluations
 from nbprod.models import Models
 from nbprod.monitors.alerts import Alerts
@@ -36,6 +39,8 @@ class Retraining:
         Holds the ``[retraining.NAME]`` tables, one a deployment.
     runs, packages, models, evaluations, alerts
         The services that do the work.
+    roll_out
+        Starts the rollout of an approved candidate: ``Rollouts.start``.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class Retraining:
         models: Models,
         evaluations: Evaluations,
         alerts: Alerts,
+        roll_out: Callable[..., Rollout],
     ) -> None:
         self._store = store
         self._settings = settings
@@ -56,6 +62,7 @@ class Retraining:
         self._models = models
         self._evaluations = evaluations
         self._alerts = alerts
+        self._roll_out = roll_out
 
     def policy(self, deployment: str) -> RetrainingPolicy:
         """The policy of a deployment.
@@ -146,7 +153,7 @@ class Retraining:
         train_run: str,
         verdict: Evaluation,
     ) -> RetrainingOutcome:
-        promoted = False
+        promoted, rollout = False, None
         if verdict.outcome is not CheckOutcome.PASSED:
             so = f"{champion or 'nobody'} stays {policy.alias}: {verdict.sentence}"
             if verdict.outcome is CheckOutcome.FAILED and policy.autonomy is not Autonomy.ADVISE:
@@ -156,7 +163,9 @@ class Retraining:
         else:
             self._models.approve(candidate, note=f"gates passed: {verdict.sentence}", evidence=(verdict.run_id,))
             so = f"approved by policy; promote it with `nbprod models promote {candidate}`"
-            if policy.autonomy is Autonomy.AUTO:
+            if policy.rollout and champion is not None:  # the first version has nothing to be compared with
+                rollout, so = self._brought_to_traffic(policy, candidate, because)
+            elif policy.autonomy is Autonomy.AUTO:
                 self._models.promote(
                     candidate,
                     alias=policy.alias,
@@ -180,6 +189,7 @@ class Retraining:
             checks=verdict.checks,
             promoted=promoted,
             sentence=so,
+            rollout=rollout,
         )
         with self._store.write() as session:
             session.event(
@@ -187,9 +197,28 @@ class Retraining:
                 policy.deployment,
                 reason=so,
                 evidence=(train_run, verdict.run_id),
-                data={"candidate": candidate.ref, "outcome": verdict.outcome, "promoted": promoted},
+                data={
+                    "candidate": candidate.ref,
+                    "outcome": verdict.outcome,
+                    "promoted": promoted,
+                    **({"rollout": rollout} if rollout else {}),
+                },
             )
         return outcome
+
+    def _brought_to_traffic(
+        self, policy: RetrainingPolicy, candidate: ModelVersion, because: Alert | str
+    ) -> tuple[str | None, str]:
+        """Start the rollout of an approved candidate: its id, and what was done; a refused one waits for a person."""
+        rules: dict[str, Any] = {}
+        configured = self._settings.tables["rollouts"].get(policy.deployment, {}).get("automation")
+        if policy.autonomy is Autonomy.GUARD and configured == Automation.AUTO:
+            rules["automation"] = Automation.GUARD  # a person promotes, says the policy
+        try:
+            rollout = self._roll_out(policy.deployment, candidate, reason=_why(because), **rules)
+        except NbprodError as problem:
+            return None, f"approved by policy; its rollout was not started: {problem.message}"
+        return rollout.id, f"approved by policy; rollout {rollout.id} brings it to traffic: {rollout.plan}"
 
     def _champion(self, policy: RetrainingPolicy) -> ModelVersion | None:
         aliases = [alias for alias in self._models.aliases(policy.model) if alias.name == policy.alias]

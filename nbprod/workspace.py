@@ -219,6 +219,7 @@ class Workspace:
             models=self.models,
             evaluations=self.evaluations,
             alerts=self.alerts,
+            roll_out=self.rollouts.start,
         )
 
     @cached_property

@@ -91,7 +91,7 @@ class KeptPredictions:
         return done
 
     def erase(self, name: str, *, unit: str, actor: str | None = None) -> ErasureReceipt:
-        """Delete everything of a unit: in spools, both tables, and every older version of them, which are then gone.
+        """Delete everything of a unit: in spools, every table, and every older version of them, which are then gone.
 
         The receipt names files of runs and pages that show it; they are evidence, and left to who asks. What a batch
         job wrote, and the data a model was trained on, are the caller's own files.

@@ -44,16 +44,18 @@ def drain(lake: Lake, deployment: str, spools: Path) -> int:
 
 
 def prune(lake: Lake, deployment: str, keep: timedelta, history: timedelta) -> Mapping[str, Mapping[str, int]]:
-    """Delete predictions and outcomes older than ``keep``; versions of the last ``history`` stay readable."""
+    """Delete what is older than ``keep`` from every table; versions of the last ``history`` stay readable."""
     before = now() - keep
     return {
         "predictions": lake.predictions(deployment).prune(before, keep=history),
         "outcomes": lake.outcomes(deployment).prune(before, keep=history),
+        "failures": lake.failures(deployment).prune(before, keep=history),
+        "shadows": lake.shadows(deployment).prune(before, keep=history),
     }
 
 
 def erase(lake: Lake, deployment: str, spools: Path, unit: str, *, records: Sequence[Path] = ()) -> ErasureReceipt:
-    """Delete everything of a unit: in spools, in both tables and in every older version of them.
+    """Delete everything of a unit: in spools, in every table and in every older version of them.
 
     What runs and pages show of it is told in the receipt and not changed.
 
@@ -67,9 +69,11 @@ def erase(lake: Lake, deployment: str, spools: Path, unit: str, *, records: Sequ
     ids = predictions.ids_of(unit)
     told = outcomes.erase(ids, unit)
     made = predictions.erase(ids)
+    failures, shadows = lake.failures(deployment), lake.shadows(deployment)
+    others = [failures.erase("unit", [unit]), shadows.erase("prediction_id", ids)]
     kept = [spool for spool in spool_files(spools) if not spool.shrink()]
     aside = sum(spool.erase_aside(unit) for spool in spool_files(spools))
-    left = sum(_rows_of(path, unit) for path in (*predictions.parts(), *outcomes.parts()))
+    left = sum(_rows_of(path, unit) for path in (*predictions.parts(), *outcomes.parts(), *failures.parts()))
     if left or kept:
         raise StoreError(
             f"the unit is not wholly erased from {deployment}: {left} rows in parts, {len(kept)} spools not emptied",
@@ -81,7 +85,7 @@ def erase(lake: Lake, deployment: str, spools: Path, unit: str, *, records: Sequ
         at=now(),
         predictions=made["rows"],
         outcomes=told["rows"],
-        parts=made["removed"] + told["removed"],
+        parts=sum(one["removed"] for one in (made, told, *others)),
         spooled=aside,
         named_in=tuple(mentions(records, unit, ids)),
     )

@@ -25,7 +25,7 @@ class Autonomy(StrEnum):
 
     ADVISE = "advise"  #: train, evaluate, register; a person approves and promotes
     GUARD = "guard"  #: passed gates approve; a person promotes
-    AUTO = "auto"  #: passed gates approve and promote
+    AUTO = "auto"  #: passed gates approve and promote; with ``rollout``, what a rollout finds promotes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,7 @@ class RetrainingPolicy:
     cooldown: str = "1d"  #: not again before this long after the last one
     alias: str = "champion"
     autonomy: Autonomy = Autonomy.ADVISE
+    rollout: bool = False  #: an approved candidate meets traffic as ``[rollouts.NAME]`` says, instead of at once
     train: Mapping[str, Any] = field(default_factory=dict)  #: parameters of the train template
     evaluate: Mapping[str, Any] = field(default_factory=dict)  #: parameters of the evaluate template
 
@@ -61,6 +62,8 @@ class RetrainingPolicy:
         train = table.table("train", PARAMETERS)
         if "data" not in train:
             raise SettingsError(f"[retraining.{name}] names no data", hint=PARAMETERS)
+        if not isinstance(rollout := content.get("rollout", cls.rollout), bool):
+            raise table.error("rollout", "true or false; the plan is that of [rollouts.NAME].")
         return cls(
             deployment=check_name(name, "deployment"),
             model=check_name(content.get("model", name), "model"),
@@ -69,6 +72,7 @@ class RetrainingPolicy:
             cooldown=content.get("cooldown", cls.cooldown),
             alias=check_name(content.get("alias", cls.alias), "alias"),
             autonomy=table.choice("autonomy", cls.autonomy),
+            rollout=rollout,
             train=train,
             evaluate=table.table("evaluate", PARAMETERS),
         )
@@ -99,6 +103,7 @@ class RetrainingOutcome:
     checks: tuple[CheckResult, ...]
     promoted: bool
     sentence: str
+    rollout: str | None = None  #: the id of the rollout that was started
 
     def __repr__(self) -> str:
         return f"<RetrainingOutcome {self.candidate} gates {self.outcome}{', promoted' if self.promoted else ''}>"
@@ -111,6 +116,7 @@ class RetrainingOutcome:
                 ("candidate", self.candidate),
                 ("compared with", self.champion or "nothing: no champion yet"),
                 ("gates", self.outcome),
+                ("rollout", self.rollout),
                 *((check.name, check.sentence) for check in self.checks),
                 ("so", self.sentence),
             ],

@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from nbprod.domain.duration import parse_duration
 from nbprod.domain.markup import card
-from nbprod.domain.rollout_plan import Automation, MetricRule, RolloutPolicy, RolloutStep, StepKind, parse_plan
+from nbprod.domain.rollout_plan import Automation, MetricRule, RolloutStep, StepKind, parse_plan
 from nbprod.errors import IllegalMoveError
 
 __all__ = [
@@ -24,9 +24,7 @@ __all__ = [
     "RolloutDecision",
     "RolloutStatus",
     "bucket_of",
-    "lease_left",
     "obeyed",
-    "policy_of",
 ]
 
 BUCKETS = float(2**64)
@@ -266,14 +264,3 @@ def obeyed(rollout: Rollout, decision: RolloutDecision, now: datetime, because: 
         if decision is RolloutDecision.ADVANCE:
             return rollout.advanced(now)
     return rollout.renewed(now)
-
-
-def policy_of(rollout: Rollout) -> RolloutPolicy:
-    """The rules that were fixed when it started."""
-    fixed = {name: getattr(rollout, name) for name in RolloutPolicy.__dataclass_fields__ if name != "plan"}
-    return RolloutPolicy(plan=rollout.steps, **fixed)
-
-
-def lease_left(rollout: Rollout, now: datetime) -> timedelta:
-    """How long its share lasts without another clean analysis."""
-    return max(rollout.lease_until - now, timedelta(0))

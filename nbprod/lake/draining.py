@@ -42,13 +42,24 @@ class Drainer:
         Its name.
     folder
         Of its spools.
+    kept
+        Told of predictions that are in the table now.
     """
 
-    def __init__(self, lake: Lake, deployment: str, folder: Path) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        deployment: str,
+        folder: Path,
+        *,
+        kept: Callable[[Sequence[Predictions]], None] = lambda predictions: None,  # noqa: ARG005 — nobody asks
+    ) -> None:
         self._predictions = lake.predictions(deployment)
         self._outcomes = lake.outcomes(deployment)
         self._failures = lake.failures(deployment)
+        self._shadows = lake.shadows(deployment)
         self._folder = folder
+        self._kept = kept
         self._appends = 0
 
     def drain(self) -> int:
@@ -61,13 +72,14 @@ class Drainer:
         """
         moved = 0
         for spool in spool_files(self._folder):
-            while entries := spool.entries():
+            newest = spool.newest  # what comes meanwhile is for the next round: the other spools have their turn
+            while (entries := spool.entries()) and entries[0][0] <= newest:
                 self._move(spool, entries)
                 moved += len(entries)
         if self._appends >= APPENDS_BEFORE_COMPACTION:
             self._appends = 0
-            self._predictions.compact()
-            self._outcomes.compact()
+            for table in (self._predictions, self._outcomes, self._failures, self._shadows):
+                table.compact()
         return moved
 
     def run(self, is_over: Callable[[], bool], *, every_s: float = 1.0, told: Callable[[str | None], None]) -> None:
@@ -119,6 +131,7 @@ class Drainer:
         if predictions:
             core, inputs = _columns(predictions)
             self._predictions.append(core, inputs, private=(), transaction=mark)
+            self._kept(predictions)
         if outcomes:
             self._outcomes.append(_outcome_columns(outcomes), transaction=mark)
         lost = self._failures.reached(mark.name)

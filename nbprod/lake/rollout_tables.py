@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nbprod.clock import now
+from nbprod.clock import format_utc, now
 from nbprod.errors import SchemaError
 from nbprod.lake.columns import MOMENT, NUMBER, TEXT, as_table, cast, to_storage_type
 from nbprod.lake.delta import DeltaFolder, Transaction
 
-__all__ = ["FailureTable", "ShadowTable"]
+__all__ = ["FailureTable", "ShadowTable", "as_text"]
 
 FAILURES = pa.schema(
     [
@@ -102,6 +103,27 @@ class _EventTable:
                 condition = one if condition is None else condition & one
         return table.to_pyarrow_dataset().to_table(filter=condition), table.version()
 
+    def compact(self, *, keep: timedelta = timedelta(days=30)) -> Mapping[str, int]:
+        """Merge small parts, and remove parts no version of the last ``keep`` needs."""
+        return self._delta.compact(keep=keep)
+
+    def prune(self, before: datetime, *, keep: timedelta) -> Mapping[str, int]:
+        """Delete what happened before a moment, and parts no version of the last ``keep`` needs."""
+        with self._delta.alone():
+            return self._delta.delete(f"at < '{format_utc(before)}'", keep=keep)
+
+    def erase(self, column: str, values: Sequence[str]) -> Mapping[str, int]:
+        """Delete rows that have one of some texts in a column, with every older version of the table."""
+        named = pa.array(values, TEXT)
+        with self._delta.alone():
+            return self._delta.rewrite(
+                lambda batch: pc.invert(pc.is_in(batch[column].cast(TEXT), value_set=named)), keep=timedelta(0)
+            )
+
+    def parts(self) -> list[Path]:
+        """Every part of whatever version that lies on this disk."""
+        return self._delta.parts()
+
     def reached(self, name: str) -> int:
         """The number of the last append of a transaction's name; 0 before the first."""
         return self._delta.reached(name)
@@ -120,3 +142,8 @@ class ShadowTable(_EventTable):
     """Answers of a version that was asked beside."""
 
     form = SHADOWS
+
+
+def as_text(value: Any) -> str:
+    """A prediction as answers of shadows are kept: whole numbers whole, however large."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

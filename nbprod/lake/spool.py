@@ -293,6 +293,12 @@ class SpoolFile:
             return int(connection.execute(query, (_drained(self.path, _name(connection)),)).fetchone()[0])
 
     @property
+    def newest(self) -> int:
+        """The number of the newest entry; 0 when there is none."""
+        with self._reading() as connection:
+            return int(connection.execute("SELECT coalesce(max(number), 0) FROM entries").fetchone()[0])
+
+    @property
     def age_s(self) -> float:
         """Seconds since the oldest prediction that is not in the table yet; 0 when all are."""
         oldest = self.entries(most_rows=1)

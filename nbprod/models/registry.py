@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -178,6 +178,7 @@ class Models:
         evidence: Sequence[str] = (),
         waive: str | None = None,
         actor: str | None = None,
+        also: Callable[[Session], None] = lambda session: None,  # noqa: ARG005 — nothing else
     ) -> Alias:
         """Let an alias name a version, if it still names the one the caller expects.
 
@@ -195,6 +196,8 @@ class Models:
             Promote although the gates do not say yes, for this reason, which is kept for ever.
         actor
             Who, if not the store's actor.
+        also
+            What is recorded with the move, or not at all.
 
         Raises
         ------
@@ -215,6 +218,7 @@ class Models:
                 raise ConflictError(f"{chosen.ref} is {current.ref} already; nothing was changed")
             data = {**check_ready(chosen, gates, waive), "previous": current.number if current else None}
             check_evidence(session, evidence)
+            also(session)
             moved = self._move(session, chosen, alias, current, who)
             session.event(
                 PROMOTED, moved.ref, reason=reason, evidence=evidence or chosen.evidence, data=data, actor=who
@@ -230,6 +234,7 @@ class Models:
         evidence: Sequence[str] = (),
         expect: ModelVersion | str | None = None,
         actor: str | None = None,
+        also: Callable[[Session], None] = lambda session: None,  # noqa: ARG005 — nothing else
     ) -> Alias:
         """Let an alias name again the version it named before, in one step.
 
@@ -243,6 +248,8 @@ class Models:
             The version to be left; of two people who roll back at once, the second is told.
         actor
             Who, if not the store's actor.
+        also
+            As of :meth:`promote`.
 
         Raises
         ------
@@ -267,6 +274,7 @@ class Models:
                     f"{current.ref} cannot be rolled back: no earlier version is approved",
                     hint=f"Promote another: nbprod models promote {model}/N --expect {model}/{current.number}.",
                 )
+            also(session)
             moved = self._move(session, previous, alias, current, who)
             data = {"version": previous.number, "package": previous.package, "previous": current.number}
             session.event(ROLLED_BACK, moved.ref, reason=reason, evidence=evidence, data=data, actor=who)

@@ -45,7 +45,7 @@ def ask_candidate(
     """
     import pandas as pd  # delayed: pandas
 
-    from nbprod.rollouts.log import as_text
+    from nbprod.lake.rollout_tables import as_text
 
     logged = lake.window(deployment, start, end)
     if not logged.inputs:
@@ -64,7 +64,9 @@ def ask_candidate(
     except NbprodError as problem:
         kept["failure"] = type(problem).__name__
     else:
-        kept["prediction"] = answers["prediction"].map(as_text).to_numpy()
+        prediction = answers["prediction"].reset_index(drop=True)
+        kept["failure"] = prediction.isna().map({True: "not-a-number", False: None})
+        kept["prediction"] = prediction.map(as_text, na_action="ignore").where(prediction.notna(), None)
         if "probability" in answers:
             kept["probability"] = answers["probability"].to_numpy()
     lake.shadows(deployment).append(kept)

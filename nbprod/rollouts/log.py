@@ -15,8 +15,9 @@ from nbprod.domain.markup import card
 from nbprod.domain.rollout import Arm
 from nbprod.domain.rollout_plan import RolloutPolicy
 from nbprod.lake import Lake
+from nbprod.lake.rollout_tables import as_text
 
-__all__ = ["RolloutLog", "as_text", "read_log"]
+__all__ = ["RolloutLog", "read_log"]
 
 COLUMNS = ["prediction_id", "unit", "arm", "share", "stratum", "at", "version", "latency_ms", "prediction"]
 
@@ -123,6 +124,8 @@ def _wrong(rows: pd.DataFrame, policy: RolloutPolicy, end: datetime) -> pd.Serie
 
 def _pairs(requests: pd.DataFrame, shadows: pd.DataFrame) -> pd.DataFrame:
     stable = requests[requests["prediction_id"].notna() & requests["errors"].eq(0)]
+    # a shadow in a server and an analysis may both have asked for a request: the first answer counts
+    shadows = shadows.sort_values(["logged_at", "at", "prediction_id"]).drop_duplicates("prediction_id")
     shadows, stable = (rows.astype({"prediction_id": object}) for rows in (shadows, stable))
     both = shadows.merge(stable, on="prediction_id", suffixes=("", "_stable"), how="inner")
     said = both["prediction"].astype("string")
@@ -143,8 +146,3 @@ def _pairs(requests: pd.DataFrame, shadows: pd.DataFrame) -> pd.DataFrame:
             "latency_ms": both["latency_ms"],
         }
     ).sort_values(["at", "prediction_id"], ignore_index=True)
-
-
-def as_text(value: Any) -> str:
-    """A prediction as answers of shadows are kept: whole numbers whole, however large."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import builtins
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from nbprod.clock import now, time_id
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.deployment import Deployment
-from nbprod.domain.names import nearest
 from nbprod.domain.rollout import (
     Rollout,
     RolloutAnalysis,
@@ -20,13 +18,13 @@ from nbprod.domain.rollout import (
 )
 from nbprod.domain.rollout_plan import RolloutPolicy, StepKind, log_start, plan_text
 from nbprod.domain.version import ModelVersion
-from nbprod.errors import ConflictError, NotFoundError, RefusedError, SettingsError
+from nbprod.errors import ConflictError, RefusedError, SettingsError, StaleMoveError
 from nbprod.lake import Lake
 from nbprod.models import Models
 from nbprod.rollouts.asking import ask_candidate
 from nbprod.rollouts.moves import obey_analysis, paused, resumed, what_moved
+from nbprod.rollouts.reading import RecordedRollouts
 from nbprod.rollouts.recorded import facts_of, read_analysis
-from nbprod.rollouts.rehearsing import RehearsedRollouts
 from nbprod.rollouts.starting import check_candidate, fixed_rules
 from nbprod.runs import Runs
 from nbprod.settings import Settings
@@ -34,8 +32,10 @@ from nbprod.store import Session, Store
 
 __all__ = ["Rollouts"]
 
+R = TypeVar("R")
 
-class Rollouts(RehearsedRollouts):
+
+class Rollouts(RecordedRollouts):
     """Brings candidates to the traffic of deployments.
 
     Parameters
@@ -153,35 +153,6 @@ class Rollouts(RehearsedRollouts):
             return self.promote(rollout.id, note=reason or "blue-green: all at once", actor=who)
         return rollout
 
-    def list(self, deployment: str | None = None, *, limit: int | None = 50) -> builtins.list[Rollout]:
-        """Rollouts, newest first."""
-        with self._store.read() as session:
-            return [*session.list(Rollout, {"deployment": deployment} if deployment else {}, limit=limit)]
-
-    def get(self, name: str) -> Rollout:
-        """A rollout by its id, or the newest of a deployment by the deployment's name.
-
-        Raises
-        ------
-        NotFoundError
-            There is none.
-        """
-        with self._store.read() as session:
-            found = session.find(Rollout, name)
-            if found is not None:
-                return found
-            newest = session.list(Rollout, {"deployment": name}, limit=1)
-            if newest:
-                return newest[0]
-            known = [one.name for one in session.list(Deployment, limit=None)]
-        raise NotFoundError(f"{name} is no rollout, and no deployment that had one", hint=nearest(name, known))
-
-    def analyses(self, name: Rollout | str, *, limit: int | None = None) -> builtins.list[RolloutAnalysis]:
-        """What was concluded about a rollout, newest first."""
-        found = self.get(name) if isinstance(name, str) else name
-        with self._store.read() as session:
-            return [*session.list(RolloutAnalysis, {"rollout": found.id}, limit=limit)]
-
     def analyse(
         self,
         name: str,
@@ -250,39 +221,38 @@ class Rollouts(RehearsedRollouts):
         """
         before = self.get(name)
         self._check_gates(self._models.resolve(before.candidate), before.waive)
-        rollout = self._by_hand(
+        return self._by_hand(
             name, "promoted", lambda one, at: one.ended(RolloutStatus.PROMOTED, at, note), note, actor, evidence
         )
-        return self._carried_out(rollout, note, evidence, actor)
 
     def roll_back(self, name: str, *, note: str, evidence: Sequence[str] = (), actor: str | None = None) -> Rollout:
         """Take the candidate out, also after it was promoted while the previous version is kept."""
-        rollout = self._by_hand(
+        return self._by_hand(
             name, "rolled-back", lambda one, at: one.ended(RolloutStatus.ROLLED_BACK, at, note), note, actor, evidence
         )
-        return self._carried_out(rollout, note, evidence, actor)
-
-    def reconcile(self, name: str) -> Rollout:
-        """Move the alias where the rollout's end says it belongs, if a kill came between the two; else do nothing."""
-        rollout = self.get(name)
-        return self._carried_out(rollout, rollout.ended_because, (), None)
 
     def _obey(self, analysis: RolloutAnalysis) -> RolloutAnalysis:
         at = now()
-        with self._store.write() as session:
-            before = session.get(Rollout, analysis.rollout)
-            after = before
-            if analysis.is_clean and before.step == analysis.step:
-                after = obey_analysis(before, analysis, at)
-            acted = what_moved(before, after)
-            kept = replace(analysis, acted=acted)
+
+        def moved(before: Rollout) -> Rollout:
+            return (
+                obey_analysis(before, analysis, at) if analysis.is_clean and before.step == analysis.step else before
+            )
+
+        def record(session: Session, before: Rollout, after: Rollout) -> RolloutAnalysis:
+            kept = replace(analysis, acted=what_moved(before, after))
             session.add(kept)
-            if after is not before:
-                session.replace(after, expecting={"status": before.status, "step": before.step})
-            data = {"decision": analysis.decision, "acted": acted, "failure": analysis.failure}
-            _note(session, after, "analysed", analysis.sentence, evidence=(analysis.run_id,), data=data)
-        self._carried_out(after, analysis.sentence, (analysis.run_id,), None)
-        return kept
+            data = {"decision": kept.decision, "acted": kept.acted, "failure": kept.failure}
+            _note(session, after, "analysed", kept.sentence, evidence=(kept.run_id,), data=data)
+            return kept
+
+        try:
+            return self._move(analysis.rollout, moved, record, analysis.sentence, (analysis.run_id,), None)
+        except (ConflictError, RefusedError) as problem:  # gates, approvals or the alias have changed meanwhile
+            analysis = replace(analysis, sentence=f"{analysis.sentence}; not carried out: {problem.message}")
+            with self._store.write() as session:
+                rollout = session.get(Rollout, analysis.rollout)
+                return record(session, rollout, rollout)
 
     def _by_hand(
         self,
@@ -295,46 +265,56 @@ class Rollouts(RehearsedRollouts):
     ) -> Rollout:
         if not note.strip():
             raise SettingsError("a decision needs a note", hint="Say why in a sentence; it is kept with the rollout.")
-        found = self.get(name)
-        with self._store.write() as session:
-            before = session.get(Rollout, found.id)
-            after = move(before, now())
-            session.replace(after, expecting={"status": before.status, "step": before.step})
+        found, at = self.get(name), now()
+
+        def record(session: Session, before: Rollout, after: Rollout) -> Rollout:
             newest = session.list(RolloutAnalysis, {"rollout": before.id}, limit=1)
             shown = evidence or tuple(one.run_id for one in newest)
             _note(session, after, what, note, actor=actor, evidence=shown, data={"step": after.step})
-        return after
+            return after
 
-    def _carried_out(self, rollout: Rollout, reason: str, evidence: Sequence[str], actor: str | None) -> Rollout:
-        """Let the deployment follow what the rollout came to."""
-        if rollout.status not in {RolloutStatus.PROMOTED, RolloutStatus.ROLLED_BACK}:
-            return rollout
-        wanted = rollout.candidate if rollout.status is RolloutStatus.PROMOTED else rollout.stable
+        return self._move(found.id, lambda before: move(before, at), record, note, evidence, actor)
+
+    def _move(
+        self,
+        rollout: str,
+        move: Callable[[Rollout], Rollout],
+        record: Callable[[Session, Rollout, Rollout], R],
+        reason: str,
+        evidence: Sequence[str],
+        actor: str | None,
+    ) -> R:
+        """Move a rollout, and the alias or the deployment with it: both or, whatever is killed meanwhile, neither."""
+        recorded: list[R] = []
+
+        def write(session: Session) -> None:
+            before = session.get(Rollout, rollout)
+            after = move(before)
+            if after.status is not expected.status:
+                raise StaleMoveError(f"rollout {rollout} is {before.status} by now", hint="Look at it again.")
+            if after is not before:
+                session.replace(after, expecting={"status": before.status, "step": before.step})
+            recorded.append(record(session, before, after))
+
+        expected = move(self.get(rollout))
         with self._store.read() as session:
-            target = session.get(Deployment, rollout.deployment)
-        if self._stable(target).ref == wanted:
-            return rollout
-        if rollout.alias is None:
+            target = session.get(Deployment, expected.deployment)
+        ends = {RolloutStatus.PROMOTED: expected.candidate, RolloutStatus.ROLLED_BACK: expected.stable}
+        wanted = ends.get(expected.status)
+        shared: dict[str, Any] = {"reason": reason, "evidence": evidence, "actor": actor, "also": write}
+        if wanted is None or self._stable(target).ref == wanted:
             with self._store.write() as session:
-                target = session.get(Deployment, rollout.deployment)
+                write(session)
+        elif expected.alias is None:
+            with self._store.write() as session:
+                write(session)
                 session.replace(replace(target, model=wanted), expecting={"model": target.model})
-            return rollout
-        model, _, alias = rollout.alias.partition("@")
-        if rollout.status is RolloutStatus.PROMOTED:
-            self._models.promote(
-                wanted,
-                alias,
-                expect=rollout.stable,
-                reason=reason,
-                evidence=evidence,
-                waive=rollout.waive or None,
-                actor=actor,
-            )
+        elif expected.status is RolloutStatus.PROMOTED:
+            alias = expected.alias.partition("@")[2]
+            self._models.promote(wanted, alias, expect=expected.stable, waive=expected.waive or None, **shared)
         else:
-            self._models.rollback(
-                model, alias, expect=rollout.candidate, reason=reason, evidence=evidence, actor=actor
-            )
-        return rollout
+            self._models.rollback(*expected.alias.split("@"), expect=expected.candidate, **shared)
+        return recorded[-1]
 
     def _ask_beside(self, rollout: Rollout, at: datetime) -> None:
         """In a shadow or a replay, ask the candidate for what was logged: since the start, or before it."""

@@ -28,7 +28,8 @@ SCOPES: tuple[tuple[frozenset[str], str, str], ...] = (
     (CALL, "POST", r"/predict|/outcomes|/invocations|/v2/models/[^/]+(/versions/[^/]+)?/infer"),
     (LOOK, "GET", r"/|/docs|/openapi\.json|/ping|/health|/version|/v2|/v2/health/(live|ready)"),
     (LOOK, "GET", r"/v2/models/[^/]+(/versions/[^/]+)?(/ready)?"),
-    (READ, "GET", r"/metrics"),
+    (READ, "GET", r"/metrics|/rollout|/rollout/may/[^/]+"),
+    (READ, "POST", r"/rollout/may/[^/]+"),  # a question, however webhooks ask it
     (REVIEW, "GET", r"/review"),
     (REVIEW, "POST", r"/review"),
 )

@@ -9,6 +9,9 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
+from nbprod.clock import now
+from nbprod.domain.plain import plain
+from nbprod.domain.rollout_verdict import Act
 from nbprod.domain.version import ModelRef
 from nbprod.serving.answers import Answer, busy, encode, error, json_answer, problems_answer
 from nbprod.serving.feedback import Feedback
@@ -71,6 +74,8 @@ class Routes:
             *((f"{path}/ready", "GET", self.model_ready) for path in (one, some)),
             *((f"{path}/infer", "POST", self.infer) for path in (one, some)),
             ("/metrics", "GET", self.metrics),
+            ("/rollout", "GET", self.rollout),
+            *(("/rollout/may/{act}", method, self.may) for method in ("GET", "POST")),
             ("/openapi.json", "GET", self.openapi),
             ("/docs", "GET", self.docs),
             ("/", "GET", self.page),
@@ -171,6 +176,25 @@ class Routes:
         """What Prometheus reads."""
         del request
         return Answer(200, exposition(), CONTENT_TYPE.encode())
+
+    async def rollout(self, request: Request) -> Answer:
+        """The recorded verdict about the candidate of the newest rollout, and what may be done by it."""
+        del request
+        verdict = self._service.assignment.verdict
+        if verdict is None:
+            return error(404, "this deployment had no rollout")
+        return json_answer({**plain(verdict), "may": verdict.may(now())})
+
+    async def may(self, request: Request) -> Answer:
+        """Whether one thing may be done: 200 if so, 409 if not; for webhooks."""
+        verdict, asked = self._service.assignment.verdict, request.path_params["act"]
+        if verdict is None:
+            return error(404, "this deployment had no rollout")
+        if asked not in {*Act}:
+            return error(404, f"what may be asked about is {', '.join(Act)}")
+        if not verdict.allows(Act(asked), now()):
+            return error(409, f"not {asked}: {verdict}")
+        return json_answer({"may": asked, "verdict": str(verdict)})
 
     async def openapi(self, request: Request) -> Answer:
         """The description of these routes, for programs."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
+from nbprod.domain.rollout_verdict import RolloutVerdict
+
 __all__ = [
     "AccessToken",
     "Arm",
     "Assignment",
+    "Beside",
     "Configuration",
     "KeeperConfiguration",
     "KeeperReport",
@@ -71,6 +74,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     trusted: tuple[str, ...] = ()
     tokens: tuple[AccessToken, ...] = ()
     routing: Routing | None = None
+    shadow: Arm | None = None  #: a candidate that is asked beside, and never by a worker
+    verdict: RolloutVerdict | None = None  #: of the newest rollout, for those who run the traffic elsewhere
     is_open: bool = True  #: whether requests without a token are answered: no token exists
     hosts: tuple[str, ...] = ()  #: names beside the loopback's that clients may call this server by
     problems: tuple[str, ...] = ()  #: what health must say: the ledger is away, a table refuses
@@ -101,6 +106,13 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     review_desk: tuple[str, ...] = ()  #: the command of the process that hands out what people are to look at
 
 
+class Beside(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the drainer is told: the candidate that is to be asked beside, if any."""
+
+    shadow: Arm | None = None
+    trusted: tuple[str, ...] = ()
+
+
 class KeeperConfiguration(msgspec.Struct, frozen=True, kw_only=True):
     """What the drainer must know."""
 
@@ -117,6 +129,6 @@ class KeeperReport(msgspec.Struct, frozen=True, kw_only=True):
     failure: str | None
 
 
-def to_line(message: Assignment | Report) -> bytes:
+def to_line(message: Assignment | Beside | Report) -> bytes:
     """One line."""
     return msgspec.json.encode(message) + b"\n"

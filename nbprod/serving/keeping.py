@@ -1,8 +1,8 @@
-"""The drainer's process: moves what workers keep into the tables, and the sums of each minute beside them.
+"""The drainer's process: moves what workers keep into the tables, the sums of each minute, and feeds the shadow.
 
 ::
 
-    python -m nbprod.serving.keeping CONFIGURATION < nothing > failures
+    python -m nbprod.serving.keeping CONFIGURATION < candidates > failures
 
 It ends, after one last round, when its supervisor does.
 """
@@ -17,9 +17,11 @@ from pathlib import Path
 
 import msgspec
 
-from nbprod.serving.assignment import KeeperConfiguration, KeeperReport
+from nbprod.lake import Lake
+from nbprod.serving.assignment import Beside, KeeperConfiguration, KeeperReport
 from nbprod.serving.logs import log_to_stderr
-from nbprod.serving.metrics import use_folder
+from nbprod.serving.metrics import ShadowMetrics, use_folder
+from nbprod.serving.shadowing import Shadow
 
 __all__ = ["main"]
 
@@ -35,18 +37,19 @@ def main() -> int:
     use_folder(Path(configuration.metrics))
     os.nice(NICE)
     is_over = threading.Event()
+    lake = Lake(configuration.lake)
+    shadow = Shadow(lake, configuration.deployment, ShadowMetrics())
 
     def listen() -> None:
-        sys.stdin.buffer.read()
+        for line in sys.stdin.buffer:
+            shadow.follow(msgspec.json.decode(line, type=Beside))
         is_over.set()
 
     threading.Thread(target=listen, name="supervisor", daemon=True).start()
-    from nbprod.lake import Lake
     from nbprod.lake.draining import Drainer, draining  # delayed: pyarrow and deltalake
     from nbprod.serving.minutes import Minutes
 
     folder = Path(configuration.spools)
-    lake = Lake(configuration.lake)
     minutes = Minutes(lake, configuration.deployment)
     last: list[str | None] = [None]
     # entries are many small objects without cycles: looking for such while they are read takes most of the time
@@ -67,10 +70,11 @@ def main() -> int:
     while True:  # once at least: a server may end before this process has loaded what it needs
         with draining(folder, wait_s=1.0) as is_ours:  # another server of this machine may be the one that drains
             if is_ours:
-                Drainer(lake, configuration.deployment, folder).run(
+                Drainer(lake, configuration.deployment, folder, kept=shadow.see).run(
                     is_over.is_set, every_s=configuration.every_s, told=told
                 )
         if is_over.is_set():
+            shadow.close()
             return 0
 
 

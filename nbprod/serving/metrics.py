@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LATENCIES_S", "Metrics", "exposition", "forget_worker", "use_folder"]
+__all__ = ["LATENCIES_S", "Metrics", "ShadowMetrics", "exposition", "forget_worker", "use_folder"]
 
 LATENCIES_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 ROWS = (1, 2, 5, 10, 50, 100, 500, 1000, 5000, 10000)
@@ -109,6 +109,26 @@ class Metrics:
         self.cpu.labels(str(os.getpid())).set(used.user + used.system)
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
         self.memory.set(pages * os.sysconf("SC_PAGE_SIZE"))
+
+
+class ShadowMetrics:
+    """The metrics of the shadow, in the drainer's process."""
+
+    def __init__(self) -> None:
+        from prometheus_client import Counter, Gauge  # delayed: the folder must be known first
+
+        self._requests = Counter("nbprod_shadow_requests", "Requests a candidate was asked for beside.", ["result"])
+        self._starts = Counter("nbprod_shadow_starts", "Starts of the process that is asked beside.")
+        self.waiting = Gauge("nbprod_shadow_waiting", "Requests that wait for it.", multiprocess_mode="livesum")
+
+    def asked(self, result: str, requests: int) -> None:
+        """Count requests: ``answered``, ``failed``, or ``dropped`` because too many wait."""
+        if requests:
+            self._requests.labels(result).inc(requests)
+
+    def started(self) -> None:
+        """Count a start."""
+        self._starts.inc()
 
 
 def exposition() -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from nbprod.domain.rollout_verdict import Act
 from nbprod.domain.schema import Column, ColumnKind, Schema
 from nbprod.serving.reviewing import MOST_ITEMS
 from nbprod.serving.service import Service
@@ -39,7 +40,7 @@ SENTENCES = {
     404: "There is no such model, version, prediction or route.",
     405: "The route has another method.",
     408: "The request did not arrive in time.",
-    409: "A prediction was not sent to review.",
+    409: "A prediction was not sent to review, or by the recorded verdict it may not be done.",
     413: "The body is too large, or has too many rows.",
     415: "The body is of another type.",
     431: "The headers are too large.",
@@ -88,7 +89,10 @@ def describe(application: FastAPI, service: Service) -> Mapping[str, Any]:
                 ]
             if path == "/review" and method == "get":
                 operation["parameters"] = REVIEW_PARAMETERS
-            if method == "post" and schema is not None:
+            if "{act}" in path:
+                act = {"type": "string", "enum": [str(one) for one in Act]}
+                operation["parameters"] = [{"name": "act", "in": "path", "required": True, "schema": act}]
+            elif method == "post" and schema is not None:
                 operation["requestBody"] = {"required": True, "content": _content(path, schema, service)}
     described.pop("components", None)
     described["components"] = {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}}
@@ -228,8 +232,8 @@ def _responses(path: str, method: str, schema: Schema | None) -> dict[str, Any]:
         content = {"application/json": {}}
     responses: dict[str, Any] = {"200": {"description": "Done.", "content": content}}
     statuses = list(ERRORS_OF_BODIES if method == "post" else ALWAYS)
-    statuses += [404] if "{" in path or path == "/review" else []
-    statuses += [409] if path == "/review" and method == "post" else []
+    statuses += [404] if "{" in path or path in {"/review", "/rollout"} else []
+    statuses += [409] if "{act}" in path or (path == "/review" and method == "post") else []
     statuses += [415] if path == "/invocations" else []
     for status in sorted(statuses):
         told = {"application/json": {"schema": SENTENCE}}
@@ -238,7 +242,7 @@ def _responses(path: str, method: str, schema: Schema | None) -> dict[str, Any]:
         responses[str(status)] = {"description": SENTENCES[status], "content": told}
     if path == "/v2/health/ready":
         responses["503"]["content"]["application/json"]["schema"] = _answered(path, schema)
-    if method == "post":
+    if method == "post" and "{act}" not in path:
         contract = {"application/json": {"schema": {"type": "array", "items": PROBLEM}}}
         responses["422"] = {"description": "What is wrong with which field of which row.", "content": contract}
     return dict(sorted(responses.items()))

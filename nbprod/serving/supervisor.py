@@ -25,6 +25,7 @@ from nbprod.errors import EnvironmentProblem, NbprodError, PackageError, Refused
 from nbprod.serving.access import is_loopback
 from nbprod.serving.assignment import (
     Assignment,
+    Beside,
     Configuration,
     KeeperConfiguration,
     KeeperReport,
@@ -174,6 +175,8 @@ class Supervisor:
                 for child in self._workers:
                     if child is not None:
                         _tell(child, self.assignment)
+                if self._keeper is not None:
+                    _tell(self._keeper, self._beside)
 
     def _checked(self, assignment: Assignment) -> Assignment:
         """Refuse to be reachable by others without a token; the same while running, by closing every route."""
@@ -205,6 +208,7 @@ class Supervisor:
         if keeper is None or keeper.process.poll() is not None:
             if keeper is not None:
                 log.error("the drainer ended with %s and is replaced", keeper.process.returncode)
+                forget_worker(self.home / "metrics", keeper.process.pid)
                 self._is_ending.wait(0.2)
             self._start_keeper()
 
@@ -234,8 +238,15 @@ class Supervisor:
             spools=str(self._spools),
             metrics=str(self.home / "metrics"),
         )
-        self._keeper = child = _start("nbprod.serving.keeping", configuration)
+        child = _start("nbprod.serving.keeping", configuration)
+        with self._lock:
+            _tell(child, self._beside)
+            self._keeper = child
         threading.Thread(target=self._listen_keeper, args=(child,), daemon=True).start()
+
+    @property
+    def _beside(self) -> Beside:
+        return Beside(shadow=self.assignment.shadow, trusted=self.assignment.trusted)
 
     def _listen(self, child: Child) -> None:
         """Hear what a worker reports: versions taken into use or refused, categories never seen."""
@@ -319,9 +330,9 @@ def _start(module: str, configuration: Any, *, pass_fds: tuple[int, ...] = ()) -
     return Child(process=process, started=time.monotonic())
 
 
-def _tell(child: Child, assignment: Assignment) -> None:
-    """Send an assignment, unless it is what the worker was told last."""
-    line = to_line(assignment)
+def _tell(child: Child, message: Assignment | Beside) -> None:
+    """Send an assignment, unless it is what the process was told last."""
+    line = to_line(message)
     if line == child.told or child.process.stdin is None:
         return
     with suppress(OSError):  # it has ended and is replaced

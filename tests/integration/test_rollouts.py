@@ -2,13 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from nbprod.clock import now
+from nbprod.clock import now, parse_utc
 from nbprod.datasets import read_frame
 from nbprod.errors import ConflictError, NotFoundError, RefusedError, SettingsError
 from nbprod.scaffold import create_workspace
@@ -109,11 +110,14 @@ def test_a_candidate_that_fails_more_often_is_rolled_back(ws):
         "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
         "found = None",
         "import sys; sys.exit(0)",
+        "import time; time.sleep(600)",
     ],
-    ids=["raises", "dies", "records-nothing", "exits"],
+    ids=["raises", "dies", "records-nothing", "exits", "takes-too-long"],
 )
 def test_a_notebook_that_is_not_clean_holds_and_renews_nothing(ws, cell):
     """Its share ends with its lease, and traffic is safe by itself."""
+    if "sleep" in cell:
+        ws = open_workspace(ws.folder, runs__cell_timeout_s=15)
     rollout = ws.rollouts.start(
         "electricity", "electricity/2", waive="a test", plan="canary:10:50", automation="auto", lease="30m"
     )
@@ -255,3 +259,49 @@ def test_a_replay_asks_the_candidate_for_what_was_logged(ws):
     ws.rollouts.start("electricity", "electricity/2", **given)
     worse = ws.rollouts.analyse("electricity")
     assert (worse.decision, worse.acted) == ("roll back", "rolled-back")
+
+
+def test_a_holdback_goes_on_with_the_test_until_outcomes_are_final(ws):
+    """Promoted, some units stay with the previous version; what turns out late leads back while that is kept."""
+    given = {"waive": "a test", "automation": "guard", "holdback": 0.2, "keep_previous": "1h", "horizon": "1h"}
+    history = {"prediction_id": ["before"], "outcome": ["UP"]}
+    ws.lake.outcomes("electricity").append(pd.DataFrame(history))
+    rollout = ws.rollouts.start("electricity", "electricity/2", plan="blue-green", metrics=["wrong"], **given)
+    assert (rollout.status, rollout.share_at(now())) == ("promoted", 0.8)
+    with ws.store.write() as session:  # it began two hours ago, and the horizon of its first hour is over
+        begun = rollout.started_at - timedelta(hours=2)
+        session.replace(replace(rollout, started_at=begun), expecting={"status": rollout.status})
+    at = begun + timedelta(minutes=10)
+    units = [f"u{n}" for n in range(2_000)]
+    arms = [rollout.arm_of(unit, now()).value for unit in units]
+    ids = [f"p{n}" for n in range(len(units))]
+    core = {"prediction_id": ids, "prediction": "UP", "version": "v", "latency_ms": 5.0, "at": at, "arm": arms}
+    core |= {"share": 0.8, "stratum": rollout.stratum_at(at), "unit": units}
+    ws.lake.predictions("electricity").append(pd.DataFrame(core), private=())
+    early = ws.rollouts.analyse("electricity")
+    assert (early.decision, early.acted) == ("hold", ""), early.sentence
+
+    chance = np.random.default_rng(5).random(len(units))
+    wrong = chance < np.where(np.array(arms) == "candidate", 0.3, 0.1)
+    ws.lake.outcomes("electricity").append(
+        pd.DataFrame({"prediction_id": ids, "outcome": np.where(wrong, "DOWN", "UP")})
+    )
+    late = ws.rollouts.analyse("electricity")
+    assert (late.decision, late.acted) == ("roll back", "rolled-back"), late.sentence
+    assert ws.models.resolve("electricity@champion").ref == "electricity/1"
+
+
+def test_a_retraining_brings_its_candidate_to_traffic_instead_of_promoting_it(ws):
+    """With the plan of the deployment, and no further by itself than the policy goes."""
+    path = ws.folder / "nbprod.toml"
+    told = path.read_text().replace('autonomy = "auto"', 'autonomy = "guard"\nrollout = true')
+    path.write_text(told + '\n[rollouts.electricity]\nplan = "shadow,canary:10:100"\nautomation = "auto"\n')
+    ws = open_workspace(ws.folder)
+    done = ws.retraining.start("electricity", because="it is June", until=parse_utc("1997-07-01T00:00:00Z"))
+    assert done.outcome == "passed", done.sentence
+    assert not done.promoted
+    rollout = ws.rollouts.get("electricity")
+    assert (done.rollout, done.candidate) == (rollout.id, rollout.candidate)
+    assert (rollout.plan, rollout.automation, rollout.reason) == ("shadow,canary:10:100", "guard", "it is June")
+    assert ws.models.resolve(done.candidate).approval == "approved"
+    assert ws.models.resolve("electricity@champion").ref == "electricity/1"

@@ -24,6 +24,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from nbprod.clock import now
 from nbprod.workspace import open_workspace
+from tests.integration.serving.misbehaving import Misbehaving
 from tests.unit.packages.conftest import fitted, make_rows, save, stage_run, targets
 
 __all__ = ["fitted"]
@@ -63,6 +64,46 @@ def logistic(strength):
     )
     frame = make_rows()
     return make_pipeline(prepared, LogisticRegression(C=strength)).fit(frame, targets(frame, "binary"))
+
+
+def _learnt(last):
+    """A pipeline that takes a row of any load, and hands load and hour on as they are."""
+    prepared = ColumnTransformer(
+        [("numbers", SimpleImputer(), ["load", "hour"]), ("rest", OneHotEncoder(handle_unknown="ignore"), ["place"])]
+    )
+    frame = make_rows()
+    return make_pipeline(prepared, last).fit(frame, targets(frame, "binary"))
+
+
+@pytest.fixture(scope="session")
+def made_beside(tmp_path_factory, fitted):
+    """A workspace in which nothing is private: power/1 is served, power/2 is well, power/3 misbehaves when asked to."""
+    root = tmp_path_factory.mktemp("beside") / "workspace"
+    (root / "templates").mkdir(parents=True)
+    shutil.copy(Path(__file__).parents[3] / "templates" / "rollout.ipynb", root / "templates")
+    kind = f"{Misbehaving.__module__}.{Misbehaving.__qualname__}"
+    (root / "nbprod.toml").write_text(f'[packages]\ntrusted = ["{kind}"]\n')
+    ws = open_workspace(root)
+    for number, last in enumerate([LogisticRegression(), LogisticRegression(C=0.01), Misbehaving()]):
+        more = {"trusted": (kind,)} if isinstance(last, Misbehaving) else {}
+        run = stage_run(ws.store, ws.home / "runs", fitted, None, number=number, model=_learnt(last), **more)
+        version = ws.models.register(ws.packages.build(run), "power")
+        ws.models.approve(version, "good")
+        ws.models.bless_recorded(version, now())
+    # code of an author is trusted by its digest
+    (root / "nbprod.toml").write_text(f'[packages]\ntrusted = ["{kind}", "{version.package}"]\n')
+    ws.models.promote("power/1", expect=None)
+    for name in ("power", "quiet"):
+        ws.deployments.create(name, model="power@champion")
+    return root
+
+
+@pytest.fixture(scope="module")
+def beside(made_beside, tmp_path_factory):
+    """That workspace, for the tests of a module."""
+    root = tmp_path_factory.mktemp("beside") / "workspace"
+    shutil.copytree(made_beside, root, copy_function=shutil.copy)
+    return open_workspace(root)
 
 
 @pytest.fixture

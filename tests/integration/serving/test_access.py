@@ -11,7 +11,7 @@ from nbprod.serving.access import SCOPES
 from tests.integration.serving.conftest import ROW
 
 pytestmark = pytest.mark.slow
-FILL = {"name": "power", "number": "1"}
+FILL = {"name": "power", "number": "1", "act": "keep"}
 
 
 def routes_of(server, workspace):

@@ -56,15 +56,6 @@ def test_units_are_parted_by_bucket_and_nobody_is_moved_back(workspace, serve):
     assert all(one.split(":")[1] in {"25", "50"} for one in shared["stratum"])
 
 
-def test_a_share_that_nothing_renews_returns_to_stable(workspace, serve):
-    """A dead scheduler is enough: traffic is safe by itself."""
-    workspace.rollouts.start("power", "power/2", plan="canary:95", metrics=["errors"], lease="20s")
-    server = serve("power")
-    units = [f"u{n}" for n in range(10)]
-    assert eventually(lambda: "power/2" in versions(server, units).values())
-    assert eventually(lambda: set(versions(server, units).values()) == {"power/1"}, within_s=30)
-
-
 def test_a_candidate_that_cannot_be_loaded_is_taken_out_and_the_ledger_knows(workspace, serve):
     """Its files are gone: nobody is given an error, and the rollout ends."""
     package = workspace.models.resolve("power/2").package

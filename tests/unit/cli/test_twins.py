@@ -87,7 +87,9 @@ TWINS = {
     "rehearse rollout": (Rollouts.rehearse, {"plan": None, "aa": None}),  # **rules; ws.rollouts.self_test
     "rollouts start": (Rollouts.start, {"automation": None, "lease": None, "longest": None}),  # **rules
     "rollouts list": (Rollouts.list, {}),
-    "rollouts show": (Rollouts.get, {}),
+    "rollouts show": (Rollouts.get, {"live": None}),  # ws.rollouts.watch(name)
+    "rollouts verdict": (Rollouts.verdict, {"may": None, "execute": None, "wait": None}),  # verdict.allows(act, now)
+    "rollouts export": (Rollouts.export, {"at": "workspace", "output": None}),
     "rollouts analyses": (Rollouts.analyses, {}),
     "rollouts analyse": (Rollouts.analyse, {}),
     "rollouts advance": (Rollouts.advance, {}),

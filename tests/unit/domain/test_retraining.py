@@ -24,6 +24,7 @@ def test_a_policy_is_read_with_its_defaults():
     [
         ({"train": TRAIN, "autonomi": "auto"}, "autonomi"),
         ({"train": TRAIN, "autonomy": "yes"}, "autonomy = 'yes'"),
+        ({"train": TRAIN, "rollout": "shadow"}, "rollout = 'shadow'"),
         ({"train": TRAIN, "on": []}, "on = []"),
         ({"train": TRAIN, "on": ["weather"]}, "weather"),
         ({"train": TRAIN, "holdout": "soon"}, "soon"),

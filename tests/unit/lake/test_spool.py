@@ -63,6 +63,19 @@ def test_draining_is_once_however_often_it_is_interrupted(tmp_path, monkeypatch)
     assert Drainer(lake, "d", tmp_path / "spool").drain() == 0
 
 
+def test_what_comes_while_one_spool_is_drained_keeps_no_other_waiting(tmp_path):
+    """A round moves what lay there when it came by, however quickly more comes."""
+    numbers = iter(range(1, 10))
+    write(tmp_path / "spool", entry(0))
+    drainer = Drainer(
+        Lake(tmp_path / "lake"),
+        "d",
+        tmp_path / "spool",
+        kept=lambda _: write(tmp_path / "spool", entry(next(numbers))),
+    )
+    assert [drainer.drain() for _ in range(2)] == [1, 1]
+
+
 def test_a_new_spool_in_the_place_of_a_lost_one_is_not_taken_for_it(tmp_path):
     """What was said of another file of this name does not count: the numbers begin anew, the name does not."""
     lake = Lake(tmp_path / "lake")

@@ -8,21 +8,18 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property, partial
-from glob import glob
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbprod.datasets.registered import RegisteredData
 from nbprod.deployments import Deployments
 from nbprod.disk import reporting_os_errors
 from nbprod.domain.alert import AlertStatus
 from nbprod.domain.check import CheckOutcome, CheckResult
-from nbprod.domain.csv_format import data_place, split_format
+from nbprod.domain.csv_format import data_place
 from nbprod.domain.markup import card
-from nbprod.domain.names import nearest
 from nbprod.domain.parameter import Parameter
 from nbprod.domain.version import Approval
-from nbprod.errors import NotFoundError
 from nbprod.evaluations import Evaluations
 from nbprod.exports import Exports
 from nbprod.lake import Lake
@@ -89,6 +86,7 @@ class Workspace:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.folder = settings.folder
+        self.data = RegisteredData(settings)
 
     @property
     def home(self) -> Path:
@@ -170,7 +168,7 @@ class Workspace:
             self.packages,
             self.models.resolve,
             private=self.settings.private_columns,
-            locate=self._registered,
+            locate=self.data.registered,
             spools=self.home / "spools",
             records=[self.home / "runs", self.home / "pipelines", self.folder / self.settings["site.folder"]],
             serve=partial(start_server, self.folder),
@@ -320,40 +318,11 @@ class Workspace:
         if parameter.is_model:
             folder = self._package_folder(str(value))
             return Resolved(str(folder), folder.name)
-        from nbprod.datasets import open_dataset  # delayed: pandas and pyarrow
-        from nbprod.datasets.many import is_pattern, tables_at
-
-        place = self.locate_data(str(value))
-        if is_pattern(place) and (names := tables_at(split_format(place)[0])):
-            form = place.removeprefix(split_format(place)[0])
-            several = [open_dataset(name + form) for name in names]
-            marks = sha256("".join(one.fingerprint for one in several).encode()).hexdigest()
-            return Resolved(place, f"{len(several)}-files:{marks}", tuple(several[0].schema.names))
-        dataset = open_dataset(place)
-        return Resolved(place, dataset.fingerprint, tuple(dataset.schema.names), dataset.read_as)
+        return Resolved(*self.data.read(str(value)))
 
     def locate_data(self, name: str) -> str:
         """The path or URL of a registered data set; a path or URL is taken as it is."""
-        known = self.settings.tables["data"]
-        if name in known:
-            return self._registered(name)
-        place, form = split_format(name)
-        if "://" in place or Path(place).expanduser().exists() or _matches(Path.cwd(), place):
-            return (place if "://" in place else str(Path(place).expanduser().resolve())) + form.fragment
-        if (self.folder / place).exists() or _matches(self.folder, place):
-            return f"{self.folder / place}{form.fragment}"
-        raise NotFoundError(
-            f"There is no data set, file or folder {name!r}",
-            hint=f"Name data in nbprod.toml as [data.NAME], or give a path or URL. {nearest(name, known)}",
-        )
-
-    def _registered(self, source: Any) -> Any:
-        """The path or URL of a registered data set, with how it is to be read; anything else as it is."""
-        known = self.settings.tables["data"]
-        if not isinstance(source, str) or source not in known:
-            return source
-        place, form = data_place(source, known[source])
-        return (place if "://" in place else str(self.folder / place)) + form.fragment
+        return self.data.locate(name)
 
     def _take_out(self, rollout: str, why: str) -> None:
         """What a server's guard saw: the candidate goes, and the ledger says so."""
@@ -397,7 +366,7 @@ class Workspace:
     def _target(self, name: str) -> Target:
         """What a deployment is at this moment."""
         deployment = self.deployments.get(name)
-        deployment = replace(deployment, reference=self._registered(deployment.reference))
+        deployment = replace(deployment, reference=self.data.registered(deployment.reference))
         version = self.models.resolve(deployment.model) if deployment.model else None
         return Target(
             deployment=deployment,
@@ -423,11 +392,6 @@ class Workspace:
                 ("open alerts", len(self.alerts.list(status=AlertStatus.OPEN, limit=None)) or None),
             ],
         )
-
-
-def _matches(folder: Path, pattern: str) -> bool:
-    """Whether a pattern stands for at least one file."""
-    return any(sign in pattern for sign in "*?[") and bool(glob(str(folder / pattern)))  # noqa: PTH207 — an absolute pattern too
 
 
 def finalize_run(folder: Path) -> None:

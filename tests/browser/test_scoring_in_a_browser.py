@@ -14,8 +14,8 @@ from sklearn.pipeline import make_pipeline as make_plain_pipeline
 from nbprod.domain.schema import Column, ColumnKind, Schema
 from nbprod.pages.scoring_form import scoring_form, scoring_page
 from nbprod.training.preprocessing import make_pipeline
+from tests.integration.compiled.test_compiling import usual
 from tests.unit.compiled.conftest import make_frame, make_target, predictor_of, records, schema_of
-from tests.unit.compiled.test_compiling import usual
 from tests.unit.pages.conftest import HOSTILE
 
 BITS = """rows => {

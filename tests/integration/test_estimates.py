@@ -6,7 +6,7 @@ from nbprod.domain.check import CheckOutcome
 from nbprod.domain.monitor import Verdict
 from nbprod.monitors.assessment import assess
 from nbprod.monitors.charts import pictures
-from tests.unit.monitors.test_tasks import POLICY, held, rows_of
+from tests.integration.monitors.test_tasks import POLICY, held, rows_of
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from nbprod.exports import Exports
 from nbprod.models import Models
 from nbprod.training import make_estimator, make_pipeline, prepare
 from tests.unit.conftest import empty_ledger
-from tests.unit.packages.conftest import fitted, saved, shared_packages, shared_store, stage_run
+from tests.unit.packages.conftest import built, fitted, saved, shared_packages, shared_store, stage_run
 
-__all__ = ["empty_ledger", "fitted", "saved", "shared_packages", "shared_store"]
+__all__ = ["built", "empty_ledger", "fitted", "saved", "shared_packages", "shared_store"]
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +47,16 @@ def gaps():
 @pytest.fixture(scope="session")
 def shared_models(shared_store):
     return Models(shared_store, None)
+
+
+@pytest.fixture(scope="session")
+def version(shared_models, built):
+    """An approved version of a forest, which is the champion; tests only read it."""
+    made = shared_models.register(built("binary"), model="electricity_eu", note="tried in May")
+    shared_models.approve(made, note="good enough")
+    made = shared_models.bless_recorded(made, made.registered_at)
+    shared_models.promote(made, expect=None)
+    return shared_models.resolve(made)
 
 
 @pytest.fixture(scope="session")

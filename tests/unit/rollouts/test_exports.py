@@ -11,8 +11,8 @@ from nbprod.domain.rollout import RolloutAnalysis, RolloutDecision, RolloutStatu
 from nbprod.domain.rollout_verdict import Act, verdict_of
 from nbprod.errors import SettingsError
 from nbprod.rollouts.exports import KINDS, Place
+from tests.integration.exports.test_manifests import check
 from tests.unit.domain.test_rollout import HOUR, NOW, a_rollout
-from tests.unit.exports.test_manifests import check
 from tests.unit.rollouts.published import ANALYSIS_TEMPLATE, CANARY_PATCH, INFERENCE_SERVICE_PATCH
 
 JOB = import_module("lightkube.models.batch_v1").JobSpec

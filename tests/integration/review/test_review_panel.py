@@ -7,33 +7,6 @@ from nbprod.domain.review import ReviewForm, ReviewItem
 from nbprod.pages.sanitising import clean_html
 from nbprod.panels.review_html import draw_item
 from nbprod.panels.review_panel import ReviewPanel
-from tests.unit.review.conftest import (
-    deployments,
-    fitted,
-    lake,
-    models,
-    packages,
-    power,
-    release,
-    reviews,
-    saved,
-    stage,
-    store,
-)
-
-__all__ = [
-    "deployments",
-    "fitted",
-    "lake",
-    "models",
-    "packages",
-    "power",
-    "release",
-    "reviews",
-    "saved",
-    "stage",
-    "store",
-]
 
 
 @pytest.fixture

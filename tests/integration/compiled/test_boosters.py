@@ -5,8 +5,8 @@ import pytest
 from sklearn.pipeline import make_pipeline
 
 from nbprod.compiled.compiling import NotCompiledError
+from tests.integration.compiled.test_compiling import usual
 from tests.unit.compiled.conftest import hold, make_target, predictor_of, schema_of
-from tests.unit.compiled.test_compiling import usual
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 GAPPY = {"numbers": "passthrough"}

@@ -4,9 +4,10 @@ from nbprod.clock import now
 from nbprod.deployments import Deployments
 from nbprod.lake import Lake
 from nbprod.models import Models
+from tests.unit.conftest import empty_ledger
 from tests.unit.packages.conftest import fitted, make_rows, packages, saved, stage, store
 
-__all__ = ["fitted", "make_rows", "packages", "saved", "stage", "store"]
+__all__ = ["empty_ledger", "fitted", "make_rows", "packages", "saved", "stage", "store"]
 
 
 @pytest.fixture

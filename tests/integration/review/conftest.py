@@ -1,8 +1,9 @@
 import pytest
 
 from nbprod.review import Reviews
-from tests.unit.deployments.conftest import (
+from tests.integration.deployments.conftest import (
     deployments,
+    empty_ledger,
     fitted,
     lake,
     models,
@@ -14,7 +15,18 @@ from tests.unit.deployments.conftest import (
 )
 from tests.unit.packages.conftest import make_rows
 
-__all__ = ["deployments", "fitted", "lake", "models", "packages", "release", "saved", "stage", "store"]
+__all__ = [
+    "deployments",
+    "empty_ledger",
+    "fitted",
+    "lake",
+    "models",
+    "packages",
+    "release",
+    "saved",
+    "stage",
+    "store",
+]
 
 
 @pytest.fixture

@@ -139,8 +139,8 @@ def test_nothing_is_written_over(exports, context):
         exports.docker("electricity_eu", context)
 
 
-def test_a_version_nobody_approved_is_not_written(exports, models, built, tmp_path):
-    pending = models.register(built("regression"), model="pending")
+def test_a_version_nobody_approved_is_not_written(exports, shared_models, built, tmp_path):
+    pending = shared_models.register(built("regression"), model="pending")
 
     with pytest.raises(RefusedError, match="pending/1 is pending"):
         exports.docker(pending.ref, tmp_path / "context")

@@ -19,8 +19,8 @@ SHORT = "Alerts of the monitors: one a cause; acknowledge, snooze, resolve, deli
 # \b keeps the lines as they are
 HELP = f"""{SHORT}
 
-What moved together is one alert with its parts. Who is told, when and where is in nbprod.toml; nothing runs by itself:
-each command that changes an alert delivers what is due, and so does `nbprod schedule run-due`.
+What moved together is one alert with its parts. Who is told, when and where is in nbprod.toml. Nothing runs by
+itself: each command that changes an alert delivers what is due, and so does `nbprod schedule run-due`.
 
 \b
     [alerts]

@@ -230,11 +230,11 @@ def event_time(began: datetime, ended: datetime) -> str:
 
 
 def parts_sentence(parts: Sequence[AlertPart]) -> str:
-    """Parts by check: ``drift of age, income and 4 more; estimated accuracy``."""
+    """Parts by check: ``drift (age, income and 4 more), estimated (accuracy)``."""
     subjects: dict[str, list[str]] = {}
     for part in parts:
         subjects.setdefault(part.check, []).append(part.subject)
-    return "; ".join(f"{check} of {listed(names, 3)}" if any(names) else check for check, names in subjects.items())
+    return ", ".join(f"{check} ({listed(names, 3)})" if any(names) else check for check, names in subjects.items())
 
 
 def _starts_month(at: datetime) -> bool:

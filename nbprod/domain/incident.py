@@ -4,9 +4,8 @@ What fails in one look, and what began close to it in event time, is one alert w
 moved, the accuracy that fell and the estimate that said so are one thing to look at. "Close" is a gap of at most the
 policy's ``group`` between the window in which an alert was first found and the one in which something new is. It is
 counted from where the alert began, so an alert that stays open for months does not swallow what begins months later:
-that is another cause and an alert of its own. What begins close to an open alert becomes visible as a new part, and is
-told once more; a part that makes the alert worse than it ever was opens it again, whoever had acknowledged or snoozed
-it.
+that is another cause and an alert of its own. What begins close to an open alert becomes visible as a new part and is
+told once more; a part that makes the alert worse than it ever was opens it again if it was acknowledged or snoozed.
 """
 
 from __future__ import annotations
@@ -59,9 +58,9 @@ def bring_in_line(
 ) -> list[AlertMove]:
     """Repeat, ease, grow, raise, resolve and open alerts as a look says; those it says nothing of are left out.
 
-    An inconclusive check changes nothing: doubt neither opens nor closes. A subject the look does not speak of was not
-    looked at, so its part stays, unless the look's check of that kind passed as a whole. A check that passed on an
-    older window than the one a part was last found in does not end it.
+    An inconclusive check changes nothing: doubt neither opens nor closes. A subject the look does not speak of was
+    not looked at, so its part stays, unless the look's check of that kind passed as a whole. A check that passed on
+    an older window than the one a part was last found in does not end it.
 
     Parameters
     ----------
@@ -246,11 +245,7 @@ def _weight(part: AlertPart) -> tuple[bool, int, int, int, tuple[str, str]]:
 
 def _why_over(alert: Alert, parts: Sequence[AlertPart], sight: Sight) -> str:
     ended_now = {part.key for part in parts if part.over_at == sight.seen_at}
-    told = [
-        sight.contradicted[part.subject] for part in alert.parts if part.key in ended_now and _is_refuted(part, sight)
-    ]
-    return told[0] if told else "the monitor no longer finds it"
-
-
-def _is_refuted(part: AlertPart, sight: Sight) -> bool:
-    return part.check == "estimated" and part.subject in sight.contradicted
+    for part in alert.parts:
+        if part.key in ended_now and part.check == "estimated" and part.subject in sight.contradicted:
+            return sight.contradicted[part.subject]
+    return "the monitor no longer finds it"

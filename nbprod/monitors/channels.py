@@ -14,8 +14,9 @@ from nbprod.domain.alert import AlertChange, Severity
 from nbprod.domain.delivery import Delivery
 from nbprod.domain.markers import Secret
 from nbprod.domain.settings_table import SettingsTable
+from nbprod.errors import ParameterError, SettingsError
 
-__all__ = ["Channel", "FileChannel", "LogChannel", "at_least", "body_of", "revealed"]
+__all__ = ["Channel", "FileChannel", "LogChannel", "at_least", "body_of", "reference", "revealed"]
 
 log = logging.getLogger("nbprod.alerts")
 
@@ -81,6 +82,16 @@ class FileChannel:
 def at_least(table: SettingsTable) -> Severity:
     """From which severity on a channel is told."""
     return table.choice("at_least", Severity.INFO)
+
+
+def reference(table: SettingsTable, key: str) -> str:
+    """Where a secret is, empty where the key is left out; a secret itself is refused and not repeated."""
+    if key not in table.content:
+        return ""
+    try:
+        return str(Secret(table.text(key, "")))
+    except ParameterError as problem:
+        raise SettingsError(f"{table.name} {key} is not a reference to a secret", hint=problem.hint) from None
 
 
 def body_of(delivery: Delivery) -> dict[str, object]:

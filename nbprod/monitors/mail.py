@@ -15,7 +15,7 @@ from nbprod.domain.delivery import Delivery
 from nbprod.domain.markers import Secret
 from nbprod.domain.settings_table import SettingsTable
 from nbprod.errors import DeliveryError, SettingsError
-from nbprod.monitors.channels import at_least
+from nbprod.monitors.channels import at_least, reference
 from nbprod.visible import visible
 
 __all__ = ["MailChannel", "Tls"]
@@ -67,7 +67,7 @@ class MailChannel:
             to=tuple(_address(table, "to", one) for one in table.texts("to", "A list of mail addresses.")),
             tls=tls,
             user=table.text("user", ""),
-            password=str(Secret(table.text("password", ""))) if "password" in table.content else "",
+            password=reference(table, "password"),
             at_least=at_least(table),
         )
         if not made.host or not made.to:

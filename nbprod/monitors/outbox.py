@@ -1,8 +1,8 @@
 """The outbox: messages are in the ledger with what they speak of, and leave it when a channel has taken them.
 
-Before an attempt the message is marked as tried and due again later, in a transaction of its own. So a process that is
-killed while it sends, a channel that raises and one that never ends leave the same thing behind: a message that is
-tried again. A channel may hence get one twice, with the same id.
+Before an attempt the message is marked as tried and due again later, in a transaction of its own. So a process killed
+while it sends, a channel that raises and one that never ends leave the same thing behind: a message that is tried
+again. A channel may hence get one twice, with the same id.
 """
 
 from __future__ import annotations

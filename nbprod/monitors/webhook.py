@@ -1,8 +1,8 @@
 """Posts alerts as signed JSON to an address that was checked, and to no other.
 
-The host is resolved once, every address it has is checked, and the connection goes to the one that was checked: a name
-that answers otherwise the next time (DNS rebinding) leads nowhere else. A redirection is an answer like any other that
-is not 2xx: it is not followed, and no proxy of the environment is asked.
+The host is resolved once, every address it has is checked, and the connection goes to one that was checked: a name
+that answers otherwise the next time (DNS rebinding) leads nowhere else. A redirection is an answer that is not 2xx,
+like any other: it is not followed. No proxy of the environment is asked.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from nbprod.domain.delivery import Delivery
 from nbprod.domain.markers import Secret
 from nbprod.domain.settings_table import SettingsTable
 from nbprod.errors import DeliveryError, SettingsError
-from nbprod.monitors.channels import at_least, body_of, revealed
+from nbprod.monitors.channels import at_least, body_of, reference, revealed
 
 __all__ = ["WebhookChannel", "signature"]
 
@@ -61,7 +61,7 @@ class WebhookChannel:
         allow_private = table.content.get("allow_private", False)
         if not isinstance(allow_private, bool):
             raise table.error("allow_private", "true or false.")
-        secret = str(Secret(table.text("secret", ""))) if "secret" in table.content else ""
+        secret = reference(table, "secret")
         url = table.text("url", "")
         return cls.checked(f"{table.name} url", url, secret=secret, private=allow_private, least=at_least(table))
 
@@ -152,7 +152,7 @@ def _checked(host: str, port: int, *, allow_private: bool) -> str:
     if not allow_private and any(not _is_public(one) for one in found):
         raise DeliveryError(
             "its address is of this machine or a private network",
-            hint="Set allow_private = true if it is meant to be.",
+            hint="If that is meant: allow_private = true.",
         )
     return found[0]
 

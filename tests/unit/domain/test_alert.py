@@ -30,9 +30,9 @@ def test_event_time_is_said_as_people_say_it(began, ended, told):
     assert event_time(at(began), at(ended)) == told
 
 
-@given(st.datetimes(min_value=datetime(1980, 1, 1), max_value=datetime(2090, 1, 1)), st.timedeltas(timedelta(0), timedelta(days=900)))  # fmt: skip
-def test_event_time_names_the_years_it_touches(began, length):
-    began = began.replace(tzinfo=UTC)
+@given(st.integers(0, 60_000).map(lambda hours: at("1980-01-01") + timedelta(hours=hours)), st.integers(0, 20_000))
+def test_event_time_names_the_years_it_touches(began, hours):
+    length = timedelta(hours=hours)
     told = event_time(began, began + length)
 
     last = began + max(length - timedelta(microseconds=1), timedelta(0))

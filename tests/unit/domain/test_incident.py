@@ -60,7 +60,12 @@ class Ledger:
 def everything():
     """What one cause moves: ten columns, the predictions, the estimate, the accuracy, and the server's health."""
     columns = [check("drift", name) for name in COLUMNS]
-    return [*columns, check("prediction", "prediction"), check("estimated", "accuracy"), check("performance", "accuracy")]
+    return [
+        *columns,
+        check("prediction", "prediction"),
+        check("estimated", "accuracy"),
+        check("performance", "accuracy"),
+    ]
 
 
 def test_one_cause_that_moves_ten_columns_and_the_accuracy_is_one_alert():
@@ -199,7 +204,7 @@ def test_severity_never_falls_so_that_it_rises_once():
     ledger.see(check("drift", "age"), check("performance", "accuracy"))
 
     assert ledger.alerts["a1"].severity is Severity.CRITICAL
-    assert AlertChange.RAISED not in sum(ledger.changes, [])
+    assert not any(AlertChange.RAISED in changes for changes in ledger.changes)
 
 
 def test_an_estimate_that_outcomes_contradict_is_resolved_with_their_words():

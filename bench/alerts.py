@@ -36,7 +36,10 @@ SCENARIOS = {
     "no cause": ({}, 0),
     "one cause, from April on": (dict.fromkeys(range(4, 13), (0,)), 1),
     "two causes, the first mended in June": ({4: (0,), 5: (0,), 10: (1,), 11: (1,), 12: (1,)}, 2),
-    "two causes, the first never mended": ({**dict.fromkeys(range(3, 9), (0,)), **dict.fromkeys(range(9, 13), (0, 1))}, 2),
+    "two causes, the first never mended": (
+        {**dict.fromkeys(range(3, 9), (0,)), **dict.fromkeys(range(9, 13), (0, 1))},
+        2,
+    ),
 }
 
 

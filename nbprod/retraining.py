@@ -83,8 +83,6 @@ class Retraining:
     def consider(self, alerts: Iterable[Alert], *, until: datetime | None = None) -> RetrainingOutcome | None:
         """Retrain if a part of an open alert asks for it and the last retraining is long enough ago; else do nothing.
 
-        Of an alert only what was seen last counts: a part that was left in doubt since asks for nothing.
-
         Parameters
         ----------
         alerts
@@ -97,8 +95,7 @@ class Retraining:
             if alert.deployment not in self._settings.tables["retraining"]:
                 continue
             policy = self.policy(alert.deployment)
-            newest = [part for part in alert.standing if part.run_id == alert.run_id]
-            if any(policy.asks(*part.key) for part in newest) and not self._is_cooling(policy, until):
+            if policy.is_asked_by(alert) and not self._is_cooling(policy, until):
                 return self.start(alert.deployment, because=alert, until=until)
         return None
 

@@ -132,8 +132,9 @@ class Outbox:
         with self._store.write() as session:
             current = session.get(Delivery, claimed.id)
             if current.status is DeliveryStatus.WAITING:  # else another attempt has come through meanwhile
+                due_at = after.sent_at or current.due_at
                 session.replace(
-                    replace(after, attempts=current.attempts, due_at=current.due_at, revision=current.revision + 1),
+                    replace(after, attempts=current.attempts, due_at=due_at, revision=current.revision + 1),
                     expecting={"revision": current.revision},
                 )
         return after.status is DeliveryStatus.SENT

@@ -1,6 +1,7 @@
 import json
 import logging
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -275,6 +276,22 @@ def test_a_message_is_written_with_its_alert_and_sent_by_whoever_comes_next(aler
     made().deliver()
 
     assert [message["key"] for message in told()] == [f"{alert.id}.0.file"]
+
+
+def test_of_several_who_deliver_at_once_one_sends_each_message(made, told, store):
+    alerts = made()
+    for subject in "abc":
+        with store.write() as session:
+            alerts.record(session, replace(report(check(subject)), deployment=subject))
+
+    threads = [threading.Thread(target=made().send) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(message["subject"] for message in told()) == ["a", "b", "c"]
+    assert {one.status for one in alerts.deliveries()} == {DeliveryStatus.SENT}
 
 
 def test_an_alert_that_cannot_be_kept_leaves_no_message(alerts, store):

@@ -15,7 +15,7 @@ __all__ = ["ChatChannel"]
 
 @dataclass(frozen=True, kw_only=True)
 class ChatChannel:
-    """Sends each message to addresses of apprise."""
+    """Sends each message to addresses of apprise, which connects by itself: where they lead is not checked here."""
 
     addresses: tuple[str, ...]  #: or references to them, such as ``env:CHAT``; they hold credentials
     at_least: Severity = Severity.INFO

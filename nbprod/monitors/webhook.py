@@ -15,6 +15,7 @@ import json
 import socket
 import ssl
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
@@ -125,10 +126,9 @@ def _post(address: SplitResult, body: bytes, headers: dict[str, str], *, allow_p
     """The status of the answer."""
     host, is_secure = address.hostname or "", address.scheme == "https"
     port = address.port or (443 if is_secure else 80)
-    place = _checked(host, port, allow_private=allow_private)
     kind = http.client.HTTPSConnection if is_secure else http.client.HTTPConnection
     connection = kind(host, port, timeout=LIMIT_S)
-    plain = socket.create_connection((place, port), timeout=LIMIT_S)
+    plain = _connected(_checked(host, port, allow_private=allow_private), port)
     # each byte has its own time limit: this one ends an answer that drips
     timer = threading.Timer(LIMIT_S, _cut, (plain,))
     timer.daemon = True
@@ -146,15 +146,23 @@ def _post(address: SplitResult, body: bytes, headers: dict[str, str], *, allow_p
         plain.close()
 
 
-def _checked(host: str, port: int, *, allow_private: bool) -> str:
-    """The address to connect to, once every address of the host is one that may be connected to."""
+def _connected(places: Sequence[str], port: int) -> socket.socket:
+    """A connection to the first of some addresses that answers."""
+    for place in places[:-1]:
+        with suppress(OSError):
+            return socket.create_connection((place, port), timeout=LIMIT_S)
+    return socket.create_connection((places[-1], port), timeout=LIMIT_S)
+
+
+def _checked(host: str, port: int, *, allow_private: bool) -> Sequence[str]:
+    """The addresses of a host, where each is one that may be connected to."""
     found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     if not allow_private and any(not _is_public(one) for one in found):
         raise DeliveryError(
             "its address is of this machine or a private network",
             hint="If that is meant: allow_private = true.",
         )
-    return found[0]
+    return found
 
 
 def _is_public(text: str) -> bool:

@@ -21,7 +21,7 @@ def test_private_addresses_are_refused_in_every_disguise(monkeypatch, address):
     with pytest.raises(DeliveryError, match="private network") as caught:
         webhook._checked("hooks.example.org", 443, allow_private=False)
     assert "allow_private" in caught.value.hint
-    assert webhook._checked("hooks.example.org", 443, allow_private=True) == address
+    assert webhook._checked("hooks.example.org", 443, allow_private=True) == [address]
 
 
 def test_one_private_address_among_public_ones_is_enough_to_refuse(monkeypatch):
@@ -36,7 +36,7 @@ def test_one_private_address_among_public_ones_is_enough_to_refuse(monkeypatch):
 def test_public_addresses_are_connected_to(monkeypatch, address):
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **more: [(2, 1, 6, "", (address, 443))])
 
-    assert webhook._checked("hooks.example.org", 443, allow_private=False) == address
+    assert webhook._checked("hooks.example.org", 443, allow_private=False) == [address]
 
 
 def test_a_signature_is_an_hmac_over_time_and_body():

@@ -199,8 +199,7 @@ class Workspace:
     @cached_property
     def alerts(self) -> Alerts:
         """Alerts of the monitors: list, acknowledge, snooze, resolve, deliver."""
-        # monitors need alerts: found when asked
-        return Alerts(self.store, self.settings, catch_up=lambda: self.monitors.catch_up())  # noqa: PLW0108
+        return Alerts(self.store, self.settings, catch_up=lambda: self.monitors.catch_up())  # noqa: PLW0108 — when asked
 
     @cached_property
     def monitors(self) -> Monitors:

@@ -229,6 +229,9 @@ def test_a_chat_gets_a_message_by_apprise(opened, receiver):
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
     ws = opened(f'[channels.chat]\nkind = "chat"\naddresses = ["json://127.0.0.1:{receiver.server_port}/x"]\n')
     alert = see(ws)
+    deadline = time.monotonic() + 120
+    while not receiver.got and time.monotonic() < deadline:  # it goes on by itself where apprise loads slowly
+        time.sleep(0.05)
 
     ((_, _, body),) = receiver.got
     message = json.loads(body)

@@ -13,6 +13,7 @@
     ├── NotebookError            a notebook cannot be read or is not what it must be
     │   └── ParameterError       an unknown name, a wrong type, a value out of range
     ├── RunFailedError           a notebook was executed and did not finish
+    ├── DeliveryError            a channel did not take a message
     ├── DataError                data cannot be read or are not what the work needs
     │   └── SchemaError          rows do not match what a model was trained on
     ├── PackageError             a model package is not what its manifest says
@@ -116,6 +117,10 @@ class RunFailedError(NbprodError):
     def __init__(self, message: str, *, run_id: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.run_id = run_id
+
+
+class DeliveryError(NbprodError):
+    """A channel did not take a message; it is kept and sent again. The text holds no address and no secret."""
 
 
 class DataError(NbprodError):

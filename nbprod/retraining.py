@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from nbprod.clock import now
-from nbprod.domain.alert import Alert, AlertStatus
+from nbprod.domain.alert import Alert
 from nbprod.domain.check import CheckOutcome
 from nbprod.domain.evaluation import Evaluation
 from nbprod.domain.monitor import parse_duration
@@ -81,7 +81,7 @@ class Retraining:
         return RetrainingPolicy.parse(deployment, tables[deployment])
 
     def consider(self, alerts: Iterable[Alert], *, until: datetime | None = None) -> RetrainingOutcome | None:
-        """Retrain if an open alert asks for it and the last retraining is long enough ago; else do nothing.
+        """Retrain if a part of an open alert asks for it and the last retraining is long enough ago; else do nothing.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ class Retraining:
             if alert.deployment not in self._settings.tables["retraining"]:
                 continue
             policy = self.policy(alert.deployment)
-            if policy.asks(alert.check, alert.subject) and not self._is_cooling(policy, until):
+            if policy.is_asked_by(alert) and not self._is_cooling(policy, until):
                 return self.start(alert.deployment, because=alert, until=until)
         return None
 
@@ -176,7 +176,7 @@ class Retraining:
                 promoted, so = True, f"{candidate} is {policy.alias} now: {verdict.sentence}"
                 # they speak of the retired model's reference; the monitor opens new ones if it must
                 for alert in self._alerts.list(policy.deployment, limit=None):
-                    if alert.status is not AlertStatus.RESOLVED:
+                    if not alert.is_resolved:
                         self._alerts.resolve(alert.id, note=f"{candidate} was promoted")
         outcome = RetrainingOutcome(
             deployment=policy.deployment,

@@ -36,13 +36,37 @@ KNOWN: Mapping[str, tuple[Any, str]] = MappingProxyType(
             True,
             "whether an answer waits until its prediction is on the disk; false: within a second",
         ),
-        "notify.webhook": ("", "URL that receives alerts as JSON"),
-        "notify.apprise": ([], "apprise addresses that receive alerts (extra: notify)"),
+        "alerts.group": ("7d", "what begins within this of each other, in event time, is one alert"),
+        "alerts.quiet": ("", 'hours nothing is sent in, such as "22:00-07:00"; it waits for their end'),
+        "alerts.timezone": ("UTC", "of quiet hours and digest"),
+        "alerts.wakes": (
+            "critical",
+            "what quiet hours do not hold: this severity and worse, or never",
+        ),
+        "alerts.escalate": (
+            "",
+            'others are told of an alert nobody looks at for so long: "4h"; empty: never',
+        ),
+        "alerts.escalate_to": ([], "channels of those others; empty: the same ones"),
+        "alerts.escalate_owner": ("", "who owns an escalated alert; empty: whoever did"),
+        "alerts.digest": (
+            "",
+            'when a summary of what is not resolved is sent each day: "08:00"; empty: never',
+        ),
+        "alerts.channels": ([], "the channels that are told, each a table [channels.NAME]; empty: all"),
+        "alerts.owner": ("", "who looks after alerts"),
+        "alerts.runbook": ("", "address of what to do about an alert"),
+        "notify.webhook": ("", "URL that receives alerts as JSON; the short form of a channel"),
+        "notify.allow_private": (
+            False,
+            "whether that URL may lead to this machine or a private network",
+        ),
+        "notify.apprise": ([], "apprise addresses that receive alerts (extra: notify); the short form of a channel"),
         "site.folder": ("site", "where the static site is built"),
     }
 )
 #: Tables whose entries are named by the user, and the first words of their entries' help.
-TABLES = ("data", "gates", "monitors", "retraining", "rollouts", "pipelines", "schedules")
+TABLES = ("data", "gates", "monitors", "alerts", "channels", "retraining", "rollouts", "pipelines", "schedules")
 
 
 def actor() -> str:

@@ -24,7 +24,7 @@ from nbprod.evaluations import Evaluations
 from nbprod.exports import Exports
 from nbprod.lake import Lake
 from nbprod.models import Models
-from nbprod.monitors import Alerts, Monitors, Target, notifiers_of
+from nbprod.monitors import Alerts, Monitors, Target
 from nbprod.packages import Packages
 from nbprod.pages.pipeline_report import pipeline_report
 from nbprod.pipelines import Pipelines
@@ -198,8 +198,8 @@ class Workspace:
 
     @cached_property
     def alerts(self) -> Alerts:
-        """Alerts of the monitors: list, acknowledge, resolve."""
-        return Alerts(self.store, notifiers_of(self.settings))
+        """Alerts of the monitors: list, acknowledge, snooze, resolve, deliver."""
+        return Alerts(self.store, self.settings, catch_up=lambda: self.monitors.catch_up())  # noqa: PLW0108 — when asked
 
     @cached_property
     def monitors(self) -> Monitors:
@@ -279,7 +279,7 @@ class Workspace:
     def schedules(self) -> Schedules:
         """What is started when."""
         jobs = Jobs(self.store, runs=self.runs, pipelines=self.pipelines, monitors=self.monitors)
-        return Schedules(self.store, self.settings, jobs)
+        return Schedules(self.store, self.settings, jobs, deliver=lambda: self.alerts.deliver())  # noqa: PLW0108 — as late
 
     @cached_property
     def site(self) -> Site:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from nbprod.domain.alert import Alert
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.markup import card
 from nbprod.domain.monitor import parse_duration
@@ -87,6 +88,13 @@ class RetrainingPolicy:
         (True, False)
         """
         return check in self.on or f"{check}:{subject}" in self.on
+
+    def is_asked_by(self, alert: Alert) -> bool:
+        """Whether a part of an alert asks for a retraining.
+
+        Only what was found when the alert was seen last counts: a part that was left in doubt since asks for nothing.
+        """
+        return any(self.asks(*part.key) for part in alert.standing if part.run_id == alert.run_id)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,8 +21,11 @@ MOVES: dict[StrEnum, frozenset[StrEnum]] = {
     Approval.PENDING: frozenset({Approval.APPROVED, Approval.REJECTED}),
     Approval.APPROVED: frozenset({Approval.REJECTED}),
     Approval.REJECTED: frozenset({Approval.APPROVED}),
-    AlertStatus.OPEN: frozenset({AlertStatus.ACKNOWLEDGED, AlertStatus.RESOLVED}),
-    AlertStatus.ACKNOWLEDGED: frozenset({AlertStatus.RESOLVED}),
+    AlertStatus.OPEN: frozenset({AlertStatus.ACKNOWLEDGED, AlertStatus.SNOOZED, AlertStatus.RESOLVED}),
+    AlertStatus.ACKNOWLEDGED: frozenset({AlertStatus.SNOOZED, AlertStatus.RESOLVED, AlertStatus.OPEN}),
+    AlertStatus.SNOOZED: frozenset(
+        {AlertStatus.ACKNOWLEDGED, AlertStatus.SNOOZED, AlertStatus.RESOLVED, AlertStatus.OPEN}
+    ),
     AlertStatus.RESOLVED: frozenset(),
 }
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from nbprod.monitors.assessment import Assessment, assess
     from nbprod.monitors.charts import pictures
     from nbprod.monitors.evidently_report import rich_report
-    from nbprod.monitors.notify import notifiers_of
     from nbprod.monitors.service import Monitors, Target
     from nbprod.monitors.window import MonitoredWindow, load_window
 
@@ -26,7 +25,6 @@ __all__ = [
     "Target",
     "assess",
     "load_window",
-    "notifiers_of",
     "pictures",
     "rich_report",
 ]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nbprod.clock import now, parse_utc
 from nbprod.domain.advice import Verdict
 from nbprod.domain.deployment import Deployment
+from nbprod.domain.event import Event
 from nbprod.domain.monitor import SIDES, MonitorPolicy, MonitorReport, Window, parse_duration
 from nbprod.domain.run import Run
 from nbprod.errors import NotFoundError, RunFailedError, SettingsError
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from nbprod.statistics import FalseAlarms
 
 __all__ = ["Monitors", "Target"]
+
+MOST_LOOKS = 200  #: beginnings and ends of looks that are gone through for one whose process was killed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +118,17 @@ class Monitors:
         seen_at = _moment(as_of) if as_of is not None else now()
         looks = self.list(deployment, limit=None)
         level = look_level(chosen, looks, policy, version=target.version)
+        with self._store.write() as session:
+            session.event(
+                "monitor.started",
+                deployment,
+                data={
+                    "start": chosen.start.isoformat(),
+                    "end": chosen.end.isoformat(),
+                    "as_of": seen_at.isoformat(),
+                    "version": target.version,
+                },
+            )
         run = self._runs.start(
             "monitor",
             caused_by=caused_by,
@@ -133,23 +147,45 @@ class Monitors:
             rich=rich,
         )
         if not run.succeeded:
+            with self._store.write() as session:
+                data = {"as_of": seen_at.isoformat()}
+                session.event("monitor.failed", deployment, reason=run.error or "", evidence=(run.id,), data=data)
             raise RunFailedError(
                 f"The monitor of {deployment} did not finish: {run.error}",
                 run_id=run.id,
                 hint=f"`nbprod runs show {run.id}` has the cell and its traceback.",
             )
-        report = self._report(run, target, chosen)
-        with self._store.write() as session:
-            session.add(report)
-            session.event(
-                "monitor.reported",
-                deployment,
-                reason=report.sentence,
-                evidence=(run.id,),
-                data={"verdict": report.verdict, "start": chosen.start.isoformat(), "end": chosen.end.isoformat()},
-            )
-        self._alerts.update(report)
+        report = self._keep(self._report(run, deployment, target.version, chosen), seen_at)
+        self._alerts.send()
         return report
+
+    def catch_up(self) -> builtins.list[MonitorReport]:
+        """Keep the reports of looks whose process was killed between the notebook's end and the ledger.
+
+        Returns
+        -------
+        list of MonitorReport
+            Those that were kept now, with their alerts.
+        """
+        with self._store.read() as session:
+            looks = session.events(kind=("monitor.started", "monitor.reported", "monitor.failed"), limit=MOST_LOOKS)
+        ended = {_look(event) for event in looks if event.kind != "monitor.started"}
+        left = {
+            _look(event): event for event in looks if event.kind == "monitor.started" and _look(event) not in ended
+        }
+        if not left:
+            return []
+        kept = []
+        since = min(event.at for event in left.values())
+        for run in reversed(self._runs.list("monitor", since=since, limit=None)):
+            as_of = run.parameters.get("as_of")
+            look = run.parameters.get("deployment"), as_of.isoformat() if isinstance(as_of, datetime) else as_of
+            if look in left and run.succeeded:
+                event = left.pop(look)
+                window = Window(start=parse_utc(event.data["start"]), end=parse_utc(event.data["end"]))
+                report = self._report(run, event.subject, event.data["version"], window)
+                kept.append(self._keep(report, parse_utc(event.data["as_of"])))
+        return kept
 
     def list(self, deployment: str | None = None, *, limit: int | None = 50) -> builtins.list[MonitorReport]:
         """Reports, newest first."""
@@ -259,12 +295,33 @@ class Monitors:
         )
         return [*found]
 
-    def _report(self, run: Run, target: Target, window: Window) -> MonitorReport:
+    def _keep(self, report: MonitorReport, seen_at: datetime) -> MonitorReport:
+        """Keep a report, its alerts and the messages about them in one transaction; once, whoever comes first."""
+        with self._store.write() as session:
+            if known := session.find(MonitorReport, report.run_id):
+                return known
+            session.add(report)
+            session.event(
+                "monitor.reported",
+                report.deployment,
+                reason=report.sentence,
+                evidence=(report.run_id,),
+                data={
+                    "verdict": report.verdict,
+                    "start": report.start.isoformat(),
+                    "end": report.end.isoformat(),
+                    "as_of": seen_at.isoformat(),
+                },
+            )
+            self._alerts.record(session, report)
+        return report
+
+    def _report(self, run: Run, deployment: str, version: str | None, window: Window) -> MonitorReport:
         records = self._runs.results(run)
         return MonitorReport(
             run_id=run.id,
-            deployment=target.deployment.name,
-            version=target.version,
+            deployment=deployment,
+            version=version,
             start=window.start,
             end=window.end,
             verdict=Verdict(records["verdict"]),
@@ -289,6 +346,11 @@ def _reference(target: Target) -> MonitorReference:
     known = target.deployment
     inputs = set(Lake(target.lake).window(known.name).inputs)
     return reference_of_table(str(known.reference), inputs, known.task, known.target or "outcome")
+
+
+def _look(event: Event) -> tuple[Any, Any]:
+    """What tells one look at a deployment from another: the moment it looked from, to the microsecond."""
+    return event.subject, event.data.get("as_of")
 
 
 def _moment(value: datetime | str) -> datetime:

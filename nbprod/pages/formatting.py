@@ -15,8 +15,9 @@ __all__ = ["duration", "moment", "number", "plural", "run_sentence", "shown", "s
 # By word: several statuses share one, and a word has the same tone wherever it stands.
 TONES = {
     "good": {"succeeded", "passed", "healthy", "resolved", "approved", "promoted", "promote", "advance"},
-    "watch": {"cancelled", "watch", "acknowledged", "pending", "skipped", "paused", "hold", "blocked", "aborted"},
-    "bad": {"failed", "lost", "alarm", "open", "rejected", "refused", "rolled-back", "roll back"},
+    "watch": {"cancelled", "watch", "warning", "acknowledged", "snoozed", "pending", "skipped", "paused", "hold"}
+    | {"blocked", "aborted"},
+    "bad": {"failed", "lost", "alarm", "open", "critical", "rejected", "refused", "rolled-back", "roll back"},
 }
 
 CAUSES = {

@@ -11,7 +11,7 @@ import builtins
 import os
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -51,12 +51,27 @@ class StartedJob:
 
 
 class Schedules:
-    """Starts the ``[schedules.NAME]`` of a workspace when they are due."""
+    """Starts the ``[schedules.NAME]`` of a workspace when they are due.
 
-    def __init__(self, store: Store, settings: Settings, jobs: Jobs) -> None:
+    Parameters
+    ----------
+    store
+        The ledger due moments are kept in.
+    settings
+        Holds the schedules.
+    jobs
+        Starts what they name.
+    deliver
+        Delivers the alerts that wait for their moment; called after each look.
+    """
+
+    def __init__(
+        self, store: Store, settings: Settings, jobs: Jobs, *, deliver: Callable[[], object] | None = None
+    ) -> None:
         self._store = store
         self._settings = settings
         self._jobs = jobs
+        self._deliver = deliver
 
     def names(self) -> builtins.list[str]:
         """The schedules there are."""
@@ -108,7 +123,7 @@ class Schedules:
     def run_due(
         self, names: Iterable[str] = (), *, now: datetime | None = None, jobs: int | None = None
     ) -> StartedJob:
-        """Start what is due, and wait until it has ended.
+        """Start what is due, wait until it has ended, and deliver the alerts whose moment has come.
 
         Parameters
         ----------
@@ -140,6 +155,11 @@ class Schedules:
         touched |= {due.id: due for due in self._work(claimed, jobs=jobs)}
         for schedule in usable:
             self._remove_old(schedule, at)
+        if self._deliver is not None:
+            try:
+                self._deliver()
+            except NbprodError as error:  # what was started has ended all the same, and is told
+                problems.append(f"alerts: {error}")
         return StartedJob(dues=tuple(sorted(touched.values(), key=lambda due: due.due_at)), problems=tuple(problems))
 
     def start(self, name: str, *, jobs: int | None = None) -> StartedJob:

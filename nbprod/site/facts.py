@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbprod.domain.alert import Alert, AlertStatus
+from nbprod.domain.alert import Alert
 from nbprod.domain.deployment import Deployment
 from nbprod.domain.event import Event
 from nbprod.domain.exposure import Exposure
@@ -76,7 +76,7 @@ class Facts:
     @property
     def unresolved_alerts(self) -> list[Alert]:
         """Alerts that are not resolved."""
-        return [alert for alert in self.alerts if alert.status is not AlertStatus.RESOLVED]
+        return [alert for alert in self.alerts if not alert.is_resolved]
 
     def reports_of(self, deployment: str) -> list[MonitorReport]:
         """Reports of a deployment in the order of their windows; of two on one window, the newer run's."""

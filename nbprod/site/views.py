@@ -11,12 +11,13 @@ from markupsafe import Markup
 
 from nbprod.clock import format_utc
 from nbprod.domain.alert import Alert, AlertStatus
+from nbprod.domain.alert_policy import is_web_address
 from nbprod.domain.deployment import Deployment
 from nbprod.domain.event import Event
 from nbprod.domain.rollout import Rollout
 from nbprod.domain.run import Run
 from nbprod.domain.version import ModelVersion
-from nbprod.pages.formatting import plural
+from nbprod.pages.formatting import moment, plural
 from nbprod.pages.layout import Link
 from nbprod.pages.markdown import markdown
 from nbprod.site import charts
@@ -290,8 +291,14 @@ def _run(places: Places, run: Run) -> dict[str, Any]:
 
 
 def _alert(facts: Facts, places: Places, alert: Alert) -> dict[str, Any]:
+    until = f" until {moment(alert.snoozed_until)}" if alert.snoozed_until else ""
+    who = alert.status_by or alert.acknowledged_by
     return {
         "alert": alert,
+        "when": alert.when(facts.as_of),
+        "who": f"by {who}{until}" if who and alert.status is not AlertStatus.OPEN else "",
+        # the ledger is no place to trust with an address
+        "runbook": alert.runbook if is_web_address(alert.runbook) else "",
         "deployment": places.to(f"deployment {alert.deployment}", alert.deployment),
         "run": places.to(alert.subject if alert.check == "rollout" else alert.run_id),
         "answers": [places.to(run.id) for run in facts.runs if run.caused_by == alert.id][:5],

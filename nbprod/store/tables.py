@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Double, ForeignKeyConstraint, Index, MetaData, Table, Text
 
 from nbprod.domain.alert import Alert
+from nbprod.domain.delivery import Delivery
 from nbprod.domain.deployment import Deployment
 from nbprod.domain.event import Event
 from nbprod.domain.monitor import MonitorReport
@@ -128,6 +129,15 @@ KINDS: Mapping[type, RecordKind] = {
             ("id",),
             "opened_at",
             Index("alerts_opened", "deployment", "opened_at", "id"),
+        ),
+        _kind(
+            Delivery,
+            "delivery",
+            "deliveries",
+            ("id",),
+            "due_at",
+            Index("deliveries_due", "status", "due_at", "id"),
+            Index("deliveries_alert", "alert", "due_at", "id"),
         ),
         _kind(
             PipelineRun,

@@ -277,13 +277,19 @@ def test_what_a_monitor_would_have_said_is_told_beforehand(used):
 
 def test_alerts_are_acknowledged_and_resolved(used):
     alerts = used.shell.json("alerts", "list", "price", "--status", "open")
-    one = next(alert for alert in alerts if alert["subject"] == "transfer")
+    (one,) = (alert for alert in alerts if "transfer" in {part["subject"] for part in alert["parts"]})
 
-    seen = used.shell.json("alerts", "acknowledge", one["id"], "--note", "on it")
+    told = used.shell("alerts", "show", one["id"]).out
+    seen = used.shell.json("alerts", "ack", one["id"], "--note", "on it")
+    later = used.shell.json("alerts", "snooze", one["id"], "--until", "3d")
     done = used.shell.json("alerts", "resolve", one["id"], "--note", "known")
 
-    assert (seen["status"], seen["acknowledged_by"]) == ("acknowledged", "ada")
+    assert one["when"].startswith("June 1997, seen ")
+    assert told.startswith("when") and "transfer" in told  # noqa: PT018 — of one text
+    assert (seen["status"], seen["status_by"], seen["note"]) == ("acknowledged", "ada", "on it")
+    assert (later["status"], later["note"]) == ("snoozed", "on it")
     assert (done["status"], done["note"]) == ("resolved", "known")
+    assert {one["status"] for one in used.shell.json("alerts", "deliveries", one["id"])} == {"sent"}
     assert one["id"] not in {alert["id"] for alert in used.shell.json("alerts", "list", "--status", "open")}
 
 

@@ -4,12 +4,13 @@ import json
 import shutil
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from datetime import UTC, datetime
 from html import unescape
 
 import pytest
 from typer.testing import CliRunner
 
-from nbprod.domain.alert import Alert, AlertStatus
+from nbprod.domain.alert import Alert, AlertStatus, Severity
 from nbprod.domain.run import Run, RunStatus
 from nbprod.errors import NotFoundError
 from nbprod.site import build, check, open_site, report
@@ -250,7 +251,9 @@ def test_hostile_values_in_every_record_do_not_act(tmp_path, records):
         with store.write() as session:
             session.add(run)
             alert = session.list(Alert, {"status": AlertStatus.RESOLVED})[0]
-            session.add(replace(alert, id=f"a{number}{payload}", subject=payload, summary=payload, note=payload))
+            part = replace(alert.parts[0], subject=payload, sentence=payload)
+            texts = dict.fromkeys(("subject", "summary", "note", "owner", "runbook", "status_by"), payload)
+            session.add(replace(alert, id=f"a{number}{payload}", parts=(part, part), **texts))
             session.event(payload, payload, reason=payload, evidence=[payload], actor=payload)
     build(store, tmp_path / "site", runs_folder=runs, name="<script>alert(1)</script>")
     for name, text in pages(tmp_path / "site").items():
@@ -259,6 +262,27 @@ def test_hostile_values_in_every_record_do_not_act(tmp_path, records):
             assert not set(unescape(text)) & set("".join(HIDDEN)) - set("ab"), name
     ET.parse(tmp_path / "site" / "feed.xml")
     assert [fault for fault in check(tmp_path / "site") if fault.rule != "size"] == []
+
+
+def test_an_alert_is_one_line_with_when_it_happened_first_and_its_parts_to_unfold(tmp_path, records):
+    store, runs = records
+    with store.write() as session:
+        alert = session.list(Alert, {"status": AlertStatus.OPEN})[0]
+        parts = (alert.parts[0], replace(alert.parts[0], check="drift", subject="vicprice", sentence="It is alive."))
+        when = {"began": datetime(1997, 6, 1, tzinfo=UTC), "ended": datetime(1997, 7, 1, tzinfo=UTC)}
+        runbook = "https://wiki.example.org/accuracy"
+        after = replace(alert, parts=parts, owner="maria", runbook=runbook, severity=Severity.CRITICAL, **when)
+        session.replace(after, expecting={"revision": alert.revision})
+    build(store, tmp_path / "site", runs_folder=runs, name="demo")
+    text = (tmp_path / "site" / "alerts" / "index.html").read_text()
+
+    row = text.split('id="alert-1"')[1].split("</tr>")[0]
+    assert row.startswith('><th scope="row">June 1997, seen 20 Nov</th>')
+    told = ["critical", "open", "performance accuracy and 1 more", "drift vicprice", "It is alive.", "owner maria"]
+    assert [row.index(words) for words in told] == sorted(row.index(words) for words in told)
+    assert f'<a href="{runbook}" rel="noreferrer">Runbook</a>' in row
+    assert row.count("<details>") == 1
+    assert check(tmp_path / "site") == []
 
 
 def test_a_report_stands_alone_in_the_run_folder(records):

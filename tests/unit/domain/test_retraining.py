@@ -1,5 +1,9 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
+from nbprod.domain.alert import Alert, AlertStatus
 from nbprod.domain.retraining import Autonomy, RetrainingPolicy
 from nbprod.errors import SettingsError
 
@@ -17,6 +21,29 @@ def test_a_policy_is_read_with_its_defaults():
         False,
         True,
     ]
+
+
+def test_a_part_that_was_seen_last_asks_and_one_in_doubt_or_over_does_not():
+    policy = RetrainingPolicy(deployment="churn", model="churn", on=("drift:age",))
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    alert = Alert(
+        id="a",
+        deployment="churn",
+        check="drift",
+        subject="age",
+        status=AlertStatus.OPEN,
+        summary="",
+        run_id="newest",
+        opened_at=at,
+        last_seen_at=at,
+    )
+    (age,) = alert.parts
+    first = replace(age, check="performance", subject="accuracy")
+
+    assert policy.is_asked_by(replace(alert, parts=(first, age)))
+    assert not policy.is_asked_by(replace(alert, parts=(first, replace(age, run_id="an older one"))))
+    assert not policy.is_asked_by(replace(alert, parts=(first, replace(age, over_at=at))))
+    assert not policy.is_asked_by(replace(alert, parts=(first,)))
 
 
 @pytest.mark.parametrize(

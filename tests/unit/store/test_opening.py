@@ -3,11 +3,13 @@
 import shutil
 import sqlite3
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, inspect
 
+from nbprod.domain.alert import Alert
 from nbprod.errors import StoreError
 from nbprod.store import Store, migrations
 from nbprod.store.databases import network_file_system, open_database
@@ -65,7 +67,7 @@ def test_compiled_files_beside_the_steps_are_no_steps(tmp_path, monkeypatch):
 def test_a_step_is_applied_once(tmp_path):
     database = open_database(f"sqlite:///{tmp_path}/a.db", busy_timeout_s=1)
     with database.transaction(is_write=True) as connection:
-        assert pending(connection, "a.db") == [1, 2, 3, 4, 5, 6, 7, 8]
+        assert pending(connection, "a.db") == list(known("sqlite"))
         migrate(connection, "a.db")
         migrate(connection, "a.db")
 
@@ -106,6 +108,33 @@ def test_another_programs_database_is_left_alone(tmp_path):
         Store.open(f"sqlite:///{tmp_path}/ledger.db", tmp_path / "files")
 
 
+def test_alerts_of_an_earlier_nbprod_are_read_as_what_they_are(tmp_path):
+    """Each was one column; the one that stands may be resolved, and a new one opened after it."""
+    database = open_database(f"sqlite:///{tmp_path}/ledger.db", busy_timeout_s=1)
+    with database.transaction(is_write=True) as connection:
+        migrations.schema.create(connection)
+        for number, (name, statements) in known("sqlite").items():
+            if number < 10:
+                for statement in statements:
+                    connection.exec_driver_sql(statement)
+                connection.exec_driver_sql("INSERT INTO schema_migrations VALUES (?, ?, '')", (number, name))
+        at = "2026-11-20T09:00:00.000000Z"
+        connection.exec_driver_sql(
+            "INSERT INTO alerts VALUES ('a1', 'power', 'drift', 'age', 'open', 'age changed', 'r', ?, ?, 3, NULL, NULL, '')",
+            (at, at),
+        )
+    store = Store.open(f"sqlite:///{tmp_path}/ledger.db", tmp_path / "files")
+
+    with store.write() as session:
+        (alert,) = session.list(Alert)
+        assert [(part.key, part.sentence, part.times_seen) for part in alert.parts] == [
+            (("drift", "age"), "age changed", 3)
+        ]
+        assert (alert.severity, alert.happened, alert.revision) == ("warning", "", 0)
+        session.replace(replace(alert, status="resolved", revision=1), expecting={"revision": 0})
+        session.add(replace(alert, id="a2"))
+
+
 def test_a_ledger_of_a_newer_nbprod_is_left_alone(tmp_path):
     url = f"sqlite:///{tmp_path}/ledger.db"
     Store.open(url, tmp_path / "files")
@@ -114,7 +143,8 @@ def test_a_ledger_of_a_newer_nbprod_is_left_alone(tmp_path):
     database.close()
 
     with pytest.raises(
-        StoreError, match=r"(?s)newer nbprod \(its tables are of step 99, this one knows 8\).*Upgrade"
+        StoreError,
+        match=rf"(?s)newer nbprod \(its tables are of step 99, this one knows {max(known('sqlite'))}\).*Upgrade",
     ):
         Store.open(url, tmp_path / "files")
 

@@ -204,7 +204,8 @@ class Workspace:
     @cached_property
     def monitors(self) -> Monitors:
         """Deployments held against their package's reference."""
-        return Monitors(self.store, self.settings, runs=self.runs, alerts=self.alerts, target=self._target)
+        known = {"target": self._target, "locate": self.locate_data}
+        return Monitors(self.store, self.settings, runs=self.runs, alerts=self.alerts, **known)
 
     @cached_property
     def retraining(self) -> Retraining:

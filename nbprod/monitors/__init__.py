@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from nbprod.monitors.assessment import Assessment, assess
     from nbprod.monitors.charts import pictures
     from nbprod.monitors.evidently_report import rich_report
+    from nbprod.monitors.findings import Findings
+    from nbprod.monitors.health import judge_health
+    from nbprod.monitors.job_health import judge_jobs
+    from nbprod.monitors.kpis import find_kpis, judge_kpis
     from nbprod.monitors.notify import notifiers_of
     from nbprod.monitors.service import Monitors, Target
     from nbprod.monitors.window import MonitoredWindow, load_window
@@ -21,10 +25,15 @@ if TYPE_CHECKING:
 __all__ = [
     "Alerts",
     "Assessment",
+    "Findings",
     "MonitoredWindow",
     "Monitors",
     "Target",
     "assess",
+    "find_kpis",
+    "judge_health",
+    "judge_jobs",
+    "judge_kpis",
     "load_window",
     "notifiers_of",
     "pictures",

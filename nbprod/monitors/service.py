@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import builtins
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbprod.clock import now, parse_utc
+from nbprod.disk import write_file
 from nbprod.domain.advice import Verdict
 from nbprod.domain.deployment import Deployment
-from nbprod.domain.monitor import SIDES, MonitorPolicy, MonitorReport, Window, parse_duration
+from nbprod.domain.monitor import SIDES, MonitoredBeside, MonitorPolicy, MonitorReport, Window, parse_duration
+from nbprod.domain.objective import JobRules
 from nbprod.domain.run import Run
 from nbprod.errors import NotFoundError, RunFailedError, SettingsError
 from nbprod.monitors.alerts import Alerts
@@ -26,6 +31,9 @@ if TYPE_CHECKING:
     from nbprod.statistics import FalseAlarms
 
 __all__ = ["Monitors", "Target"]
+
+JOBS_BEFORE = timedelta(weeks=8)  #: of which it is learned how batch jobs usually run
+MOST_JOBS = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +61,8 @@ class Monitors:
         Opened, repeated and resolved by each report.
     target
         Finds what a deployment is at this moment.
+    locate
+        The path or URL of a registered data set.
     """
 
     def __init__(
@@ -63,16 +73,22 @@ class Monitors:
         runs: Runs,
         alerts: Alerts,
         target: Callable[[str], Target],
+        locate: Callable[[str], str],
     ) -> None:
         self._store = store
         self._settings = settings
         self._runs = runs
         self._alerts = alerts
         self._target = target
+        self._locate = locate
 
     def policy(self, deployment: str) -> MonitorPolicy:
         """How a deployment is watched; the defaults where ``nbprod.toml`` says nothing."""
         return MonitorPolicy.parse(deployment, self._settings.tables["monitors"].get(deployment, {}))
+
+    def beside(self, deployment: str) -> MonitoredBeside:
+        """What else is watched: KPIs, objectives, batch jobs."""
+        return MonitoredBeside.parse(deployment, self._settings.tables["monitors"].get(deployment, {}))
 
     def run(
         self,
@@ -128,6 +144,7 @@ class Monitors:
             end=chosen.end,
             as_of=seen_at,
             **asdict(policy) | {"columns": list(policy.columns)},
+            **self._given_beside(target, chosen),
             level=level,
             judged=list(earlier_shares(chosen, looks, version=target.version)),
             rich=rich,
@@ -177,6 +194,24 @@ class Monitors:
             if session.find(Deployment, name):
                 raise NotFoundError(f"{name} has no monitor report yet", hint=f"nbprod monitor run {name}")
             return session.get(MonitorReport, name)
+
+    def metrics(self, *, output: Path | str | None = None) -> str:
+        """The newest report of each deployment as Prometheus reads it: metrics, KPIs, checks, verdict.
+
+        Parameters
+        ----------
+        output
+            A file of the textfile collector, replaced whole.
+        """
+        from nbprod.monitors.exposition import exposition  # delayed: prometheus-client
+
+        newest: dict[str, MonitorReport] = {}
+        for report in self.list(limit=None):
+            newest.setdefault(report.deployment, report)
+        text = exposition(newest[name] for name in sorted(newest))
+        if output is not None:
+            write_file(Path(output).expanduser(), text).chmod(0o644)  # the collector is another user
+        return text
 
     def trend(self, deployment: str) -> builtins.list[dict[str, Any]]:
         """One row a window, oldest first: start, end, verdict, rows, outcomes, what changed, and each metric.
@@ -259,6 +294,41 @@ class Monitors:
         )
         return [*found]
 
+    def _given_beside(self, target: Target, window: Window) -> dict[str, Any]:
+        """Parameters for what is watched beside the model, only what says something: a copy may lack the others."""
+        beside = self.beside(target.deployment.name)
+        jobs = self._jobs(target, window)
+        given: dict[str, Any] = {"objectives": beside.objectives.to_parameters()}
+        given["tables"] = {name: self._locate(name) for name in beside.tables}
+        if beside.kpis:
+            path = kpi_module(self._settings.folder, beside.kpis)
+            given |= {"kpis": str(path), "kpis_digest": sha256(path.read_bytes()).hexdigest()}
+        if jobs or beside.jobs != JobRules():
+            given["jobs"] = {"rules": asdict(beside.jobs), "runs": jobs}
+        return {name: value for name, value in given.items() if value}
+
+    def _jobs(self, target: Target, window: Window) -> builtins.list[dict[str, Any]]:
+        """Batch jobs of the deployment's model in the window and the weeks before: the notebook sees no ledger."""
+        if target.version is None:
+            return []
+        model = target.version.split("/")[0]
+        with self._store.read() as session:
+            runs = session.list(
+                Run, where={"template": "score"}, since=window.start - JOBS_BEFORE, until=window.end, limit=MOST_JOBS
+            )
+        return [
+            {
+                "id": run.id,
+                "started": (run.started_at or run.created_at).isoformat(),
+                "ended": run.ended_at.isoformat() if run.ended_at else None,
+                "status": run.status.value,
+                "rows": run.metrics.get("rows"),
+                "rejected": run.metrics.get("rejected"),
+            }
+            for run in reversed(runs)
+            if re.split(r"[/@]", str(run.parameters.get("version") or run.parameters.get("model")))[0] == model
+        ]
+
     def _report(self, run: Run, target: Target, window: Window) -> MonitorReport:
         records = self._runs.results(run)
         return MonitorReport(
@@ -277,6 +347,24 @@ class Monitors:
             tables=records["tables"],
             created_at=now(),
         )
+
+
+def kpi_module(folder: Path, named: str) -> Path:
+    """The file of a workspace that defines KPIs.
+
+    Raises
+    ------
+    SettingsError
+        It is no Python file, or lies outside of the workspace.
+    """
+    path = (folder / named).resolve()
+    if path.suffix != ".py" or not path.is_relative_to(folder.resolve()):
+        raise SettingsError(
+            f"kpis = {named!r} is no Python file of this workspace", hint='A path in it: kpis = "kpis.py"'
+        )
+    if not path.is_file():
+        raise SettingsError(f"kpis = {named!r} does not exist", hint="Make the file, or mend [monitors.NAME] kpis.")
+    return path
 
 
 def _reference(target: Target) -> MonitorReference:

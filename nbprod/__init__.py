@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nbprod.errors import NbprodError
     from nbprod.magics import load_ipython_extension as load_ipython_extension  # looked for by %load_ext nbprod
     from nbprod.magics import unload_ipython_extension as unload_ipython_extension
+    from nbprod.monitors.kpis.kpi import kpi
     from nbprod.recording import record, save_model
     from nbprod.watching import watch
     from nbprod.workspace import Workspace
@@ -40,6 +41,7 @@ __all__ = [
     "Range",
     "Secret",
     "Workspace",
+    "kpi",
     "open",
     "record",
     "save_model",

@@ -33,7 +33,7 @@ def create_workspace(folder: Path | str) -> list[str]:
     Returns
     -------
     list of str
-        The files written, relative to the folder: at most fourteen.
+        The files written, relative to the folder: at most fifteen.
 
     Raises
     ------

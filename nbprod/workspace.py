@@ -204,7 +204,8 @@ class Workspace:
     @cached_property
     def monitors(self) -> Monitors:
         """Deployments held against their package's reference."""
-        return Monitors(self.store, self.settings, runs=self.runs, alerts=self.alerts, target=self._target)
+        alerts, locate = self.alerts, self.data.locate
+        return Monitors(self.store, self.settings, runs=self.runs, alerts=alerts, target=self._target, locate=locate)
 
     @cached_property
     def retraining(self) -> Retraining:

@@ -55,6 +55,18 @@ def next_step(deployment: str, verdict: Verdict, checks: Sequence[CheckResult]) 
             f"Find out why {listed(moved, 3)} changed; there is no proof that performance fell below its limit."
             f" If the change lasts: `nbprod retraining start {deployment} --because REASON`"
         )
+    if ill := [check.subject for check in failed if check.name in {"health", "objective"}]:
+        return (
+            f"Look at the server and the machine it runs on ({listed(ill, 3)}): nothing speaks against the model."
+            f" `nbprod alerts list {deployment}`"
+        )
+    if ill := [check.subject for check in failed if check.name == "jobs"]:
+        return f"Look at the batch jobs ({listed(ill, 3)}): `nbprod runs list --template score`"
+    if ill := [check.subject for check in failed if check.name == "kpi"]:
+        return (
+            f"Find out why {listed(ill, 3)} moved although nothing speaks against the model:"
+            f" `nbprod alerts list {deployment}`"
+        )
     if failed:
         return f"Look at the alerts: `nbprod alerts list {deployment}`"
     doubtful = [check for check in checks if check.outcome is CheckOutcome.INCONCLUSIVE]

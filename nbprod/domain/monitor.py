@@ -12,17 +12,24 @@ from nbprod.domain.check import CheckResult
 from nbprod.domain.duration import parse_duration
 from nbprod.domain.markup import card
 from nbprod.domain.numbers import number
+from nbprod.domain.objective import JobRules, Objectives
 from nbprod.domain.settings_table import SettingsTable
 from nbprod.errors import SettingsError
 
 __all__ = [
     "AGREEMENT",
+    "BESIDE",
     "BUDGET",
     "ESTIMATED",
+    "HEALTH",
+    "JOBS",
+    "KPI",
+    "OBJECTIVE",
     "REFERENCE",
     "SIDES",
     "MonitorPolicy",
     "MonitorReport",
+    "MonitoredBeside",
     "Verdict",
     "Window",
     "contradicted_metrics",
@@ -35,6 +42,9 @@ __all__ = [
 ESTIMATED, REFERENCE = "estimated_", "reference_"
 SIDES = {"realised": "", "estimated": ESTIMATED, "reference": REFERENCE}
 AGREEMENT = "agreement"  #: the checks that hold estimates against outcomes, one a metric
+#: The checks of what is beside the model: KPIs, the server against its usual week and its objectives, batch jobs.
+KPI, HEALTH, OBJECTIVE, JOBS = "kpi", "health", "objective", "jobs"
+BESIDE = frozenset({KPI, HEALTH, OBJECTIVE, JOBS})
 BUDGET = "budget"  #: the check that holds the level a look was judged at
 MOST_FALSE_ALARMS = 365
 
@@ -54,14 +64,17 @@ class MonitorPolicy:
 
     @classmethod
     def parse(cls, name: str, content: Mapping[str, Any]) -> MonitorPolicy:
-        """Read a table of ``nbprod.toml``.
+        """Read a table of ``nbprod.toml``; what is beside the model, `MonitoredBeside` reads.
 
         Raises
         ------
         SettingsError
             A key is unknown or a value cannot be used.
         """
-        policy = cls(**SettingsTable(f"[monitors.{name}]", content).by_defaults(cls()))
+        table = SettingsTable(f"[monitors.{name}]", content)
+        table.refuse_unknown([*cls.__dataclass_fields__, *MonitoredBeside.__dataclass_fields__])
+        own = {key: value for key, value in content.items() if key in cls.__dataclass_fields__}
+        policy = cls(**SettingsTable(table.name, own).by_defaults(cls()))
         if policy.max_drop < 0 or policy.min_rows < 1 or not 0 < policy.alpha < 1:
             raise SettingsError(
                 f"[monitors.{name}] is out of range", hint="max_drop >= 0, min_rows >= 1, alpha between 0 and 1."
@@ -79,6 +92,33 @@ class MonitorPolicy:
     def matures_after(self) -> timedelta | None:
         """The age from which on a prediction's outcome counts; ``None``: at once."""
         return parse_duration(self.horizon) if self.horizon else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitoredBeside:
+    """What else is watched of a deployment: the same table of ``nbprod.toml``."""
+
+    kpis: str = ""  #: a Python file of the workspace that defines KPIs
+    tables: tuple[str, ...] = ()  #: data sets that KPIs may ask for
+    objectives: Objectives = field(default_factory=Objectives)
+    jobs: JobRules = field(default_factory=JobRules)
+
+    @classmethod
+    def parse(cls, name: str, content: Mapping[str, Any]) -> MonitoredBeside:
+        """Read a table of ``nbprod.toml``.
+
+        Raises
+        ------
+        SettingsError
+            A value cannot be used.
+        """
+        table = SettingsTable(f"[monitors.{name}]", content)
+        return cls(
+            kpis=table.text("kpis", ""),
+            tables=tuple(table.texts("tables", 'Names of data sets: tables = ["orders"]')),
+            objectives=Objectives.parse(name, table.table("objectives", "objectives = { availability = 0.999 }")),
+            jobs=JobRules.parse(name, table.table("jobs", 'jobs = { every = "1d" }')),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

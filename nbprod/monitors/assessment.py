@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nbprod.domain.advice import Verdict, next_step
-from nbprod.domain.check import CheckOutcome, CheckResult, Need
+from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.markup import card
 from nbprod.domain.monitor import (
     ESTIMATED,
@@ -26,6 +26,7 @@ from nbprod.domain.plain import listed
 from nbprod.errors import SettingsError
 from nbprod.monitors.budget import LARGEST, budget_check, share_of_level
 from nbprod.monitors.diagnosis import agreements, change_onset, concept, estimates, of_same_version, worst_segment
+from nbprod.monitors.findings import PART, Findings, all_checks
 from nbprod.monitors.judging import (
     agreement_check,
     agreement_sentence,
@@ -33,6 +34,7 @@ from nbprod.monitors.judging import (
     performance_checks,
     verdict_of,
     verdict_sentence,
+    volume_check,
 )
 from nbprod.monitors.performance import ScoredRows, judged_metric, performance
 from nbprod.monitors.reference import OUTPUTS, MonitorReference
@@ -92,6 +94,8 @@ class Assessment:
         Inputs of which the model has seen a single value.
     labels
         How many outcomes have come, in words.
+    beside
+        What was found of KPIs, of the server and of batch jobs.
     """
 
     deployment: str
@@ -115,12 +119,14 @@ class Assessment:
     ranking: tuple[Impact, ...] = ()
     untested: frozenset[str] = frozenset()
     labels: str = ""
+    beside: tuple[Findings, ...] = ()
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Each metric of the window: realised, ``estimated_`` and ``reference_``."""
+        """Each metric of the window: realised, ``estimated_`` and ``reference_``; KPIs and health likewise."""
         sides = (("", self.performance), (ESTIMATED, self.estimated), (REFERENCE, self.usual))
-        return {prefix + name: one.value for prefix, side in sides for name, one in side.items()}
+        own = {prefix + name: one.value for prefix, side in sides for name, one in side.items()}
+        return own | {name: value for one in self.beside for name, value in one.metrics.items()}
 
     @property
     def contradicted(self) -> tuple[str, ...]:
@@ -201,6 +207,7 @@ def assess(
     seed: int = 0,
     level: float = LARGEST,
     judged: Sequence[float] = (),
+    beside: Sequence[Findings] = (),
 ) -> Assessment:
     """Hold a window of predictions against its reference.
 
@@ -213,33 +220,32 @@ def assess(
     seed
         The same seed gives the same numbers.
     level
-        The chance of a false alarm this look may have, from the budget: half for columns, half for performance.
+        The chance of a false alarm this look may have, from the budget: half for columns, half for performance; a
+        quarter for each where there is something beside.
     judged
         What share of the outcomes was known at earlier looks at this window: all looks at its performance share the
         level.
+    beside
+        What was found of KPIs, of the server and of batch jobs: part of the verdict.
     """
     rows, reference = len(window), window.reference
+    beside = tuple(one for one in beside if one)
+    others = all_checks(beside)
+    part = level * (PART if beside else 0.5)
     if rows < policy.min_rows:
-        sentence = f"only {rows} predictions in this window; at least {policy.min_rows} are needed"
-        doubt = CheckResult(
-            name="volume",
-            outcome=CheckOutcome.INCONCLUSIVE,
-            sentence=sentence,
-            value=rows,
-            rule=f"at least {policy.min_rows:,} predictions",
-            needs=Need.PREDICTIONS,
-            needed=policy.min_rows - rows,
-        )
+        doubt = volume_check(rows, policy)
+        failed = [check.sentence for check in others if check.outcome is CheckOutcome.FAILED]
         return Assessment(
             deployment=window.deployment,
             start=window.start,
             policy=policy,
             metric=judged_metric(policy, reference.task),
-            verdict=Verdict.INCONCLUSIVE,
-            sentence=sentence,
+            verdict=Verdict.ALARM if failed else Verdict.INCONCLUSIVE,
+            sentence="; ".join([*failed, doubt.sentence]),
             rows=rows,
             outcomes=window.outcomes,
-            checks=(doubt,),
+            checks=(*((budget_check(level, policy.false_alarms_per_year),) if others else ()), doubt, *others),
+            beside=beside,
         )
     scored = window.scored.matured(window.as_of, policy.matures_after)
     current = window.current
@@ -247,7 +253,7 @@ def assess(
     comparison = compare_together(
         usual,
         seen,
-        alpha=min(policy.alpha, level / 2),
+        alpha=min(policy.alpha, part),
         seed=seed,
         lengths=sorted({1, len(seen)}),
         columns=list(seen[-1].columns),
@@ -262,7 +268,7 @@ def assess(
     name = judged_metric(policy, reference.task)
     agreement = {key: one for key, one in agreements(reference, current, scored.even).items() if key in before}
     judged_agreement = agreement.get(name)
-    spent = level / 2 * share_of_level(judged, window.outcomes / rows)
+    spent = part * share_of_level(judged, window.outcomes / rows)
     checked = [
         *performance_checks(
             before,
@@ -282,6 +288,7 @@ def assess(
         *column_checks(comparison, began),
         *checked,
         *(agreement_check(one, level, judged=key == name) for key, one in agreement.items()),
+        *others,
     ]
     drop = _drop(name, before, after, expected)
     worse = checked[0].low is not None and checked[0].low > 0
@@ -308,6 +315,7 @@ def assess(
         ranking=_ranked(comparison, reference, drop),
         untested=reference.untested,
         labels=_labels(window, policy),
+        beside=beside,
     )
 
 

@@ -9,7 +9,7 @@ from math import isfinite
 
 from nbprod.domain.advice import Verdict
 from nbprod.domain.check import Cause, CheckOutcome, CheckResult, Need
-from nbprod.domain.monitor import AGREEMENT, MonitorPolicy
+from nbprod.domain.monitor import AGREEMENT, BESIDE, MonitorPolicy
 from nbprod.domain.plain import listed
 from nbprod.monitors.performance import judge_performance, judged_metric, limit_of
 from nbprod.monitors.reference import OUTPUTS
@@ -30,6 +30,7 @@ __all__ = [
     "performance_checks",
     "verdict_of",
     "verdict_sentence",
+    "volume_check",
 ]
 
 BROKEN = frozenset({"missing", "infinite"})  #: effects that speak of a source rather than of the world
@@ -196,6 +197,19 @@ def _is_doubtful(column: ColumnComparison) -> bool:
     return column.judged(column.p_adjusted, DOUBT).verdict is ColumnVerdict.CHANGED
 
 
+def volume_check(rows: int, policy: MonitorPolicy) -> CheckResult:
+    """That a window has too few predictions to be judged."""
+    return CheckResult(
+        name="volume",
+        outcome=CheckOutcome.INCONCLUSIVE,
+        sentence=f"only {rows} predictions in this window; at least {policy.min_rows} are needed",
+        value=rows,
+        rule=f"at least {policy.min_rows:,} predictions",
+        needs=Need.PREDICTIONS,
+        needed=policy.min_rows - rows,
+    )
+
+
 def verdict_of(checks: Sequence[CheckResult], comparison: DriftComparison, rise: ConceptDrift | None) -> Verdict:
     """The worst that was found; what is small or doubtful is watched."""
     outcomes = {check.outcome for check in checks}
@@ -207,7 +221,8 @@ def verdict_of(checks: Sequence[CheckResult], comparison: DriftComparison, rise:
     doubtful = [
         check
         for check in checks
-        if check.outcome is CheckOutcome.INCONCLUSIVE and not (check.name == "performance" and check.value is None)
+        if check.outcome is CheckOutcome.INCONCLUSIVE
+        and not (check.name in {"performance", *BESIDE} and check.value is None)
     ]
     return Verdict.INCONCLUSIVE if doubtful else Verdict.HEALTHY
 
@@ -235,10 +250,11 @@ def verdict_sentence(
             parts.insert(0, f"{listed(drifted)} changed")
         if any(check.name == "prediction" for check in failed):
             parts.append("the predictions changed")
-        parts += [check.sentence.removesuffix(".") for check in failed if check.name == "quality"]
+        parts += [check.sentence.removesuffix(".") for check in failed if check.name in {"quality", *BESIDE}]
         return "; ".join(parts)
     doubtful = [check for check in checks if check.outcome is CheckOutcome.INCONCLUSIVE]
     performance = [check.sentence for check in doubtful if check.name == "performance"]
+    performance += [check.sentence for check in doubtful if check.name in BESIDE and check.value is not None]
     if verdict is Verdict.INCONCLUSIVE:
         columns = [check.subject for check in doubtful if check.name in {"drift", "prediction"}]
         found = [name for name in columns if comparison.columns[name].significant]

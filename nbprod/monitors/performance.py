@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import hypot
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import special
 
 from nbprod.domain.check import CheckOutcome, CheckResult, Need
 from nbprod.domain.monitor import MonitorPolicy
 from nbprod.domain.numbers import number
 from nbprod.monitors.sampling import evenly_known, known_rows
-from nbprod.statistics import Interval, mature, metric, metric_interval, time_blocks
+from nbprod.statistics import Interval, fall_between, mature, metric, metric_interval, time_blocks
 
 __all__ = [
     "FEWEST_OUTCOMES",
@@ -33,7 +31,6 @@ __all__ = [
 METRICS = {"classification": ("accuracy", "roc_auc"), "regression": ("mae", "r2")}
 #: Fewer outcomes than this say nothing about a metric, whatever the interval.
 FEWEST_OUTCOMES = 30
-NORMAL = 1.959964
 USUAL = 0.025  #: what lies outside of a 95 % interval on one side
 
 
@@ -167,9 +164,8 @@ def judge_performance(
 ) -> CheckResult:
     """Whether the first metric became materially worse than in the reference.
 
-    The interval of the difference combines the two intervals without assuming symmetry (MOVER: Zou and Donner 2008,
-    *Construction of confidence limits about effect measures*, eq. 7). Failed: the drop is larger than ``max_drop``
-    and, if there were none, would be as large with a chance of at most ``level``. Passed: the interval lies below
+    The interval of the difference is that of `fall_between`. Failed: the drop is larger than ``max_drop`` and, if
+    there were none, would be as large with a chance of at most ``level``. Passed: the interval lies below
     ``max_drop``. Else inconclusive.
 
     Parameters
@@ -202,17 +198,9 @@ def judge_performance(
             needed=missing if missing > 0 else None,
         )
     old, new = before[name], after[name]
-    drop = old.value - new.value if metric(name).higher_is_better else new.value - old.value
-    worse_old, worse_new = (old.value - old.low, new.high - new.value)
-    better_old, better_new = (old.high - old.value, new.value - new.low)
-    if not metric(name).higher_is_better:
-        worse_old, worse_new = old.high - old.value, new.value - new.low
-        better_old, better_new = old.value - old.low, new.high - new.value
-    below = hypot(worse_old, worse_new)
-    low, high = drop - below, drop + hypot(better_old, better_new)
+    fall = fall_between(old, new, higher_is_better=metric(name).higher_is_better)
+    drop, low, high, chance = fall.value, fall.low, fall.high, fall.chance
     limit = abs(limit_of(old.value, name, policy) - old.value)
-    # the half-width of a 95 % interval is what 1.96 standard errors were, few blocks allowed for
-    chance = float(special.ndtr(-NORMAL * drop / below)) if below > 0 else float(drop <= 0)
     scarce = ""
     if drop > limit and chance <= min(level, USUAL):
         outcome = CheckOutcome.FAILED

@@ -6,16 +6,19 @@ import builtins
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbprod.clock import now, parse_utc
+from nbprod.disk import write_file
 from nbprod.domain.advice import Verdict
 from nbprod.domain.deployment import Deployment
 from nbprod.domain.event import Event
-from nbprod.domain.monitor import SIDES, MonitorPolicy, MonitorReport, Window, parse_duration
+from nbprod.domain.monitor import SIDES, MonitoredBeside, MonitorPolicy, MonitorReport, Window, parse_duration
 from nbprod.domain.run import Run
 from nbprod.errors import NotFoundError, RunFailedError, SettingsError
 from nbprod.monitors.alerts import Alerts
+from nbprod.monitors.beside import batch_jobs, parameters_beside
 from nbprod.monitors.budget import earlier_shares, look_level
 from nbprod.runs import Runs
 from nbprod.settings import Settings
@@ -56,6 +59,8 @@ class Monitors:
         Opened, repeated and resolved by each report.
     target
         Finds what a deployment is at this moment.
+    locate
+        The path or URL of a registered data set.
     """
 
     def __init__(
@@ -66,16 +71,22 @@ class Monitors:
         runs: Runs,
         alerts: Alerts,
         target: Callable[[str], Target],
+        locate: Callable[[str], str],
     ) -> None:
         self._store = store
         self._settings = settings
         self._runs = runs
         self._alerts = alerts
         self._target = target
+        self._locate = locate
 
     def policy(self, deployment: str) -> MonitorPolicy:
         """How a deployment is watched; the defaults where ``nbprod.toml`` says nothing."""
         return MonitorPolicy.parse(deployment, self._settings.tables["monitors"].get(deployment, {}))
+
+    def beside(self, deployment: str) -> MonitoredBeside:
+        """What else is watched: KPIs, objectives, batch jobs."""
+        return MonitoredBeside.parse(deployment, self._settings.tables["monitors"].get(deployment, {}))
 
     def run(
         self,
@@ -142,6 +153,12 @@ class Monitors:
             end=chosen.end,
             as_of=seen_at,
             **asdict(policy) | {"columns": list(policy.columns)},
+            **parameters_beside(
+                self.beside(deployment),
+                folder=self._settings.folder,
+                locate=self._locate,
+                jobs=batch_jobs(self._store, target.version, chosen),
+            ),
             level=level,
             judged=list(earlier_shares(chosen, looks, version=target.version)),
             rich=rich,
@@ -213,6 +230,24 @@ class Monitors:
             if session.find(Deployment, name):
                 raise NotFoundError(f"{name} has no monitor report yet", hint=f"nbprod monitor run {name}")
             return session.get(MonitorReport, name)
+
+    def metrics(self, *, output: Path | str | None = None) -> str:
+        """The newest report of each deployment as Prometheus reads it: metrics, KPIs, checks, verdict.
+
+        Parameters
+        ----------
+        output
+            A file of the textfile collector, replaced whole.
+        """
+        from nbprod.monitors.exposition import exposition  # delayed: prometheus-client
+
+        newest: dict[str, MonitorReport] = {}
+        for report in self.list(limit=None):
+            newest.setdefault(report.deployment, report)
+        text = exposition(newest[name] for name in sorted(newest))
+        if output is not None:
+            write_file(Path(output).expanduser(), text).chmod(0o644)  # the collector is another user
+        return text
 
     def trend(self, deployment: str) -> builtins.list[dict[str, Any]]:
         """One row a window, oldest first: start, end, verdict, rows, outcomes, what changed, and each metric.

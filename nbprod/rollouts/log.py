@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,9 +12,12 @@ import pandas as pd
 
 from nbprod.domain.duration import parse_duration
 from nbprod.domain.markup import card
+from nbprod.domain.names import nearest
 from nbprod.domain.rollout import Arm
 from nbprod.domain.rollout_plan import RolloutPolicy
+from nbprod.errors import SchemaError
 from nbprod.lake import Lake
+from nbprod.lake.columns import INPUT, input_name
 from nbprod.lake.rollout_tables import as_text
 
 __all__ = ["RolloutLog", "read_log"]
@@ -57,6 +60,7 @@ def read_log(
     end: datetime,
     tables: Mapping[str, int] | None = None,
     candidate: str = "",
+    inputs: Sequence[str] = (),
 ) -> RolloutLog:
     """Read what was answered, what failed, what a shadow said and what turned out.
 
@@ -74,12 +78,24 @@ def read_log(
         Whose answers as a shadow are read: ``electricity/2``.
     tables
         Versions of an earlier look, to see exactly what it saw.
+    inputs
+        Inputs that are read too, for metrics of a notebook's own.
+
+    Raises
+    ------
+    SchemaError
+        An input is not kept.
     """
     lake = Lake(lake) if isinstance(lake, str) else lake
     seen = dict(tables or {})
     rows = lake.window(deployment, start, end, as_of=end, tables=seen)
     present = [name for name in [*COLUMNS, "outcome", "outcome_at"] if name in rows.columns]
-    answered = rows.to_table(present).to_pandas().reindex(columns=[*COLUMNS, "outcome", "outcome_at"])
+    columns = {input_name(column): column for column in rows.columns if column.startswith(INPUT)}
+    kept = {name: columns[name] for name in inputs if name in columns}
+    if missing := [name for name in inputs if name not in kept or name in COLUMNS]:
+        raise SchemaError(f"no input {missing[0]!r} is kept", columns=missing, hint=nearest(missing[0], rows.inputs))
+    read = rows.to_table([*present, *kept.values()]).rename_columns([*present, *kept])
+    answered = read.to_pandas().reindex(columns=[*COLUMNS, "outcome", "outcome_at", *kept])
     answered = answered.sort_values(["at", "prediction_id"], ignore_index=True)
     failed, failures = lake.failures(deployment).window(start, end, table_version=seen.get("failures"))
     shadows, asked = lake.shadows(deployment).window(start, end, table_version=seen.get("shadows"))

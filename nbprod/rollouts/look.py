@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,9 @@ import pandas as pd
 from nbprod.clock import now, parse_utc
 from nbprod.domain.rollout import RolloutStatus
 from nbprod.domain.rollout_plan import MetricRule, RolloutPolicy, RolloutStep, StepKind, log_start, parse_plan
-from nbprod.errors import SettingsError
+from nbprod.errors import DataError, SettingsError
+from nbprod.monitors.kpis.evaluating import KpiError, Tables, kpi_values, time_limit
+from nbprod.monitors.kpis.kpi import Kpi
 from nbprod.rollouts.analysis import RolloutFinding, analyse, analyse_pairs
 from nbprod.rollouts.drawing import EvidenceCourse, evidence_course
 from nbprod.rollouts.log import RolloutLog, read_log
@@ -79,6 +81,36 @@ class RolloutLook:
             log=replace(self.log, requests=requests),
         )
 
+    def with_kpi(self, kpi: Kpi, *, tables: Mapping[str, Any] | None = None, margin: float = 1.25) -> RolloutLook:
+        """With a KPI to decide by: the one the monitor judges.
+
+        Parameters
+        ----------
+        kpi
+            One that has a value for each prediction.
+        tables
+            Further tables it asks for, by name: a path, a URL, or a data frame.
+        margin
+            As in :meth:`with_metric`.
+
+        Raises
+        ------
+        SettingsError
+            It has one number for all predictions, of which no arm's is known, or its name is taken.
+        DataError
+            It cannot be computed.
+        """
+        try:
+            with time_limit(kpi.limit_s):
+                values = kpi_values(kpi, self.log.requests.reset_index(drop=True), Tables(tables or {}))
+        except KpiError as problem:
+            raise DataError(f"{kpi.name} could not be computed: {problem}") from problem
+        if isinstance(values, float):
+            raise SettingsError(
+                f"{kpi.name} has one number for all predictions", hint="A rollout needs a value a prediction."
+            )
+        return self.with_metric(kpi.name, values, margin=margin, better=kpi.better)
+
     def __repr__(self) -> str:
         return f"<RolloutLook at {self.step}: {self.log!r}>"
 
@@ -93,6 +125,7 @@ def load_rollout(
     *,
     as_of: datetime | None = None,
     tables: Mapping[str, int] | None = None,
+    inputs: Sequence[str] = (),
 ) -> RolloutLook:
     """Read what a rollout has come to.
 
@@ -108,6 +141,8 @@ def load_rollout(
         Until when things are known; now without it.
     tables
         Versions of the tables an earlier look recorded.
+    inputs
+        Inputs that are columns of ``log.requests`` too, for metrics of the notebook's own.
     """
     steps = parse_plan(str(rollout["plan"]))
     place = int(rollout["step"])
@@ -129,5 +164,6 @@ def load_rollout(
             end=as_of or now(),
             tables=tables,
             candidate=str(rollout["candidate"]),
+            inputs=inputs,
         ),
     )

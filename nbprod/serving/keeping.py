@@ -50,7 +50,7 @@ def main() -> int:
     from nbprod.serving.minutes import Minutes
 
     folder = Path(configuration.spools)
-    minutes = Minutes(lake, configuration.deployment)
+    minutes = Minutes(lake, configuration.deployment, Path(configuration.metrics))
     last: list[str | None] = [None]
     # entries are many small objects without cycles: looking for such while they are read takes most of the time
     gc.freeze()

@@ -41,6 +41,7 @@ class Metrics:
         self._outcomes = Counter("nbprod_outcomes", "Outcomes taken in, by what was known of them.", ["kind"])
         self._reviews = Counter("nbprod_reviews", "Predictions given to reviewers, and answered by them.", ["kind"])
         self._parity = Counter("nbprod_parity_rows", "Rows compared on both paths in use.", ["result"])
+        Counter("nbprod_worker_starts", "Workers that were started.").inc()
         self._swaps = Counter("nbprod_swaps", "Versions taken into use or refused.", ["result"])
         self.in_flight = Gauge("nbprod_requests_in_flight", "Requests being answered.", multiprocess_mode="livesum")
         self.spool = Gauge("nbprod_spool_waiting", "Entries waiting for the disk.", multiprocess_mode="livesum")

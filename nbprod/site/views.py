@@ -14,6 +14,7 @@ from nbprod.domain.alert import Alert, AlertStatus
 from nbprod.domain.alert_policy import is_web_address
 from nbprod.domain.deployment import Deployment
 from nbprod.domain.event import Event
+from nbprod.domain.monitor import BESIDE
 from nbprod.domain.rollout import Rollout
 from nbprod.domain.run import Run
 from nbprod.domain.version import ModelVersion
@@ -127,6 +128,7 @@ def monitor(facts: Facts, places: Places, deployment: Deployment) -> dict[str, A
             for report in reversed(reports)
         ],
         "metric_names": charts.metric_names(reports)[:2],
+        "beside": [check for check in reports[-1].checks if check.name in BESIDE] if reports else [],
         "columns": shown,
         "column_windows": [charts.window_name(report) for report in reports],
         "alerts": [_alert(facts, places, one) for one in facts.alerts if one.deployment == deployment.name],

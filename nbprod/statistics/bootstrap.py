@@ -13,7 +13,7 @@ from nbprod.errors import DataError
 from nbprod.statistics.interval import Interval
 from nbprod.statistics.metrics import Metric, metric
 
-__all__ = ["metric_interval", "paired_difference"]
+__all__ = ["metric_interval", "paired_difference", "percentile_interval", "resampled_counts"]
 
 Floats = NDArray[np.float64]
 Score = str | Metric | Callable[[Any, Any], float]
@@ -70,8 +70,8 @@ def metric_interval(
     """
     groups, count = _groups(y, blocks)
     scorer = _scorer(score, y, predicted, classes, groups, weights)
-    values = np.concatenate([scorer(weights) for weights in _resampled(count, resamples, seed)])
-    return _percentiles(float(scorer(np.ones((1, count)))[0]), values, count, level)
+    values = np.concatenate([scorer(weights) for weights in resampled_counts(count, resamples, seed)])
+    return percentile_interval(float(scorer(np.ones((1, count)))[0]), values, count, level)
 
 
 def paired_difference(
@@ -100,9 +100,9 @@ def paired_difference(
     """
     groups, count = _groups(y, blocks)
     first, second = (_scorer(score, y, predicted, classes, groups) for predicted in (a, b))
-    chunks = [first(weights) - second(weights) for weights in _resampled(count, resamples, seed)]
+    chunks = [first(weights) - second(weights) for weights in resampled_counts(count, resamples, seed)]
     whole = np.ones((1, count))
-    return _percentiles(float(first(whole)[0] - second(whole)[0]), np.concatenate(chunks), count, level)
+    return percentile_interval(float(first(whole)[0] - second(whole)[0]), np.concatenate(chunks), count, level)
 
 
 def _groups(y: Any, blocks: Any) -> tuple[NDArray[np.int64], int]:
@@ -145,7 +145,7 @@ def _scorer(
     return repeat
 
 
-def _resampled(count: int, resamples: int, seed: int) -> Iterator[Floats]:
+def resampled_counts(count: int, resamples: int, seed: int) -> Iterator[Floats]:
     """Yield matrices (resamples x groups) of how often each group was drawn."""
     random = np.random.default_rng(seed)
     size = max(1, _CHUNK_CELLS // count)
@@ -155,7 +155,8 @@ def _resampled(count: int, resamples: int, seed: int) -> Iterator[Floats]:
         yield np.bincount(drawn.ravel(), minlength=rows * count).reshape(rows, count).astype(np.float64)
 
 
-def _percentiles(value: float, values: Floats, count: int, level: float) -> Interval:
+def percentile_interval(value: float, values: Floats, count: int, level: float) -> Interval:
+    """The interval of a value from what it was in resamples of so many groups; infinite where they do not tell it."""
     defined = values[np.isfinite(values)]
     if count < 2 or len(defined) < len(values) / 2:
         return Interval(value=value, low=-np.inf, high=np.inf, level=level)

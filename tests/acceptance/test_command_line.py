@@ -17,7 +17,7 @@ def test_a_new_workspace_has_what_the_first_run_needs_and_nothing_more(tmp_path)
     made = Shell(tmp_path)("init", "mine")
 
     files = made.out.split()
-    assert 1 < len(files) <= 13
+    assert 1 < len(files) <= 15
     assert all((tmp_path / "mine" / name).is_file() for name in files)
     assert "cd mine && nbprod run train" in made.err
     assert Shell(tmp_path)("init", "mine", code=3).err.startswith("nbprod: ")

@@ -41,7 +41,7 @@ def shown(document) -> str:
 def test_all_run_and_show_something_in_every_cell_that_ends_with_a_value(guided):
     _, documents = guided
 
-    assert [name[:2] for name in documents] == ["01", "02", "03", "06"]
+    assert [name[:2] for name in documents] == ["01", "02", "03", "04", "06"]
     for document in documents.values():
         codes = [cell for cell in document.cells if cell.cell_type == "code"]
         assert all(cell.execution_count for cell in codes)
@@ -91,3 +91,22 @@ def test_the_sixth_brings_a_version_to_traffic_and_a_notebook_decides(guided):
     assert f"<RolloutPanel electricity: {rollout['candidate']}" in text or rollout["status"] == "aborted"
     assert (shell.folder / "site" / "rollouts" / rollout["id"] / "index.html").exists()
     assert shell.json("site", "check") == []
+
+
+def test_the_fourth_finds_what_the_business_lost_and_says_what_a_bad_kpi_did(guided):
+    shell, documents = guided
+    worse, usual = shell.json("monitor", "list", "shop")
+    outcomes = {
+        when: {one["subject"]: one["outcome"] for one in report["checks"] if one["name"] == "kpi"}
+        for when, report in (("usual", usual), ("worse", worse))
+    }
+
+    assert {name for name, outcome in outcomes["usual"].items() if outcome == "failed"} == {"mistaken"}
+    assert outcomes["worse"] == dict.fromkeys(["catalogue_size", "click_through", "mistaken", "revenue"], "failed")
+    assert "KeyError" in shown(documents["04_kpis"])
+    assert {one["subject"] for one in shell.json("alerts", "list", "shop")} >= set(outcomes["worse"])
+    assert 'nbprod_monitor_metric{deployment="shop",name="revenue"}' in shell("monitor", "metrics").out
+    shell("site", "build")
+    page = (shell.folder / "site" / "monitors" / "shop" / "index.html").read_text()
+    assert "KPIs, server and batch jobs" in page
+    assert "mistaken could not be computed" in page

@@ -134,8 +134,8 @@ def test_a_notebook_that_is_not_clean_holds_and_renews_nothing(ws, cell):
     assert after.share_at(now() + timedelta(minutes=31)) == 0
 
 
-def test_a_copy_of_the_notebook_decides_by_a_metric_of_its_own(ws):
-    """A cost that the log does not hold, added in one line."""
+def test_a_copy_of_the_notebook_decides_by_a_kpi_of_its_own(ws):
+    """A cost that the log does not hold, as the monitor would judge it."""
     rollout = ws.rollouts.start(
         "electricity", "electricity/2", waive="a test", plan="canary:50:100", metrics=["errors"]
     )
@@ -143,9 +143,12 @@ def test_a_copy_of_the_notebook_decides_by_a_metric_of_its_own(ws):
     notebook = json.loads((ws.folder / "templates" / "rollout.ipynb").read_text())
     place = next(n for n, one in enumerate(notebook["cells"]) if one["id"] == "log")
     notebook["cells"][place]["source"] += [
-        "\nrequests = look.log.requests\n",
-        'cost = requests["unit"].str[1:].astype(int) % 7 + 3.0 * (requests["arm"] == "candidate")\n',
-        'look = look.with_metric("cost", cost, margin=1.1)',
+        "\nimport nbprod\n\n\n",
+        '@nbprod.kpi(unit="EUR", better="lower")\n',
+        "def cost(predictions):\n",
+        '    dear = predictions["arm"] == "candidate"\n',
+        '    return predictions["unit"].str[1:].astype(int) % 7 + 3.0 * dear\n\n\n',
+        "look = look.with_kpi(cost, margin=1.1)",
     ]
     (ws.folder / "templates" / "costly.ipynb").write_text(json.dumps(notebook))
     found = ws.rollouts.analyse("electricity", notebook="costly")

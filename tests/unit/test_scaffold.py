@@ -5,10 +5,10 @@ from nbprod.scaffold import create_workspace
 from nbprod.settings import Settings
 
 
-def test_a_workspace_has_at_most_fourteen_files_and_can_be_read(tmp_path):
+def test_a_workspace_has_at_most_fifteen_files_and_can_be_read(tmp_path):
     written = create_workspace(tmp_path / "ws")
 
-    assert 5 <= len(written) <= 14
+    assert 5 <= len(written) <= 15
     assert sorted(written) == sorted(
         str(p.relative_to(tmp_path / "ws")) for p in (tmp_path / "ws").rglob("*") if p.is_file()
     )

@@ -83,6 +83,7 @@ TWINS = {
     "monitor show": (Monitors.get, {}),
     "monitor trend": (Monitors.trend, {}),
     "monitor calibrate": (Monitors.calibrate, {}),
+    "monitor metrics": (Monitors.metrics, {}),
     "rehearse monitor": (Monitors.rehearse, {}),
     "rehearse rollout": (Rollouts.rehearse, {"plan": None, "aa": None}),  # **rules; ws.rollouts.self_test
     "rollouts start": (Rollouts.start, {"automation": None, "lease": None, "longest": None}),  # **rules

@@ -1,4 +1,4 @@
-"""Commands of alerts: ``list``, ``acknowledge``, ``resolve``."""
+"""Commands of alerts: ``list``, ``trace``, ``acknowledge``, ``resolve``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbprod.cli.output import AsJson, Limit, emit, emit_one
+from nbprod.cli.output import AsJson, Limit, emit, emit_one, say
 from nbprod.domain.alert import AlertStatus
+from nbprod.domain.plain import plain
 
 if TYPE_CHECKING:
     from nbprod.workspace import Workspace
@@ -28,6 +29,22 @@ def list_(
     """Alerts, newest first."""
     found = _workspace().alerts.list(deployment, status=status, limit=limit)
     emit(found, ["id", "status", "deployment", "summary", "times_seen", "last_seen_at"], as_json=as_json)
+
+
+@app.command()
+def trace(alert_id: AlertId, limit: Limit = 20, as_json: AsJson = False) -> None:
+    """From an alert to its segment, rows and their ids, and to the versions, runs and notebooks behind them."""
+    traced = _workspace().monitors.trace(alert_id, limit=limit)
+    if as_json:
+        emit_one(traced, as_json=True)
+        return
+    ids = [row["prediction_id"] for row in traced.predictions]
+    shown = {
+        name: value for name, value in plain(traced).items() if name not in {"conditions", "predictions", "versions"}
+    }
+    emit_one({**shown, "segment": traced.segment, "prediction_ids": ids}, as_json=False)
+    emit(traced.versions, ["version", "rows", "package", "run_id", "notebook"], as_json=False)
+    say("Next: nbprod predictions show ID, for everything behind one of them.")
 
 
 @app.command()

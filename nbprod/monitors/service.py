@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from nbprod.clock import now, parse_utc
 from nbprod.domain.advice import Verdict
+from nbprod.domain.alert import Alert
+from nbprod.domain.alert_trace import AlertTrace
 from nbprod.domain.deployment import Deployment
 from nbprod.domain.monitor import SIDES, MonitorPolicy, MonitorReport, Window, parse_duration
 from nbprod.domain.run import Run
@@ -177,6 +179,28 @@ class Monitors:
             if session.find(Deployment, name):
                 raise NotFoundError(f"{name} has no monitor report yet", hint=f"nbprod monitor run {name}")
             return session.get(MonitorReport, name)
+
+    def trace(self, alert_id: str, *, limit: int = 50) -> AlertTrace:
+        """What stands behind an alert: the segment, its rows with their ids, versions, runs and notebooks.
+
+        Parameters
+        ----------
+        alert_id
+            The alert.
+        limit
+            How many of the rows are told one by one, the newest first.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such alert, or it is a server's and about no rows.
+        """
+        from nbprod.lake import Lake  # delayed: pyarrow
+        from nbprod.monitors.tracing import trace_alert
+
+        with self._store.read() as session:
+            deployment = session.get(Alert, alert_id).deployment
+        return trace_alert(self._store, self._runs, Lake(self._target(deployment).lake), alert_id, limit=limit)
 
     def trend(self, deployment: str) -> builtins.list[dict[str, Any]]:
         """One row a window, oldest first: start, end, verdict, rows, outcomes, what changed, and each metric.

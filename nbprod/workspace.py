@@ -41,6 +41,8 @@ from nbprod.serving.handle import start_server
 from nbprod.serving.tokens import Tokens
 from nbprod.settings import Settings, actor, find_folder
 from nbprod.site import report, show_model
+from nbprod.site.evidence import Collector
+from nbprod.site.scorecards import Scorecards
 from nbprod.site.service import Site
 from nbprod.store import Store
 from nbprod.templates import Templates
@@ -282,6 +284,19 @@ class Workspace:
         return Schedules(self.store, self.settings, jobs)
 
     @cached_property
+    def scorecards(self) -> Scorecards:
+        """The ML Test Score of each model."""
+        collector = Collector(
+            self.store,
+            self.settings,
+            runs=self.runs,
+            packages=self.packages,
+            evaluations=self.evaluations,
+            lake=self.lake,
+        )
+        return Scorecards(self.store, collector.collect)
+
+    @cached_property
     def site(self) -> Site:
         """The static site of all records."""
         return Site(
@@ -290,6 +305,7 @@ class Workspace:
             runs_folder=self.home / "runs",
             name=self.folder.name,
             exposure=lambda rollout: self.rollouts.exposure(rollout),  # noqa: PLW0108 — built only for a site with rollouts
+            scorecards=self.scorecards.list,
         )
 
     def _candidates(self, deployment: str) -> list[str]:

@@ -28,6 +28,7 @@ from nbprod.cli import (
     runs,
     schedule,
     score,
+    scorecard,
     serve,
     setup,
     site,
@@ -96,6 +97,7 @@ for name, noun in {
     "alerts": alerts,
     "retraining": retraining,
     "notebooks": notebooks,
+    "scorecard": scorecard,
     "site": site,
 }.items():
     app.add_typer(noun.app, name=name)

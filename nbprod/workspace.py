@@ -49,6 +49,7 @@ from nbprod.templates import Templates
 
 if TYPE_CHECKING:
     from nbprod.domain.prediction import PredictionsAdded
+    from nbprod.exports.telemetry import Telemetry
     from nbprod.panels.rollout_panel import RolloutPanel
     from nbprod.serving.supervisor import Options, Supervisor
 
@@ -144,6 +145,13 @@ class Workspace:
     def exports(self) -> Exports:
         """Versions written to run elsewhere."""
         return Exports(self.models, self.packages)
+
+    @cached_property
+    def telemetry(self) -> Telemetry:
+        """What other tools are told: Prometheus, OpenTelemetry, OpenLineage, evidently."""
+        from nbprod.exports.telemetry import Telemetry  # delayed: this and what it writes with
+
+        return Telemetry(self.store, self.lake, workspace=self.folder.name, target=self._target)
 
     @cached_property
     def evaluations(self) -> Evaluations:

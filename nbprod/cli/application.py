@@ -13,6 +13,7 @@ from nbprod.cli import (
     alerts,
     demo,
     deployments,
+    export,
     models,
     monitor,
     notebooks,
@@ -98,6 +99,7 @@ for name, noun in {
     "retraining": retraining,
     "notebooks": notebooks,
     "scorecard": scorecard,
+    "export": export,
     "site": site,
 }.items():
     app.add_typer(noun.app, name=name)

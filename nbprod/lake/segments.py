@@ -52,7 +52,8 @@ def rows_in(snapshot: PredictionSnapshot, conditions: Sequence[Condition], *, li
         raise SchemaError(f"no input {missing[0]!r} is kept", columns=missing, hint=f"Kept are {', '.join(kept)}.")
     shown = [name for name in SHOWN if name in snapshot.columns]
     asked = list(dict.fromkeys([*shown, *(kept[one.column] for one in conditions if one.column in kept)]))
-    count, versions, newest = 0, dict[str, int](), []
+    count, versions = 0, dict[str, int]()
+    newest: list[pa.Table] = []
     for batch in snapshot.batches(asked):
         # after reading: deltalake's own pruning errs on columns whose range is not in the log
         met = [_met(batch[kept[one.column]], one) for one in conditions]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from nbprod.domain.deployment import Deployment
@@ -79,32 +80,32 @@ class Collector:
             trained = session.find(Run, champion.run_id) if champion is not None and champion.run_id else None
             judged = session.events(champion.ref, "version.evaluated", limit=MOST_EVALUATIONS) if champion else []
             packages = {one.package: session.get(ModelPackage, one.package) for one in versions}
-            facts = {
-                "promotion": _promotion(session, champion),
-                "blessings": _events(session, [champion.package] if champion else [], ["package.blessed"]),
-                "rollbacks": _rollbacks(session, model),
-                "erasures": _events(session, names, ["unit.erased"]),
-                "retrainings": _events(session, names, ["retraining.decided"]),
-                "reports": _of(session, MonitorReport, names),
-                "rollouts": _of(session, Rollout, names),
-                "pipelines": tuple(session.list(PipelineRun, limit=MOST_RUNS)),
-            }
+            found = Evidence(
+                model=model,
+                deployments=names,
+                champion=champion,
+                versions=versions,
+                packages=packages,
+                trained=trained,
+                runs=runs,
+                promotion=_promotion(session, champion),
+                blessings=_events(session, [champion.package] if champion else [], ["package.blessed"]),
+                rollbacks=_rollbacks(session, model),
+                erasures=_events(session, names, ["unit.erased"]),
+                retrainings=_events(session, names, ["retraining.decided"]),
+                reports=_of(session, MonitorReport, names),
+                rollouts=_of(session, Rollout, names),
+                pipelines=tuple(session.list(PipelineRun, limit=MOST_RUNS)),
+            )
         private = dict.fromkeys([*self._settings.private_columns, *(c for one in deployments for c in one.private)])
-        return Evidence(
-            model=model,
-            deployments=names,
-            champion=champion,
-            versions=versions,
-            packages=packages,
+        return replace(
+            found,
             sealed=self._sealed(champion),
-            trained=trained,
-            runs=runs,
             simpler=self._simpler(trained),
             judged=self._judged(judged),
             retrains=any(name in self._settings.tables["retraining"] for name in names),
             private=tuple(private),
             kept=self._kept(names),
-            **facts,
         )
 
     def _sealed(self, champion: ModelVersion | None) -> SealedFacts | None:

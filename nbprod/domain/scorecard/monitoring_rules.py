@@ -68,7 +68,7 @@ def model_is_not_stale(found: Evidence) -> Finding:
     return Finding(
         means=Means.AUTOMATED,
         sentence=f"A policy retrains it, {len(found.retrainings)} times so far{since}.",
-        evidence=tuple(name for event in found.retrainings[:1] for name in event.evidence),
+        evidence=tuple(name for event in found.retrainings[:1] for name in event.evidence) or found.deployments,
         at=found.retrainings[0].at if found.retrainings else trained,
     )
 

@@ -18,6 +18,7 @@ __all__ = [
     "staleness_is_known",
 ]
 
+LINEAR = ("logreg", "linear", "ridge")  #: estimators of the train template that nothing simpler is held against
 FEWEST_TRIED = 3  #: settings that were compared
 FEWEST_VERSIONS = 3  #: of which offline and online values are known
 FEWEST_WINDOWS = 3  #: of one version, to see how it ages
@@ -121,6 +122,9 @@ def simpler_is_not_better(found: Evidence) -> Finding:
     if one is None or run is None:
         return Finding(means=Means.NONE, sentence="No simple model was trained beside the champion.")
     words = f"{one.metric} of {one.kept} is {one.value:.4g}, of a linear model {one.simple:.4g}."
+    if one.kept in LINEAR:
+        itself = f"The champion is a linear model itself: {one.kept}."
+        return Finding(means=Means.AUTOMATED, sentence=itself, evidence=(run.id,), at=run.ended_at)
     if one.is_better:
         return Finding(means=Means.NONE, sentence=f"{words} The simple one does as well.", evidence=(run.id,))
     return Finding(means=Means.AUTOMATED, sentence=words, evidence=(run.id,), at=run.ended_at)

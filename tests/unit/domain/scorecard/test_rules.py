@@ -176,7 +176,7 @@ CASES = {
         (with_(runs=tuple(run(f"t{n}", parameters={"depth": n}, data={"data": str(n)}) for n in (1, 2, 3))), NONE),
     ],
     "model-4": [(with_(reports=AGED), AUTO), (with_(reports=AGED[1:] + AGED[:1]), HAND), (with_(reports=AGED[:2]), NONE)],
-    "model-5": [(with_(simpler=BETTER), AUTO), (with_(simpler=replace(BETTER, higher_is_better=False)), NONE), (BASE, NONE)],
+    "model-5": [(with_(simpler=BETTER), AUTO), (with_(simpler=replace(BETTER, higher_is_better=False)), NONE), (with_(simpler=replace(BETTER, value=0.8)), NONE), (with_(simpler=replace(BETTER, value=0.8, kept="logreg")), AUTO), (BASE, NONE)],
     "model-6": [
         (with_(judged=(judged(check("slices")),)), AUTO),
         (with_(judged=(judged(check("slices", FAILED), slices=4),)), NONE),

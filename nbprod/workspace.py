@@ -294,14 +294,7 @@ class Workspace:
     @cached_property
     def scorecards(self) -> Scorecards:
         """The ML Test Score of each model."""
-        collector = Collector(
-            self.store,
-            self.settings,
-            runs=self.runs,
-            packages=self.packages,
-            evaluations=self.evaluations,
-            lake=self.lake,
-        )
+        collector = Collector(self.store, self.settings, self.runs, self.packages, self.evaluations, self.lake)
         return Scorecards(self.store, collector.collect)
 
     @cached_property

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbprod.clock import now
 from nbprod.deployments.eligible import check_external, check_model
-from nbprod.deployments.housekeeping import KeptPredictions
+from nbprod.deployments.reading import ReadPredictions
 from nbprod.disk import locked
 from nbprod.domain.deployment import Deployment
 from nbprod.domain.names import check_name
-from nbprod.domain.prediction import OutcomesAdded, PredictionsAdded, PredictionTrace
+from nbprod.domain.prediction import OutcomesAdded, PredictionsAdded
 from nbprod.domain.review import ReviewPolicy
-from nbprod.domain.segment import parse_segment
 from nbprod.domain.version import ModelVersion
 from nbprod.errors import RefusedError, SettingsError
 from nbprod.lake import Lake
@@ -25,20 +23,14 @@ from nbprod.packages.margins import schema_of
 from nbprod.store import Store
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
-
     from nbprod.deployments.deployed import DeployedModel
-    from nbprod.lake.segments import SegmentRows
-    from nbprod.lake.snapshot import PredictionSnapshot
-    from nbprod.lake.sql import QueryLimits
 
 __all__ = ["Deployments"]
 
 UNSEEN = ("accept", "refuse", "alarm")
 
 
-class Deployments(KeptPredictions):
+class Deployments(ReadPredictions):
     """The deployments of one workspace.
 
     Parameters
@@ -76,10 +68,8 @@ class Deployments(KeptPredictions):
         records: Sequence[Path] = (),
         serve: Callable[[str, Sequence[str]], Any] | None = None,
     ) -> None:
-        super().__init__(store, lake, spools, records)
+        super().__init__(store, lake, spools, records, resolve=resolve, private=private)
         self._packages = packages
-        self._resolve = resolve
-        self._private = tuple(private)
         self._locate = locate
         self._serve = serve
 
@@ -331,116 +321,11 @@ class Deployments(KeptPredictions):
         self._record("outcomes.added", name, added.added, transaction.name)
         return replace(added, read_as=given.read_as)
 
-    def window(
-        self,
-        name: str,
-        start: datetime | None = None,
-        end: datetime | None = None,
-        *,
-        as_of: datetime | None = None,
-        tables: Mapping[str, int] | None = None,
-    ) -> PredictionSnapshot:
-        """Predictions of a window with their outcomes, as ``Lake.window`` gives them."""
-        self.get(name)
-        return self._lake.window(name, start, end, as_of=as_of, tables=tables)
-
-    def recent(self, name: str, *, limit: int = 50) -> Sequence[Mapping[str, Any]]:
-        """The predictions that happened last, with their outcomes and inputs."""
-        self.get(name)
-        return self._lake.window(name).newest(limit)
-
-    def rows(
-        self,
-        name: str,
-        *,
-        segment: str = "",
-        start: datetime | None = None,
-        end: datetime | None = None,
-        limit: int = 50,
-    ) -> SegmentRows:
-        """The predictions of a segment: how many, by which versions, and the newest with their ids.
-
-        Parameters
-        ----------
-        name
-            The deployment.
-        segment
-            As reports write it: ``region = north and hour >= 18``; empty: all rows.
-        start, end
-            Event times; by default everything.
-        limit
-            How many are told one by one.
-
-        Raises
-        ------
-        SettingsError
-            The segment cannot be read.
-        """
-        from nbprod.lake.segments import rows_in  # delayed: pyarrow
-
-        window = self.window(name, start, end)
-        return rows_in(window, parse_segment(segment, window.inputs) if segment else (), limit=limit)
-
-    def query(self, name: str, sql: str, *, limits: QueryLimits | None = None) -> pd.DataFrame:
-        """Ask in SQL, read only: see :meth:`query_table`; moments are UTC."""
-        return self.query_table(name, sql, limits=limits).to_pandas()
-
-    def query_table(self, name: str, sql: str, *, limits: QueryLimits | None = None) -> pa.Table:
-        """Ask in SQL, read only, and get an Arrow table.
-
-        There are ``predictions`` (an input is ``input_<name>``), ``outcomes`` (the latest of each), ``scored`` (both
-        joined), ``failures``, ``shadows``, ``health``, and from the ledger ``checks`` (of monitors) and ``alerts``.
-        Private columns are left out. ``at`` is a word of SQL: write ``"at"`` or ``p.at``.
-
-        Parameters
-        ----------
-        name
-            The deployment.
-        sql
-            One ``SELECT``.
-        limits
-            Of time, memory and rows: a minute, a gigabyte and a million by default.
-
-        Raises
-        ------
-        DataError
-            The question is not understood, or is no ``SELECT``.
-        RefusedError
-            It takes more than the limits allow.
-        """
-        from nbprod.deployments.records import record_tables  # delayed: pyarrow
-        from nbprod.lake.sql import QueryLimits, answer
-
-        deployment = self.get(name)
-        return answer(
-            self._lake,
-            name,
-            sql,
-            private=self._never_kept(deployment),
-            records=record_tables(self._store, name),
-            limits=limits or QueryLimits(),
-        )
-
-    def trace(self, prediction_id: str) -> PredictionTrace:
-        """Everything behind one prediction: inputs, version, package, run, notebook, rows, outcome, verdict.
-
-        Raises
-        ------
-        NotFoundError
-            No deployment has kept it.
-        """
-        from nbprod.deployments.tracing import trace  # delayed: pyarrow
-
-        return trace(self._store, self._lake, self._spools, self._resolve, prediction_id)
-
     def _check_review(self, rules: str, model: str | None, private: Sequence[str]) -> None:
         policy = ReviewPolicy.parse(rules)
         if policy is not None:
             folder = self._packages.folder(self._resolve(model).package) if model is not None else None
             policy.check(schema_of(str(folder)) if folder is not None else None, private)
-
-    def _never_kept(self, deployment: Deployment) -> tuple[str, ...]:
-        return tuple(dict.fromkeys([*deployment.private, *self._private]))
 
     def _record(self, kind: str, name: str, added: int, digest: str) -> None:
         if added:

@@ -47,7 +47,6 @@ class Collector:
         self,
         store: Store,
         settings: Settings,
-        *,
         runs: Runs,
         packages: Packages,
         evaluations: Evaluations,

@@ -19,9 +19,9 @@ from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.csv_format import data_place
 from nbprod.domain.markup import card
 from nbprod.domain.parameter import Parameter
-from nbprod.domain.version import Approval
 from nbprod.evaluations import Evaluations
 from nbprod.exports import Exports
+from nbprod.exports.telemetry import Telemetry
 from nbprod.lake import Lake
 from nbprod.models import Models
 from nbprod.monitors import Alerts, Monitors, Target, notifiers_of
@@ -32,6 +32,7 @@ from nbprod.retraining import Retraining
 from nbprod.review.service import Reviews
 from nbprod.rollouts.recorded import recorded_course
 from nbprod.rollouts.service import Rollouts
+from nbprod.rollouts.starting import candidates_for
 from nbprod.runs import Runs
 from nbprod.runs.preparing import Resolved
 from nbprod.schedules import Schedules
@@ -49,7 +50,6 @@ from nbprod.templates import Templates
 
 if TYPE_CHECKING:
     from nbprod.domain.prediction import PredictionsAdded
-    from nbprod.exports.telemetry import Telemetry
     from nbprod.panels.rollout_panel import RolloutPanel
     from nbprod.serving.supervisor import Options, Supervisor
 
@@ -149,8 +149,6 @@ class Workspace:
     @cached_property
     def telemetry(self) -> Telemetry:
         """What other tools are told: Prometheus, OpenTelemetry, OpenLineage, evidently."""
-        from nbprod.exports.telemetry import Telemetry  # delayed: this and what it writes with
-
         return Telemetry(self.store, self.lake, workspace=self.folder.name, target=self._target)
 
     @cached_property
@@ -199,7 +197,7 @@ class Workspace:
             lake=self.lake.root,
             spools=self.home / "spools" / deployment,
             alarm=partial(self._alarm, deployment),
-            take_out=self._take_out,
+            take_out=lambda rollout, why: self.rollouts.roll_back(rollout, note=why, actor="guard"),
             review_desk=(
                 *(sys.executable, "-m", "nbprod", "--workspace", str(self.folder)),
                 *("review", "desk", deployment),
@@ -257,7 +255,7 @@ class Workspace:
         return RolloutPanel(
             self.rollouts,
             deployment,
-            candidates=partial(self._candidates, deployment),
+            candidates=lambda: candidates_for(self.models, self.deployments.get(deployment)),
             course=partial(recorded_course, self.runs),
         )
 
@@ -309,19 +307,6 @@ class Workspace:
             scorecards=self.scorecards.list,
         )
 
-    def _candidates(self, deployment: str) -> list[str]:
-        """The versions that could meet a deployment's traffic, newest first."""
-        model = self.deployments.get(deployment).model
-        if model is None:
-            return []
-        stable = self.models.resolve(model)
-        versions = self.models.list(stable.model, limit=None)
-        return [
-            one.ref
-            for one in versions
-            if one.approval is Approval.APPROVED and one.blessed_at is not None and one.ref != stable.ref
-        ]
-
     def _register(self, package: str, verdict: str | None = None, *, model: str, caused_by: str) -> str:
         """Make a package the next version of a model, bless it, and keep the verdict of the run that judged it."""
         version = self.models.register(self.packages.get(package), model=model, caused_by=caused_by)
@@ -340,10 +325,6 @@ class Workspace:
     def locate_data(self, name: str) -> str:
         """The path or URL of a registered data set; a path or URL is taken as it is."""
         return self.data.locate(name)
-
-    def _take_out(self, rollout: str, why: str) -> None:
-        """What a server's guard saw: the candidate goes, and the ledger says so."""
-        self.rollouts.roll_back(rollout, note=why, actor="guard")
 
     def keep_scored(
         self, deployment: str, output: str, *, unseen: Mapping[str, int], source: str

@@ -1,16 +1,21 @@
 """Other tools are told over real HTTP, of a real ledger."""
 
 import json
+import shutil
+import subprocess
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from nbprod.errors import EnvironmentProblem, SettingsError
+from nbprod.exports.prometheus import exposition
 from nbprod.exports.telemetry import Telemetry
 from nbprod.lake import Lake
+from nbprod.serving.grafana import export_grafana
 from nbprod.store import Store
 from tests.unit.exports.telemetry_records import AT, receiver, run_of
+from tests.unit.exports.test_telemetry_forms import FOUND
 
 
 @pytest.fixture
@@ -61,3 +66,13 @@ def test_a_server_that_is_away_refuses_or_sends_elsewhere_is_an_error_that_tells
         assert reached == []
     with pytest.raises(SettingsError):
         telemetry.opentelemetry("file:///etc/passwd")
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="Prometheus is not installed here")
+def test_prometheus_own_tool_takes_checks_and_rules(tmp_path):
+    export_grafana(tmp_path)
+    subprocess.run(["promtool", "check", "rules", tmp_path / "nbprod-rules.yml"], check=True, capture_output=True)
+    said = subprocess.run(
+        ["promtool", "check", "metrics"], input=exposition([FOUND], []).encode(), check=False, capture_output=True
+    )
+    assert said.returncode == 0, said.stderr

@@ -1,6 +1,7 @@
 """What other tools are told, read by their own readers: Prometheus' parser, OTLP's types, OpenLineage's schema."""
 
 import json
+import re
 from base64 import b64encode
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from nbprod.domain.run import RunStatus
 from nbprod.exports.openlineage import lineage_events
 from nbprod.exports.opentelemetry import logs, metrics, traces
 from nbprod.exports.prometheus import exposition, write_exposition
+from nbprod.serving.grafana import dashboard, rules
 from tests.unit.exports.telemetry_records import AT, run_of
 
 SCHEMAS = Path(__file__).parent / "openlineage"
@@ -93,6 +95,14 @@ def test_the_file_of_a_textfile_collector_is_replaced_whole_and_readable(tmp_pat
     assert path.stat().st_mode & 0o777 == 0o644
     assert [one.name for one in tmp_path.iterdir()] == ["nbprod.prom"]
     assert samples(path.read_text())
+
+
+def test_what_the_dashboard_and_the_rules_ask_of_monitors_is_told():
+    text = json.dumps(dashboard()) + json.dumps(rules())
+    asked = set(re.findall(r"nbprod_(?:check|monitor|alerts)\w*", text))
+    told = {name for name, _ in samples(exposition([FOUND], []))}
+    assert len(asked) >= 4
+    assert asked <= told
 
 
 def as_request(content, kind):

@@ -3,15 +3,21 @@
 import json
 import shutil
 import subprocess
+import warnings
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from nbprod.domain.deployment import Deployment
+from nbprod.domain.monitor import MonitorReport, Verdict
 from nbprod.errors import EnvironmentProblem, SettingsError
 from nbprod.exports.prometheus import exposition
 from nbprod.exports.telemetry import Telemetry
 from nbprod.lake import Lake
+from nbprod.monitors import Target
 from nbprod.serving.grafana import export_grafana
 from nbprod.store import Store
 from tests.unit.exports.telemetry_records import AT, receiver, run_of
@@ -76,3 +82,52 @@ def test_prometheus_own_tool_takes_checks_and_rules(tmp_path):
         ["promtool", "check", "metrics"], input=exposition([FOUND], []).encode(), check=False, capture_output=True
     )
     assert said.returncode == 0, said.stderr
+
+
+def test_evidently_opens_the_windows_it_was_given_once(tmp_path):
+    """Two windows of a model served elsewhere, read back by evidently's own workspace."""
+    random = np.random.default_rng(0)
+
+    def frame(rows, shift):
+        return pd.DataFrame(
+            {
+                "at": pd.date_range(AT, periods=rows, freq="1h"),
+                "age": random.normal(shift, 1, rows),
+                "<place>": random.choice(["a", "</script>"], rows),
+                "prediction": random.choice(["up", "down"], rows),
+                "outcome": random.choice(["up", "down"], rows),
+            }
+        )
+
+    frame(300, 0).to_parquet(tmp_path / "reference.parquet")
+    store, lake = Store.open(f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path, actor="ada"), Lake(tmp_path / "lake")
+    rows = frame(240, 2).assign(prediction_id=[f"p{n}" for n in range(240)])
+    lake.predictions("power").append(
+        rows[["prediction_id", "at", "prediction"]], rows[["age", "<place>"]], private=()
+    )
+    about = {"reference": str(tmp_path / "reference.parquet"), "task": "classification", "target": "outcome"}
+    deployment = Deployment(name="power", model=None, created_at=AT, created_by="ada", **about)
+    target = Target(deployment=deployment, version=None, package="", lake=lake.root)
+    with store.write() as session:
+        session.add(deployment)
+        for n in range(2):
+            bounds = {"start": AT + timedelta(days=5 * n), "end": AT + timedelta(days=5 * n + 5)}
+            said = {"verdict": Verdict.ALARM, "sentence": "", "rows": 120, "outcomes": 0, "changed": ("age",)}
+            session.add(MonitorReport(run_id=f"m{n}", deployment="power", version=None, **bounds, **said))
+    telemetry = Telemetry(store, lake, workspace="shop", target=lambda _: target)
+
+    assert telemetry.evidently(tmp_path / "evidently") == {"power": 2}
+    assert telemetry.evidently(tmp_path / "evidently") == {"power": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of deprecations in what evidently imports
+        from evidently.ui.workspace import Workspace
+
+        workspace = Workspace.create(str(tmp_path / "evidently"))
+        [project] = workspace.list_projects()
+        runs = [workspace.get_run(project.id, one) for one in workspace.list_runs(project.id)]
+    assert project.name == "power"
+    assert {one.metadata["nbprod.run"]: one.timestamp for one in runs} == {
+        "m0": AT + timedelta(days=5),
+        "m1": AT + timedelta(days=10),
+    }
+    assert all(one.widgets for one in runs)

@@ -19,9 +19,9 @@ from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.csv_format import data_place
 from nbprod.domain.markup import card
 from nbprod.domain.parameter import Parameter
-from nbprod.domain.version import Approval
 from nbprod.evaluations import Evaluations
 from nbprod.exports import Exports
+from nbprod.exports.telemetry import Telemetry
 from nbprod.lake import Lake
 from nbprod.models import Models
 from nbprod.monitors import Alerts, Monitors, Target
@@ -32,6 +32,7 @@ from nbprod.retraining import Retraining
 from nbprod.review.service import Reviews
 from nbprod.rollouts.recorded import recorded_course
 from nbprod.rollouts.service import Rollouts
+from nbprod.rollouts.starting import candidates_for
 from nbprod.runs import Runs
 from nbprod.runs.preparing import Resolved
 from nbprod.schedules import Schedules
@@ -41,6 +42,8 @@ from nbprod.serving.handle import start_server
 from nbprod.serving.tokens import Tokens
 from nbprod.settings import Settings, actor, find_folder
 from nbprod.site import report, show_model
+from nbprod.site.evidence import Collector
+from nbprod.site.scorecards import Scorecards
 from nbprod.site.service import Site
 from nbprod.store import Store
 from nbprod.templates import Templates
@@ -144,6 +147,11 @@ class Workspace:
         return Exports(self.models, self.packages)
 
     @cached_property
+    def telemetry(self) -> Telemetry:
+        """What other tools are told: Prometheus, OpenTelemetry, OpenLineage, evidently."""
+        return Telemetry(self.store, self.lake, workspace=self.folder.name, target=self._target)
+
+    @cached_property
     def evaluations(self) -> Evaluations:
         """Versions held against the champion and the gates."""
         return Evaluations(
@@ -189,7 +197,7 @@ class Workspace:
             lake=self.lake.root,
             spools=self.home / "spools" / deployment,
             alarm=partial(self._alarm, deployment),
-            take_out=self._take_out,
+            take_out=lambda rollout, why: self.rollouts.roll_back(rollout, note=why, actor="guard"),
             review_desk=(
                 *(sys.executable, "-m", "nbprod", "--workspace", str(self.folder)),
                 *("review", "desk", deployment),
@@ -248,7 +256,7 @@ class Workspace:
         return RolloutPanel(
             self.rollouts,
             deployment,
-            candidates=partial(self._candidates, deployment),
+            candidates=lambda: candidates_for(self.models, self.deployments.get(deployment)),
             course=partial(recorded_course, self.runs),
         )
 
@@ -283,6 +291,12 @@ class Workspace:
         return Schedules(self.store, self.settings, jobs, deliver=lambda: self.alerts.deliver())  # noqa: PLW0108 — as late
 
     @cached_property
+    def scorecards(self) -> Scorecards:
+        """The ML Test Score of each model."""
+        collector = Collector(self.store, self.settings, self.runs, self.packages, self.evaluations, self.lake)
+        return Scorecards(self.store, collector.collect)
+
+    @cached_property
     def site(self) -> Site:
         """The static site of all records."""
         return Site(
@@ -291,20 +305,8 @@ class Workspace:
             runs_folder=self.home / "runs",
             name=self.folder.name,
             exposure=lambda rollout: self.rollouts.exposure(rollout),  # noqa: PLW0108 — built only for a site with rollouts
+            scorecards=self.scorecards.list,
         )
-
-    def _candidates(self, deployment: str) -> list[str]:
-        """The versions that could meet a deployment's traffic, newest first."""
-        model = self.deployments.get(deployment).model
-        if model is None:
-            return []
-        stable = self.models.resolve(model)
-        versions = self.models.list(stable.model, limit=None)
-        return [
-            one.ref
-            for one in versions
-            if one.approval is Approval.APPROVED and one.blessed_at is not None and one.ref != stable.ref
-        ]
 
     def _register(self, package: str, verdict: str | None = None, *, model: str, caused_by: str) -> str:
         """Make a package the next version of a model, bless it, and keep the verdict of the run that judged it."""
@@ -324,10 +326,6 @@ class Workspace:
     def locate_data(self, name: str) -> str:
         """The path or URL of a registered data set; a path or URL is taken as it is."""
         return self.data.locate(name)
-
-    def _take_out(self, rollout: str, why: str) -> None:
-        """What a server's guard saw: the candidate goes, and the ledger says so."""
-        self.rollouts.roll_back(rollout, note=why, actor="guard")
 
     def keep_scored(
         self, deployment: str, output: str, *, unseen: Mapping[str, int], source: str

@@ -1,4 +1,4 @@
-"""Commands of alerts: ``list``, ``show``, ``ack``, ``snooze``, ``resolve``, ``deliver``, ``deliveries``."""
+"""Commands of alerts: look (``list``, ``show``, ``trace``), act (``ack``, ``snooze``, ``resolve``), ``deliver``."""
 
 from __future__ import annotations
 
@@ -77,6 +77,22 @@ def show(alert_id: AlertId, as_json: AsJson = False) -> None:
 def ack(alert_id: AlertId, note: Note = "", as_json: AsJson = False) -> None:
     """Say that somebody is on it: you are not told again unless it gets worse."""
     _say_moved(_workspace().alerts.acknowledge(alert_id, note=note), as_json=as_json)
+
+
+@app.command()
+def trace(alert_id: AlertId, limit: Limit = 20, as_json: AsJson = False) -> None:
+    """From an alert to its segment, rows and their ids, and to the versions, runs and notebooks behind them."""
+    traced = _workspace().monitors.trace(alert_id, limit=limit)
+    if as_json:
+        emit_one(traced, as_json=True)
+        return
+    ids = [row["prediction_id"] for row in traced.predictions]
+    shown = {
+        name: value for name, value in plain(traced).items() if name not in {"conditions", "predictions", "versions"}
+    }
+    emit_one({**shown, "segment": traced.segment, "prediction_ids": ids}, as_json=False)
+    emit(traced.versions, ["version", "rows", "package", "run_id", "notebook"], as_json=False)
+    say("Next: nbprod predictions show ID, for everything behind one of them.")
 
 
 @app.command()

@@ -13,6 +13,7 @@ from nbprod.cli import (
     alerts,
     demo,
     deployments,
+    export,
     models,
     monitor,
     notebooks,
@@ -28,6 +29,7 @@ from nbprod.cli import (
     runs,
     schedule,
     score,
+    scorecard,
     serve,
     setup,
     site,
@@ -96,6 +98,8 @@ for name, noun in {
     "alerts": alerts,
     "retraining": retraining,
     "notebooks": notebooks,
+    "scorecard": scorecard,
+    "export": export,
     "site": site,
 }.items():
     app.add_typer(noun.app, name=name)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbprod.cli.output import AsJson, Limit, emit, emit_one, put, say
+from nbprod.cli.output import AsJson, Limit, emit, emit_one, say
 from nbprod.domain.advice import Verdict
 from nbprod.domain.monitor import side_label
 from nbprod.domain.numbers import number
@@ -96,19 +95,6 @@ def calibrate(
     if not as_json:
         say(found.sentence)
     emit_one(found, as_json=as_json)
-
-
-@app.command()
-def metrics(
-    output: Annotated[
-        Path | None,
-        typer.Option(help="A file of Prometheus' textfile collector, replaced whole; else printed."),
-    ] = None,
-) -> None:
-    """The newest report of each deployment for Prometheus: metrics, KPIs, checks, verdict."""
-    text = _workspace().monitors.metrics(output=output)
-    for line in text.splitlines() if output is None else ():
-        put(line)
 
 
 def _tell(report: MonitorReport) -> None:

@@ -13,7 +13,7 @@ from nbprod.domain.numbers import number
 from nbprod.domain.plain import plain
 from nbprod.visible import in_json, visible
 
-__all__ = ["AsJson", "Limit", "emit", "emit_one", "put", "say"]
+__all__ = ["AsJson", "Limit", "emit", "emit_one", "print_json", "put", "say"]
 
 GAP = 2  #: columns between two cells
 PIPE_WIDTH = 80  #: of lines that are cut, where there is no terminal to fit

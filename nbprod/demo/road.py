@@ -111,6 +111,7 @@ class Demo:
             ("sabotage", self.sabotage),
             ("ahead", self.ahead),
             *TrafficSteps(self.ws, self.rows, WHAT).steps(),
+            ("scorecard", self.scorecard),
             ("site", self.site),
         ]
 
@@ -225,6 +226,11 @@ class Demo:
         verdict = self.compare(champion.ref, retired.ref, since.isoformat(), MONTHS[-1].isoformat())
         gain = next(check for check in verdict.checks if check.name == "gain")
         return f"{champion} against the retired {retired} since {since:%B}: {gain.sentence}", self.page(verdict)
+
+    def scorecard(self) -> tuple[str, Path]:
+        """What the records of the road are worth, and what is missing."""
+        card = self.ws.scorecards.get(MODEL)
+        return card.line, self.ws.scorecards.report(self.ws.folder / "scorecard.html", MODEL)
 
     def site(self) -> tuple[str, Path]:
         """Everything so far as a static site."""

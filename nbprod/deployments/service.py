@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbprod.clock import now
 from nbprod.deployments.eligible import check_external, check_model
-from nbprod.deployments.housekeeping import KeptPredictions
+from nbprod.deployments.reading import ReadPredictions
 from nbprod.disk import locked
 from nbprod.domain.deployment import Deployment
 from nbprod.domain.names import check_name
-from nbprod.domain.prediction import OutcomesAdded, PredictionsAdded, PredictionTrace
+from nbprod.domain.prediction import OutcomesAdded, PredictionsAdded
 from nbprod.domain.review import ReviewPolicy
 from nbprod.domain.version import ModelVersion
 from nbprod.errors import RefusedError, SettingsError
@@ -25,14 +24,13 @@ from nbprod.store import Store
 
 if TYPE_CHECKING:
     from nbprod.deployments.deployed import DeployedModel
-    from nbprod.lake.snapshot import PredictionSnapshot
 
 __all__ = ["Deployments"]
 
 UNSEEN = ("accept", "refuse", "alarm")
 
 
-class Deployments(KeptPredictions):
+class Deployments(ReadPredictions):
     """The deployments of one workspace.
 
     Parameters
@@ -70,10 +68,8 @@ class Deployments(KeptPredictions):
         records: Sequence[Path] = (),
         serve: Callable[[str, Sequence[str]], Any] | None = None,
     ) -> None:
-        super().__init__(store, lake, spools, records)
+        super().__init__(store, lake, spools, records, resolve=resolve, private=private)
         self._packages = packages
-        self._resolve = resolve
-        self._private = tuple(private)
         self._locate = locate
         self._serve = serve
 
@@ -325,44 +321,11 @@ class Deployments(KeptPredictions):
         self._record("outcomes.added", name, added.added, transaction.name)
         return replace(added, read_as=given.read_as)
 
-    def window(
-        self,
-        name: str,
-        start: datetime | None = None,
-        end: datetime | None = None,
-        *,
-        as_of: datetime | None = None,
-        tables: Mapping[str, int] | None = None,
-    ) -> PredictionSnapshot:
-        """Predictions of a window with their outcomes, as ``Lake.window`` gives them."""
-        self.get(name)
-        return self._lake.window(name, start, end, as_of=as_of, tables=tables)
-
-    def recent(self, name: str, *, limit: int = 50) -> Sequence[Mapping[str, Any]]:
-        """The predictions that happened last, with their outcomes and inputs."""
-        self.get(name)
-        return self._lake.window(name).newest(limit)
-
-    def trace(self, prediction_id: str) -> PredictionTrace:
-        """Everything behind one prediction: inputs, version, package, run, notebook, rows, outcome, verdict.
-
-        Raises
-        ------
-        NotFoundError
-            No deployment has kept it.
-        """
-        from nbprod.deployments.tracing import trace  # delayed: pyarrow
-
-        return trace(self._store, self._lake, self._spools, self._resolve, prediction_id)
-
     def _check_review(self, rules: str, model: str | None, private: Sequence[str]) -> None:
         policy = ReviewPolicy.parse(rules)
         if policy is not None:
             folder = self._packages.folder(self._resolve(model).package) if model is not None else None
             policy.check(schema_of(str(folder)) if folder is not None else None, private)
-
-    def _never_kept(self, deployment: Deployment) -> tuple[str, ...]:
-        return tuple(dict.fromkeys([*deployment.private, *self._private]))
 
     def _record(self, kind: str, name: str, added: int, digest: str) -> None:
         if added:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from nbprod.clock import now
@@ -88,6 +89,19 @@ class DeltaFolder:
                 f"the table {self.uri} cannot be read" + (f" as of version {version}" if version else f": {problem}"),
                 hint="Older versions are kept for a year, their parts until compaction removes them.",
             ) from problem
+
+    def dataset(self, version: int | None = None) -> pads.Dataset:
+        """The rows as an Arrow data set to which any condition may be pushed; no rows while there is no table.
+
+        Without the ranges of the log: of a column whose range is not there, deltalake 1.6 says that nothing lies in
+        it, and a condition on it would find no row. The parts' own ranges are read instead.
+        """
+        table = self.open(version)
+        if table is None:
+            return pads.dataset(self._columns.empty_table())
+        whole = table.to_pyarrow_dataset()
+        parts = [part.format.make_fragment(part.path, part.filesystem) for part in whole.get_fragments()]
+        return pads.FileSystemDataset(parts, whole.schema, whole.format, whole.filesystem)
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as pads
 
 from nbprod.lake.columns import MOMENT, NUMBER, TEXT, as_table
 from nbprod.lake.delta import DeltaFolder
@@ -99,6 +100,10 @@ class HealthTable:
                 sum_up()
         sum_up()
         return summed, table.version()
+
+    def dataset(self) -> pads.Dataset:
+        """Every row, as an Arrow data set."""
+        return self._delta.dataset()
 
     def compact(self, *, keep: timedelta = timedelta(days=30)) -> Mapping[str, int]:
         """Merge small parts, and remove parts no version of the last ``keep`` needs."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as pads
 
 from nbprod.clock import format_utc, now
 from nbprod.errors import SchemaError
@@ -123,6 +124,10 @@ class _EventTable:
     def parts(self) -> list[Path]:
         """Every part of whatever version that lies on this disk."""
         return self._delta.parts()
+
+    def dataset(self) -> pads.Dataset:
+        """Every row, as an Arrow data set."""
+        return self._delta.dataset()
 
     def reached(self, name: str) -> int:
         """The number of the last append of a transaction's name; 0 before the first."""

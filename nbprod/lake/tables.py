@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as pads
 
 from nbprod.clock import format_utc, now
 from nbprod.domain.prediction import OutcomesAdded, PredictionsAdded
@@ -152,6 +153,10 @@ class PredictionTable:
                 done = self._delta.delete(f"prediction_id IN ({named})" if named else "false", keep=timedelta(0))
                 erased = {name: erased[name] + done[name] for name in erased}
         return erased
+
+    def dataset(self) -> pads.Dataset:
+        """Every row, as an Arrow data set."""
+        return self._delta.dataset()
 
     def parts(self) -> list[Path]:
         """Every part of whatever version that lies on this disk."""

@@ -14,15 +14,9 @@ import pandas as pd
 from nbprod.domain.advice import Verdict, next_step
 from nbprod.domain.check import CheckOutcome, CheckResult
 from nbprod.domain.markup import card
-from nbprod.domain.monitor import (
-    ESTIMATED,
-    REFERENCE,
-    MonitorPolicy,
-    contradicted_metrics,
-    contradiction_sentence,
-)
+from nbprod.domain.monitor import ESTIMATED, REFERENCE, MonitorPolicy, contradicted_metrics, contradiction_sentence
 from nbprod.domain.names import nearest
-from nbprod.domain.plain import listed
+from nbprod.domain.plain import listed, plain
 from nbprod.errors import SettingsError
 from nbprod.monitors.budget import LARGEST, budget_check, share_of_level
 from nbprod.monitors.diagnosis import agreements, change_onset, concept, estimates, of_same_version, worst_segment
@@ -132,6 +126,11 @@ class Assessment:
     def contradicted(self) -> tuple[str, ...]:
         """The metrics whose outcomes contradict the estimate."""
         return contradicted_metrics(self.checks)
+
+    @property
+    def where(self) -> list[dict[str, Any]]:
+        """The conditions of the segment, as plain values; none where no segment explains a loss."""
+        return [] if self.segment is None else plain([*self.segment.conditions])
 
     @property
     def next_step(self) -> str:

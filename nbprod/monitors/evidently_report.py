@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -18,7 +19,7 @@ from nbprod.pages.box import BOXED, boxed
 from nbprod.recording.context import current as current_run
 from nbprod.visible import escape
 
-__all__ = ["RichReport", "rich_report"]
+__all__ = ["RichReport", "rich_report", "snapshot_of"]
 
 #: Rows of each side that are drawn: the pictures do not change with more, the time does.
 MOST_ROWS = 5_000
@@ -94,6 +95,32 @@ def draw(
     pathlib.Path
         The file written.
     """
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+        warnings.simplefilter("ignore")  # as in `snapshot_of`
+        page = Path(folder) / "page.html"
+        snapshot_of(reference, current, columns, seed=seed).save_html(str(page))
+        html = page.read_text(encoding="utf-8")
+    target = path.with_name(path.name + BOXED)
+    write_file(target, boxed(html, title=title).encode())
+    return target
+
+
+def snapshot_of(
+    reference: pd.DataFrame, current: pd.DataFrame, columns: Sequence[str], *, seed: int = 0, **about: Any
+) -> Any:
+    """Evidently's snapshot of the drift of some columns; of at most twelve, the first ones.
+
+    Parameters
+    ----------
+    reference, current
+        Frames with the columns.
+    columns
+        The most telling first.
+    seed
+        Of the sample of rows.
+    **about
+        For evidently: ``timestamp``, ``metadata``, ``tags``, ``name``.
+    """
     with warnings.catch_warnings():
         # evidently and what it imports warn of their own deprecations; nothing here can mend those
         warnings.simplefilter("ignore")
@@ -109,14 +136,7 @@ def draw(
             numerical_columns=numeric, categorical_columns=[name for name in names if name not in numeric]
         )
         data = [Dataset.from_pandas(side, data_definition=definition) for side in sides]
-        snapshot = Report([DataDriftPreset()]).run(*data)
-        with tempfile.TemporaryDirectory() as folder:
-            page = Path(folder) / "page.html"
-            snapshot.save_html(str(page))
-            html = page.read_text(encoding="utf-8")
-    target = path.with_name(path.name + BOXED)
-    write_file(target, boxed(html, title=title).encode())
-    return target
+        return Report([DataDriftPreset()]).run(*data, **about)
 
 
 def _drawable(frame: pd.DataFrame, columns: Sequence[str], seed: int) -> pd.DataFrame:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbprod.clock import now, parse_utc
-from nbprod.disk import write_file
 from nbprod.domain.advice import Verdict
+from nbprod.domain.alert import Alert
+from nbprod.domain.alert_trace import AlertTrace
 from nbprod.domain.deployment import Deployment
 from nbprod.domain.event import Event
 from nbprod.domain.monitor import SIDES, MonitoredBeside, MonitorPolicy, MonitorReport, Window, parse_duration
@@ -20,28 +20,18 @@ from nbprod.errors import NotFoundError, RunFailedError, SettingsError
 from nbprod.monitors.alerts import Alerts
 from nbprod.monitors.beside import batch_jobs, parameters_beside
 from nbprod.monitors.budget import earlier_shares, look_level
+from nbprod.monitors.target import Target, reference_of_target
 from nbprod.runs import Runs
 from nbprod.settings import Settings
 from nbprod.store import Store
 
 if TYPE_CHECKING:
-    from nbprod.monitors.reference import MonitorReference
     from nbprod.monitors.rehearsal import RehearsalResult
     from nbprod.statistics import FalseAlarms
 
 __all__ = ["Monitors", "Target"]
 
 MOST_LOOKS = 200  #: beginnings and ends of looks that are gone through for one whose process was killed
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """What a deployment is at this moment: which version answers, and where its package and tables are."""
-
-    deployment: Deployment
-    version: str | None
-    package: str  #: folder of the package; empty for an external deployment
-    lake: str  #: folder or URL of the tables
 
 
 class Monitors:
@@ -231,23 +221,27 @@ class Monitors:
                 raise NotFoundError(f"{name} has no monitor report yet", hint=f"nbprod monitor run {name}")
             return session.get(MonitorReport, name)
 
-    def metrics(self, *, output: Path | str | None = None) -> str:
-        """The newest report of each deployment as Prometheus reads it: metrics, KPIs, checks, verdict.
+    def trace(self, alert_id: str, *, limit: int = 50) -> AlertTrace:
+        """What stands behind an alert: the segment, its rows with their ids, versions, runs and notebooks.
 
         Parameters
         ----------
-        output
-            A file of the textfile collector, replaced whole.
-        """
-        from nbprod.monitors.exposition import exposition  # delayed: prometheus-client
+        alert_id
+            The alert.
+        limit
+            How many of the rows are told one by one, the newest first.
 
-        newest: dict[str, MonitorReport] = {}
-        for report in self.list(limit=None):
-            newest.setdefault(report.deployment, report)
-        text = exposition(newest[name] for name in sorted(newest))
-        if output is not None:
-            write_file(Path(output).expanduser(), text).chmod(0o644)  # the collector is another user
-        return text
+        Raises
+        ------
+        NotFoundError
+            There is no such alert, or it is a server's and about no rows.
+        """
+        from nbprod.lake import Lake  # delayed: pyarrow
+        from nbprod.monitors.tracing import trace_alert
+
+        with self._store.read() as session:
+            deployment = session.get(Alert, alert_id).deployment
+        return trace_alert(self._store, self._runs, Lake(self._target(deployment).lake), alert_id, limit=limit)
 
     def trend(self, deployment: str) -> builtins.list[dict[str, Any]]:
         """One row a window, oldest first: start, end, verdict, rows, outcomes, what changed, and each metric.
@@ -289,7 +283,7 @@ class Monitors:
         """
         from nbprod.monitors.rehearsal import calibrate  # delayed: pandas
 
-        policy, reference = self.policy(deployment), _reference(self._target(deployment))
+        policy, reference = self.policy(deployment), reference_of_target(self._target(deployment))
         budget = policy.false_alarms_per_year if per_year is None else per_year
         return calibrate(reference, policy, days=days, per_year=budget)
 
@@ -323,7 +317,7 @@ class Monitors:
             target.lake,
             deployment,
             self.policy(deployment),
-            _reference(target),
+            reference_of_target(target),
             whole,
             length=parse_duration(window),
             delay=parse_duration(delay),
@@ -369,18 +363,6 @@ class Monitors:
             tables=records["tables"],
             created_at=now(),
         )
-
-
-def _reference(target: Target) -> MonitorReference:
-    """What the windows of a deployment are held against."""
-    from nbprod.lake import Lake  # delayed: pyarrow
-    from nbprod.monitors.reference import reference_of_package, reference_of_table
-
-    if target.package:
-        return reference_of_package(target.package)
-    known = target.deployment
-    inputs = set(Lake(target.lake).window(known.name).inputs)
-    return reference_of_table(str(known.reference), inputs, known.task, known.target or "outcome")
 
 
 def _look(event: Event) -> tuple[Any, Any]:

@@ -9,8 +9,22 @@ from nbprod.domain.deployment import Deployment
 from nbprod.domain.rollout_plan import Automation, RolloutPolicy, StepKind
 from nbprod.domain.version import Approval, ModelVersion
 from nbprod.errors import RefusedError, SettingsError
+from nbprod.models import Models
 
-__all__ = ["check_candidate", "fixed_rules"]
+__all__ = ["candidates_for", "check_candidate", "fixed_rules"]
+
+
+def candidates_for(models: Models, deployment: Deployment) -> list[str]:
+    """The versions that could meet a deployment's traffic, newest first."""
+    if deployment.model is None:
+        return []
+    stable = models.resolve(deployment.model)
+    versions = models.list(stable.model, limit=None)
+    return [
+        one.ref
+        for one in versions
+        if one.approval is Approval.APPROVED and one.blessed_at is not None and one.ref != stable.ref
+    ]
 
 
 def check_candidate(

@@ -68,6 +68,13 @@ ALERTS: Sequence[tuple[str, str, str, str, str]] = (
         "warning",
         "More than 5 % of rows have a category that was never seen in training.",
     ),
+    (
+        "NbprodCheckFailed",
+        'max by (deployment, check) (nbprod_check_outcome{outcome="failed"}) == 1',
+        "0m",
+        "warning",
+        "A monitor's check failed in its newest window; nbprod alerts list says which and since when.",
+    ),
 )
 #: Title, unit, and what is drawn: expression and legend.
 PANELS: Sequence[tuple[str, str, Sequence[tuple[str, str]]]] = (
@@ -117,6 +124,19 @@ PANELS: Sequence[tuple[str, str, Sequence[tuple[str, str]]]] = (
     ("Compared on both paths", "none", [("sum by (result) (increase(nbprod_parity_rows_total[5m]))", "{{result}}")]),
     ("Processor", "percentunit", [("sum(rate(nbprod_cpu_seconds[1m]))", "processors")]),
     ("Memory", "bytes", [("sum(nbprod_memory_bytes)", "resident")]),
+    # of monitors, as `nbprod export prometheus` writes them for a textfile collector
+    (
+        "Checks of monitors that failed",
+        "none",
+        [('nbprod_check_outcome{outcome="failed"} == 1', "{{deployment}} {{check}} {{subject}}")],
+    ),
+    ("What checks looked at", "none", [("nbprod_check_value", "{{deployment}} {{check}} {{subject}}")]),
+    ("Metrics of the newest window", "none", [("nbprod_monitor_metric", "{{deployment}} {{metric}} {{version}}")]),
+    (
+        "Alerts not resolved",
+        "none",
+        [('sum by (deployment, status) (nbprod_alerts{status!="resolved"})', "{{deployment}} {{status}}")],
+    ),
 )
 
 

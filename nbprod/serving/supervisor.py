@@ -103,7 +103,7 @@ class Supervisor:
         lake: str,
         spools: Path,
         alarm: Callable[[str, str, str], None],
-        take_out: Callable[[str, str], None] | None = None,
+        take_out: Callable[[str, str], object] | None = None,
         review_desk: Sequence[str] = (),
     ) -> None:
         self.options = options

@@ -17,6 +17,7 @@ from nbprod.domain.pipeline import PipelineRun
 from nbprod.domain.plain import plain
 from nbprod.domain.rollout import Rollout
 from nbprod.domain.run import Run
+from nbprod.domain.scorecard import Scorecard
 from nbprod.errors import NotFoundError
 from nbprod.pages.layout import Link, render
 from nbprod.pages.pipeline_report import pipeline_report
@@ -74,6 +75,7 @@ def build(
     since: datetime | None = None,
     name: str = "nbprod",
     exposure: Callable[[Rollout], Exposure] | None = None,
+    scorecards: Sequence[Scorecard] = (),
 ) -> SiteSummary:
     """Build the site of a workspace into a folder.
 
@@ -91,6 +93,8 @@ def build(
         The site's name, usually the workspace's.
     exposure
         Counts whom a rollout reached; without it that is not told.
+    scorecards
+        Of the models, by name.
 
     Raises
     ------
@@ -98,10 +102,12 @@ def build(
         The ledger cannot be read or the folder cannot be written.
     """
     facts = read_facts(store, since=since, exposure=exposure)
-    return build_from(facts, Path(output), runs_folder=Path(runs_folder), name=name)
+    return build_from(facts, Path(output), runs_folder=Path(runs_folder), name=name, scorecards=scorecards)
 
 
-def build_from(facts: Facts, output: Path, *, runs_folder: Path, name: str = "nbprod") -> SiteSummary:
+def build_from(
+    facts: Facts, output: Path, *, runs_folder: Path, name: str = "nbprod", scorecards: Sequence[Scorecard] = ()
+) -> SiteSummary:
     """Build the site of records that were read already."""
     places = Places.of(facts, name=name)
     scorings, scored = build_scorings(facts, output)
@@ -114,6 +120,7 @@ def build_from(facts: Facts, output: Path, *, runs_folder: Path, name: str = "nb
         "rollouts/index.html": render("rollouts.html.j2", **views.rollouts(facts, places.at(1))),
         "monitors/index.html": render("monitors.html.j2", **views.monitors(facts, places.at(1))),
         "alerts/index.html": render("alerts.html.j2", **views.alerts(facts, places.at(1))),
+        "scorecards/index.html": render("scorecards.html.j2", **views.scorecards(facts, places.at(1), scorecards)),
         "history/index.html": render("history.html.j2", **views.history(facts, places.at(1))),
         "feed.xml": render("feed.xml.j2", **views.feed(facts, places)),
     }
@@ -130,7 +137,7 @@ def build_from(facts: Facts, output: Path, *, runs_folder: Path, name: str = "nb
     for deployment in facts.deployments:
         values = views.monitor(facts, places.at(2), deployment)
         pages[f"monitors/{folder_name(deployment.name)}/index.html"] = render("monitor.html.j2", **values)
-    pages |= _data(facts)
+    pages |= {**_data(facts), "data/scorecards.json": to_json("scorecards", scorecards)}
     changed += sum(write(output / place, content) for place, content in pages.items())
     return SiteSummary(
         folder=output,

@@ -18,7 +18,8 @@ SCORING = ".score.html"  #: how the names of pages that score end
 SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 TIMED = re.compile(r"^\d{8}T\d{6}Z-(?=.)")  # ids of runs and alerts start with when they were made
 SECTIONS = tuple(
-    (name, f"{name.lower()}/") for name in ("Runs", "Models", "Rollouts", "Monitors", "Alerts", "History")
+    (name, f"{name.lower()}/")
+    for name in ("Runs", "Models", "Rollouts", "Monitors", "Alerts", "Scorecards", "History")
 )
 
 

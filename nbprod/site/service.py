@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nbprod.domain.exposure import Exposure
 from nbprod.domain.rollout import Rollout
+from nbprod.domain.scorecard import Scorecard
 from nbprod.site.building import SiteSummary, build, open_site
 from nbprod.site.checking import PageFault, check
 from nbprod.store import Store
@@ -30,6 +31,8 @@ class Site:
         The site's name, usually the workspace's.
     exposure
         Counts whom a rollout reached; without it that is not told.
+    scorecards
+        Computes the score cards of all models.
     """
 
     def __init__(
@@ -40,9 +43,11 @@ class Site:
         runs_folder: Path,
         name: str,
         exposure: Callable[[Rollout], Exposure] | None = None,
+        scorecards: Callable[[], Sequence[Scorecard]] = tuple,
     ) -> None:
         self.store, self.folder, self.runs_folder, self.name = store, folder, runs_folder, name
         self.exposure = exposure
+        self._scorecards = scorecards
 
     def build(self, folder: Path | str | None = None, *, since: datetime | None = None) -> SiteSummary:
         """Build the site; what still holds of an earlier one is left untouched.
@@ -66,6 +71,7 @@ class Site:
             since=since,
             name=self.name,
             exposure=self.exposure,
+            scorecards=self._scorecards(),
         )
 
     def check(self, folder: Path | str | None = None) -> Sequence[PageFault]:

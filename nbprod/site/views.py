@@ -17,6 +17,7 @@ from nbprod.domain.event import Event
 from nbprod.domain.monitor import BESIDE
 from nbprod.domain.rollout import Rollout
 from nbprod.domain.run import Run
+from nbprod.domain.scorecard import Scorecard
 from nbprod.domain.version import ModelVersion
 from nbprod.pages.formatting import moment, plural
 from nbprod.pages.layout import Link
@@ -41,6 +42,7 @@ __all__ = [
     "rollout",
     "rollouts",
     "runs",
+    "scorecards",
 ]
 
 MOST_RUNS = 400  # rows of the list; data/runs.json has them all
@@ -160,6 +162,11 @@ def alerts(facts: Facts, places: Places) -> dict[str, Any]:
         for status in AlertStatus
     ]
     return {**_page(facts, places, "Alerts"), "groups": groups, "total": len(facts.alerts)}
+
+
+def scorecards(facts: Facts, places: Places, cards: Sequence[Scorecard]) -> dict[str, Any]:
+    """The ML Test Score of every model."""
+    return {**_page(facts, places, "Scorecards"), "cards": cards}
 
 
 def history(facts: Facts, places: Places) -> dict[str, Any]:

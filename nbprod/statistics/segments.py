@@ -14,7 +14,7 @@ from scipy import special
 
 from nbprod.datasets import read_frame
 from nbprod.domain.names import nearest
-from nbprod.domain.numbers import number
+from nbprod.domain.segment import Condition, ConditionKind, segment_sentence
 from nbprod.errors import DataError
 from nbprod.statistics.bootstrap import metric_interval
 from nbprod.statistics.comparison import DriftComparison
@@ -53,12 +53,17 @@ class GroupScore:
 class SegmentDrop:
     """Rows described by one or two conditions, whose loss rose."""
 
-    segment: str  #: ``region = north and hour >= 18``
+    conditions: tuple[Condition, ...]
     rows: int  #: current rows in it
     share: float  #: of the current rows
     rise: Interval  #: of the mean loss, current less reference
     explains: float  #: share of the whole rise; above 1 if the loss fell elsewhere
     p_adjusted: float  #: after Benjamini-Hochberg over all segments that were tried
+
+    @property
+    def segment(self) -> str:
+        """In words: ``region = north and hour >= 18``."""
+        return segment_sentence(self.conditions)
 
     def __repr__(self) -> str:
         return f"<SegmentDrop {self.segment}: {self.share:.1%} of rows explain {self.explains:.0%}, rise {self.rise}>"
@@ -198,27 +203,27 @@ def find_segments(
         block = np.arange(len(values)) if blocks is None else np.asarray(blocks[place])
         sides.append((frame[finite], values[finite], np.unique(block[finite], return_inverse=True)[1]))
     names = [str(name) for name in (columns if columns is not None else reference.columns) if name in current]
-    conditions = dict(_conditions(sides[0][0], sides[1][0], names))
-    singles = {segment: (_mask(sides[0][0], test), _mask(sides[1][0], test)) for segment, test in conditions.items()}
-    tried: dict[str, _Tested] = {}
-    for segment, masks in singles.items():
+    conditions = list(_conditions(sides[0][0], sides[1][0], names))
+    singles = {one: (_mask(sides[0][0], one), _mask(sides[1][0], one)) for one in conditions}
+    tried: dict[tuple[Condition, ...], _Tested] = {}
+    for one, masks in singles.items():
         result = _tested(masks, sides)
         if result is not None:
-            tried[segment] = result
-    strongest = sorted(tried, key=lambda segment: -tried[segment].z)[:_PAIRED]
+            tried[one,] = result
+    strongest = [one for (one,) in sorted(tried, key=lambda segment: -tried[segment].z)[:_PAIRED]]
     for first, second in combinations(strongest, 2):
-        if conditions[first][0] != conditions[second][0]:  # two conditions on one column are one condition
+        if first.column != second.column:  # two conditions on one column are one condition
             (a, c), (b, d) = singles[first], singles[second]
             result = _tested((a & b, c & d), sides)
             if result is not None:
-                tried[f"{first} and {second}"] = result
+                tried[first, second] = result
     whole = float(sides[1][1].mean() - sides[0][1].mean()) if all(len(side[1]) for side in sides) else 0.0
     if not tried or whole <= 0:
         return []
     adjusted = benjamini_hochberg([float(special.ndtr(-result.z)) for result in tried.values()])
     drops = [
         SegmentDrop(
-            segment=segment,
+            conditions=segment,
             rows=result.rows,
             share=result.rows / len(sides[1][1]),
             rise=Interval(
@@ -265,39 +270,31 @@ def _tested(
     return _Tested(rows=int(masks[1].sum()), rise=rise, error=error, z=z)
 
 
-Condition = tuple[str, str, Any, Any]  # column, kind, one bound or value, the other bound
-
-
-def _conditions(
-    reference: pd.DataFrame, current: pd.DataFrame, names: Sequence[str]
-) -> Iterator[tuple[str, Condition]]:
+def _conditions(reference: pd.DataFrame, current: pd.DataFrame, names: Sequence[str]) -> Iterator[Condition]:
     for name in names:
         column = reference[name]
         numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
         if numeric and column.nunique() > _VALUES:
             values = column.dropna().to_numpy(np.float64)
-            tenth, third, other, last = np.quantile(values, [0.1, 1 / 3, 2 / 3, 0.9])
-            yield f"{name} < {number(third)}", (name, "range", -np.inf, third)
-            yield f"{name} >= {number(third)} and < {number(other)}", (name, "range", third, other)
-            yield f"{name} >= {number(other)}", (name, "range", other, np.inf)
-            yield f"{name} < {number(tenth)}", (name, "range", -np.inf, tenth)
-            yield f"{name} >= {number(last)}", (name, "range", last, np.inf)
+            tenth, third, other, last = np.quantile(values, [0.1, 1 / 3, 2 / 3, 0.9]).tolist()
+            for low, high in ((None, third), (third, other), (other, None), (None, tenth), (last, None)):
+                yield Condition(column=name, kind=ConditionKind.RANGE, low=low, high=high)
         elif not pd.api.types.is_datetime64_any_dtype(column):
-            for value in current[name].value_counts().index[:_VALUES]:
-                yield f"{name} = {value}", (name, "value", value, None)
+            for value in current[name].value_counts().index[:_VALUES].tolist():
+                yield Condition(column=name, kind=ConditionKind.VALUE, value=value)
         if column.isna().any() or current[name].isna().any():
-            yield f"{name} is missing", (name, "missing", None, None)
+            yield Condition(column=name, kind=ConditionKind.MISSING)
 
 
 def _mask(frame: pd.DataFrame, condition: Condition) -> Mask:
-    name, kind, low, high = condition
-    column = frame[name]
-    if kind == "missing":
+    column = frame[condition.column]
+    if condition.kind is ConditionKind.MISSING:
         return column.isna().to_numpy()
-    if kind == "value":
-        return (column == low).fillna(False).to_numpy(dtype=bool)
+    if condition.kind is ConditionKind.VALUE:
+        return (column == condition.value).fillna(False).to_numpy(dtype=bool)
     values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    return (values >= low) & (values < high)
+    low = -np.inf if condition.low is None else condition.low
+    return (values >= low) & (values < (np.inf if condition.high is None else condition.high))
 
 
 def compare_segments(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.acceptance.conftest import QUICK, Shell
 
@@ -300,6 +302,105 @@ def test_the_site_is_built_and_in_order(used):
     index = (used.folder / "site" / "index.html").read_text()
     assert "price" in index
     assert used.shell.json("site", "check") == []
+
+
+def test_an_alert_leads_to_the_rows_of_its_segment_and_a_row_leads_back(used):
+    """Outcomes of late half-hours are turned around; the monitor finds them, and so do those who ask for the rows."""
+    shell = used.shell
+    rows = pd.read_parquet(used.folder / "data" / "changed.parquet")
+    outcomes = pd.read_csv(used.folder / "changed-outcomes.csv")
+    late = (rows["period"] >= rows["period"].quantile(0.7)).to_numpy()
+    turned = outcomes["outcome"].map({"UP": "DOWN", "DOWN": "UP"})
+    outcomes.assign(outcome=outcomes["outcome"].where(~late, turned)).to_csv(used.folder / "turned.csv", index=False)
+    shell("outcomes", "add", "price", "turned.csv")
+    report = shell.json("monitor", "run", "price", "--start", "1997-06-01", "--end", "1997-07-01", code=3)
+    alert = next(a for a in shell.json("alerts", "list", "price", "--status", "open") if a["check"] == "performance")
+    traced = shell.json("alerts", "trace", alert["id"], "--limit", "5")
+    told = shell("alerts", "trace", alert["id"])
+    found = shell.json("predictions", "list", "price", "--alert", alert["id"], "--limit", "5")
+
+    assert traced["run_id"] == report["run_id"]
+    assert [one["column"] for one in traced["conditions"]] == ["period"]
+    [condition] = traced["conditions"]
+    inside = rows["period"] >= condition["low"]
+    if condition["high"] is not None:
+        inside &= rows["period"] < condition["high"]
+    assert traced["rows"] == inside.sum()
+    assert traced["versions"][0]["version"] == "price/1"
+    assert Path(traced["versions"][0]["notebook"]).is_file()
+    assert Path(traced["notebook"]).is_file()
+    assert found == traced["predictions"]
+    assert traced["predictions"][0]["prediction_id"] in told.out
+    back = shell.json("predictions", "show", found[0]["prediction_id"])
+    assert (back["version"], back["verdict_run"]) == ("price/1", report["run_id"])
+    assert back["inputs"]["period"] >= condition["low"]
+    words = f"period >= {condition['low']!r}"
+    listed = shell("predictions", "list", "price", "--segment", words, "--start", "1997-06-01", "--end", "1997-07-01")
+    assert listed.err.startswith(f"{(rows['period'] >= condition['low']).sum()} rows")
+
+
+def test_predictions_are_asked_in_sql(used):
+    shell, folder = used.shell, used.folder
+    wanted = """SELECT "at" >= '1997-01-01' AS late, count(*) AS n, count(outcome) AS known FROM scored GROUP BY 1"""
+    rows = shell("predictions", "query", "price", f"{wanted} ORDER BY 1", "--json", "-").json
+    for kind in ("csv", "parquet"):
+        shell("predictions", "query", "price", "SELECT * FROM scored", f"--{kind}", folder / f"asked.{kind}")
+    checks = "SELECT DISTINCT subject FROM checks WHERE outcome = 'failed' AND name = 'drift'"
+    drifted = shell("predictions", "query", "price", checks, "--json", "-").json
+
+    assert [row["late"] for row in rows] == [False, True]
+    assert rows[0]["n"] == rows[0]["known"] == 744
+    asked = pd.read_parquet(folder / "asked.parquet")
+    assert len(asked) == len(pd.read_csv(folder / "asked.csv")) == rows[0]["n"] + rows[1]["n"]
+    assert asked["at"].max() == pd.Timestamp("1997-06-30 23:00", tz="UTC")
+    assert {"vicprice", "vicdemand", "transfer"} <= {row["subject"] for row in drifted}
+    refused = shell("predictions", "query", "price", "SELECT * FROM read_text('nbprod.toml')", code=2)
+    assert "disabled" in refused.err
+    assert "one SELECT" in shell("predictions", "query", "price", "DROP VIEW scored", code=2).err
+
+
+def test_the_scorecard_counts_what_the_records_show_and_what_is_claimed(used):
+    shell = used.shell
+    [before] = shell.json("scorecard", "price")
+    claimed = shell.json("scorecard", "claim", "data-3", "price", "--note", "costs are in the wiki")
+    [after] = shell.json("scorecard")
+    told = shell("scorecard", "price", "--html", used.folder / "card.html")
+    shell("scorecard", "withdraw", "data-3", "price", "--note", "out of date")
+    [gone] = shell.json("scorecard", "show", "price")
+
+    tests = {one["id"]: one for one in before["tests"]}
+    assert len(tests) == 28
+    for earned in ("data-1", "data-7", "model-5", "infrastructure-2", "infrastructure-4", "infrastructure-5"):
+        assert tests[earned]["points"] == 1, tests[earned]["sentence"]
+        assert tests[earned]["evidence"]
+    assert tests["monitoring-2"]["points"] == 0.5  # a person ran it
+    assert tests["monitoring-4"]["earn"] == "[retraining.price] in nbprod.toml"
+    assert before["score"] == min(before["sections"].values())
+    assert (claimed["by"], claimed["note"]) == ("ada", "costs are in the wiki")
+    assert after["sections"]["data"] == before["sections"]["data"] + 0.5
+    assert "Claimed by ada: costs are in the wiki" in (used.folder / "card.html").read_text()
+    assert "ML Test Score" in told.err
+    assert gone["sections"] == before["sections"]
+    assert shell("scorecard", "claim", "data-8", "price", "--note", "x", code=4).out == ""
+    shell("site", "build")
+    assert shell.json("site", "check") == []
+    assert "data-7" in (used.folder / "site" / "scorecards" / "index.html").read_text()
+
+
+def test_other_tools_read_what_is_told(used):
+    shell, folder = used.shell, used.folder
+    shell("export", "prometheus", "--output", folder / "nbprod.prom")
+    shell("export", "openlineage", "--output", folder / "events.jsonl")
+    families = {one.name: one for one in text_string_to_metric_families((folder / "nbprod.prom").read_text())}
+    failed = {
+        one.labels["subject"]
+        for one in families["nbprod_check_outcome"].samples
+        if one.value == 1 and one.labels["outcome"] == "failed"
+    }
+    ended = [json.loads(line)["eventType"] for line in (folder / "events.jsonl").read_text().splitlines()]
+
+    assert {"vicprice", "vicdemand", "transfer"} <= failed
+    assert {"START", "COMPLETE"} <= set(ended)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ def test_every_noun_has_its_page(site):
         "monitors/index.html",
         "monitors/electricity/index.html",
         "alerts/index.html",
+        "scorecards/index.html",
         "history/index.html",
     } <= names
     assert (

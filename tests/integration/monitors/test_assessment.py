@@ -93,6 +93,7 @@ def test_outcomes_that_mean_something_else_are_told_with_date_and_place(referenc
     assert outcome_of(found, "agreement") is CheckOutcome.INCONCLUSIVE
     assert abs(found.concept.began_at - turn) <= timedelta(days=3)
     assert found.segment.segment == "place = north"
+    assert found.where == [{"column": "place", "kind": "value", "value": "north", "low": None, "high": None}]
     assert found.segment.explains > 0.8
     assert "nbprod retraining start model" in found.next_step
     assert any("place = north" in reason for reason in found.reasons)

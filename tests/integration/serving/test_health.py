@@ -86,12 +86,11 @@ def test_one_monitor_judges_the_server_its_batch_jobs_and_kpis(serve, workspace,
     assert {"predictions", "health"} <= set(report.tables)
     assert [alert.subject for alert in ws.alerts.list("power") if alert.check == "kpi"] == ["broken"]
     told = {
-        (sample.name, sample.labels.get("name") or sample.labels.get("subject"), sample.value)
-        for family in text_string_to_metric_families(ws.monitors.metrics(output=tmp_path / "nbprod.prom"))
+        (sample.name, sample.labels.get("metric") or sample.labels.get("subject"), sample.value)
+        for family in text_string_to_metric_families(ws.telemetry.prometheus())
         for sample in family.samples
     }
-    assert (tmp_path / "nbprod.prom").stat().st_mode & 0o444 == 0o444
-    assert {("nbprod_monitor_metric", "requests", 60.0), ("nbprod_monitor_check", "broken", 2.0)} <= told
+    assert {("nbprod_monitor_metric", "requests", 60.0), ("nbprod_check_outcome", "broken", 1.0)} <= told
 
 
 COUNTING = """

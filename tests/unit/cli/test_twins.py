@@ -10,19 +10,27 @@ from nbprod.cli.application import app
 from nbprod.deployments import Deployments
 from nbprod.evaluations import Evaluations
 from nbprod.exports import Exports
+from nbprod.exports.telemetry import Telemetry
 from nbprod.models import Models
 from nbprod.monitors import Alerts, Monitors
 from nbprod.packages import Packages
 from nbprod.pipelines import Pipelines
 from nbprod.retraining import Retraining
+from nbprod.review import Reviews
 from nbprod.rollouts import Rollouts
 from nbprod.runs import Runs
 from nbprod.schedules import Schedules
 from nbprod.serving.tokens import Tokens
+from nbprod.site.scorecards import Scorecards
 from nbprod.site.service import Site
 
 #: How much of a cluster a version may use is one value in Python.
 RUNNING = dict.fromkeys(("image", "replicas", "most_replicas", "cpu", "memory", "allow_host"), "running")
+#: Limits are one value in Python, and a frame is written by its own methods.
+QUERY = {
+    **dict.fromkeys(("timeout_s", "memory_mb", "most_rows"), "limits"),
+    **dict.fromkeys(("csv", "json", "parquet")),
+}
 #: What a command calls, and what its options are called there where one word cannot serve both.
 TWINS = {
     "run": (Runs.start, {"parameters": "values"}),
@@ -67,6 +75,8 @@ TWINS = {
     "deployments show": (Deployments.get, {}),
     "predictions add": (Deployments.add_predictions, {}),
     "predictions show": (Deployments.recent, {}),
+    "predictions list": (Deployments.rows, {"window": None, "alert": None}),  # a start; ws.monitors.trace(alert)
+    "predictions query": (Deployments.query, QUERY),
     "predictions compact": (Deployments.compact, {}),
     "predictions prune": (Deployments.prune, {}),
     "predictions erase": (Deployments.erase, {}),
@@ -83,7 +93,6 @@ TWINS = {
     "monitor show": (Monitors.get, {}),
     "monitor trend": (Monitors.trend, {}),
     "monitor calibrate": (Monitors.calibrate, {}),
-    "monitor metrics": (Monitors.metrics, {}),
     "rehearse monitor": (Monitors.rehearse, {}),
     "rehearse rollout": (Rollouts.rehearse, {"plan": None, "aa": None}),  # **rules; ws.rollouts.self_test
     "rollouts start": (Rollouts.start, {"automation": None, "lease": None, "longest": None}),  # **rules
@@ -99,9 +108,17 @@ TWINS = {
     "rollouts promote": (Rollouts.promote, {}),
     "rollouts rollback": (Rollouts.roll_back, {}),
     "rollouts abort": (Rollouts.abort, {}),
+    "review set": (Deployments.set_review, {}),
+    "review list": (Reviews.list, {}),
+    "review next": (Reviews.next, {}),
+    "review answer": (Reviews.answer, {}),
+    "review export": (Reviews.export, {}),
+    "review import": (Reviews.take_in, {}),
+    "review report": (Reviews.report, {}),
     "alerts list": (Alerts.list, {}),
     "alerts show": (Alerts.get, {}),
     "alerts ack": (Alerts.acknowledge, {}),
+    "alerts trace": (Monitors.trace, {}),
     "alerts acknowledge": (Alerts.acknowledge, {}),
     "alerts snooze": (Alerts.snooze, {}),
     "alerts deliver": (Alerts.deliver, {}),
@@ -118,12 +135,22 @@ TWINS = {
     "schedule run-due": (Schedules.run_due, {}),
     "schedule start": (Schedules.start, {}),
     "schedule export": (Schedules.export, {"at": "workspace", "output": None}),  # --workspace is of every command
+    "scorecard show": (Scorecards.get, {"html": None}),  # ws.scorecards.report(path, model)
+    "scorecard claim": (Scorecards.claim, {}),
+    "scorecard withdraw": (Scorecards.withdraw, {}),
+    "export prometheus": (Telemetry.prometheus, {"output": None}),  # ws.telemetry.write_prometheus(path)
+    "export opentelemetry": (Telemetry.opentelemetry, {"header": "headers"}),
+    "export openlineage": (Telemetry.openlineage, {"output": "path", "header": "headers"}),
+    "export evidently": (Telemetry.evidently, {"windows": "limit"}),
     "site build": (Site.build, {}),
     "site open": (Site.open, {}),
     "site check": (Site.check, {}),
 }
 #: Commands of files and of the machine, which are functions of their own, or a run of a notebook.
-WITHOUT = {"init", "demo", "score", "doctor", "config", "notebooks adopt", "notebooks check", "notebooks tidy"}
+WITHOUT = {
+    *("init", "demo", "score", "doctor", "config", "notebooks adopt", "notebooks check", "notebooks tidy"),
+    "review desk",  # what servers talk to
+}
 GENERAL = {"as_json", "show_help", "help"}
 OPEN = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 

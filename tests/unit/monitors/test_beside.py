@@ -1,7 +1,7 @@
 import pytest
 
-from nbprod.errors import SettingsError
 from nbprod.domain.monitor import MonitoredBeside
+from nbprod.errors import SettingsError
 from nbprod.monitors.beside import parameters_beside
 
 

@@ -12,6 +12,7 @@ from collections import Counter
 from contextlib import closing, suppress
 from http.client import HTTPException
 
+import psutil
 import pytest
 
 from nbprod.workspace import open_workspace
@@ -94,6 +95,16 @@ def test_a_hundred_kills_lose_and_double_nothing(serve, workspace):
     hold_nothing_lost(workspace, traffic)
 
 
+def living(processes):
+    """The command lines of those that have not ended."""
+    left = []
+    for one in processes:
+        with suppress(psutil.NoSuchProcess):
+            if one.status() != psutil.STATUS_ZOMBIE:
+                left.append((one.pid, one.status(), " ".join(one.cmdline())[:200]))
+    return left
+
+
 def test_a_killed_server_takes_its_processes_along_and_the_next_one_keeps_what_it_left(serve, workspace, wait_for):
     server = serve("power", "--workers", "2")
     children = server.children("nbprod.serving")
@@ -101,7 +112,9 @@ def test_a_killed_server_takes_its_processes_along_and_the_next_one_keeps_what_i
         wait_for(lambda: len(traffic.given) > 20)
         server.process.kill()
         server.process.wait()
-    wait_for(lambda: not any(one.is_running() and one.status() != "zombie" for one in children), within_s=60)
+    with suppress(AssertionError):
+        wait_for(lambda: not living(children), within_s=60)
+    assert living(children) == []
     again = serve()
     again.predict()
     again.stop()

@@ -182,10 +182,10 @@ def _model_of(deployment: Deployment) -> str | None:
 
 
 def _promotion(session: Session, champion: ModelVersion | None) -> Event | None:
-    """The event by which a version came into use, the newest of them."""
+    """The newest promotion of a version: what came back by a rollback rests on the one before."""
     if champion is None:
         return None
-    moves = session.events(f"{champion.model}@{CHAMPION}", ["model.promoted", "model.rolled-back"], limit=None)
+    moves = session.events(f"{champion.model}@{CHAMPION}", "model.promoted", limit=None)
     return next((one for one in moves if one.data.get("version") == champion.number), None)
 
 

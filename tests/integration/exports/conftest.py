@@ -67,7 +67,7 @@ def exports(shared_models, shared_packages):
 @pytest.fixture(scope="session")
 def register(shared_store, shared_packages, shared_models, fitted, saved, tmp_path_factory):
     """Seal a fitted model with the rows it was not trained on, and register it."""
-    count = itertools.count(1)
+    count = itertools.count(1000)  # the runs of `built` are numbered from 1
 
     def make(name, model, inputs, target, **options):
         run = stage_run(

@@ -113,7 +113,7 @@ def test_a_killed_server_takes_its_processes_along_and_the_next_one_keeps_what_i
         server.process.kill()
         server.process.wait()
     with suppress(AssertionError):
-        wait_for(lambda: not living(children), within_s=120)  # the drainer is nice to other tests
+        wait_for(lambda: not living(children), within_s=60)
     assert living(children) == []
     again = serve()
     again.predict()

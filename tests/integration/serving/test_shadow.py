@@ -154,6 +154,7 @@ def test_whatever_a_shadow_does_is_kept_and_changes_no_answer_and_hardly_a_laten
     slower = [ours - MOST * theirs for ours, theirs in zip(p99["power"], p99["quiet"], strict=True)]
     assert stats.wilcoxon(slower, alternative="greater").pvalue > 0.001, p99
     assert given == {len(rows)}
+    wait_for(lambda: send_rows(server.url, rows) and counts(server)["dropped"], within_s=PATIENCE_S)
     assert server.metrics()["nbprod_shadow_waiting"] <= MOST_WAITING
     assert {one.pid for one in server.children("nbprod.serving.worker")} == workers
     assert server.json("GET", "/v2/health/ready")[1]["problems"] == []
